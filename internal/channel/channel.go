@@ -1,0 +1,151 @@
+// Package channel is the contract of an upstream: what the gateway may ask of
+// a wallet, and what the answer means.
+//
+// An adapter turns one call into one request on the wire and its answer into
+// a pay.Outcome. It decides nothing else: it keeps no state, never retries,
+// never reads a clock, and never turns an error into an outcome other than
+// Unknown. The suite in channeltest runs against every adapter.
+//
+// # The meaning of outcomes (upstreams.md §6)
+//
+//   - Paid: a verified answer, listed as success, whose amount, order number and
+//     merchant equal the request's. For Reverse, Close and Refund it reads "done".
+//   - Waiting: a verified answer, listed as unfinished. For Refund it reads
+//     "accepted". For a query it also means "verified unpaid".
+//   - Declined: a verified answer, listed as a definite refusal, or one of the
+//     few unsigned refusals that the code tables list.
+//   - Unknown: everything else. Transport errors, time-outs, status codes other
+//     than 200, unreadable, unsigned or wrongly signed answers, unlisted codes,
+//     and successes that differ from what was asked (with Alert set).
+//
+// Classification is data: one table per call, generated from nothing and
+// edited by hand after vectors/upstream-codes-*.json, which tests compare with.
+//
+// # Rules every adapter keeps
+//
+//   - Pay sends its request at most once, whatever happens: no retry, no
+//     fail-over to another host, no HTTP/2 or keep-alive replay of the transport.
+//     (A request that could be replayed by net/http must not be: give the
+//     request no GetBody and a non-idempotent method.)
+//   - ctx bounds the call; when it ends the outcome is Unknown with Lost set.
+//   - Every answer is read through a limit (64 KiB).
+//   - Nothing secret reaches an error text or Outcome.Text: no key, no payment
+//     code, no signed string.
+//   - All methods are safe for concurrent use.
+package channel
+
+import (
+	"context"
+	"time"
+
+	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
+)
+
+// Time limits of calls, applied by the gateway through ctx (upstreams.md §6).
+const (
+	PayTimeout    = 15 * time.Second
+	QueryTimeout  = 5 * time.Second
+	ChangeTimeout = 15 * time.Second // reverse, close, refund
+)
+
+// MaxAnswer is the largest answer an adapter reads, in bytes. The longest
+// documented answer (an order with 20 coupons) is below 16 KiB.
+const MaxAnswer = 64 << 10
+
+// Channel is one wallet account of one provider. Implementations are safe for
+// concurrent use and hold no state between calls.
+type Channel interface {
+	// Pay charges a scanned payment code. It is sent at most once.
+	Pay(ctx context.Context, r PayRequest) pay.Outcome
+	// Query asks for the state of an order. Paid requires that the answer's
+	// total equals r.Total and its number r.OutTradeNo; pay time is returned for
+	// the caller to judge. Repeatable.
+	Query(ctx context.Context, r OrderRequest) pay.Outcome
+	// Reverse asks the wallet to undo a code payment: unpaid is closed, paid is
+	// refunded in full. Paid reads "the wallet says it is done"; the caller
+	// confirms by Query. Repeatable without harm.
+	Reverse(ctx context.Context, r OrderRequest) pay.Outcome
+	// Close asks the wallet to close an unpaid order (not for code payments).
+	Close(ctx context.Context, r OrderRequest) pay.Outcome
+	// Refund sends a refund with the caller's refund number. Repeating it with
+	// the same number and amount is harmless. WeChat answers Waiting
+	// ("accepted"), Alipay Paid when fund_change=Y.
+	Refund(ctx context.Context, r RefundRequest) RefundOutcome
+	// QueryRefund asks for the state of one refund. A verified "no such
+	// refund" has Reason pay.ReasonNotFound and is never Declined here:
+	// its Kind is Unknown with Verified set, so that the caller repeats Refund.
+	QueryRefund(ctx context.Context, r RefundRequest) RefundOutcome
+	// ParseNotice verifies and reads an upstream's message to us. It returns an
+	// error, and no notice, for anything that does not verify; the error text
+	// carries nothing of the message. body is the raw body, at most MaxAnswer.
+	ParseNotice(header map[string][]string, body []byte) (Notice, error)
+}
+
+// Merchant is how one sub-merchant is named at the wallet.
+type Merchant struct {
+	SubMchID     string        // WeChat sub_mch_id
+	SubAppID     string        // WeChat sub_appid, optional
+	AppAuthToken secret.Secret // Alipay app_auth_token, optional
+	SellerID     string        // Alipay user id 2088…, optional
+}
+
+// OrderRequest names an order at the wallet. Amounts are in fen.
+type OrderRequest struct {
+	Merchant   Merchant
+	OutTradeNo string
+	Total      pay.Fen // for the comparison, never trusted from the answer alone
+}
+
+// PayRequest is everything a code payment needs. Amounts are in fen.
+type PayRequest struct {
+	OrderRequest
+	AuthCode secret.Secret // the payment code, digits only
+	Currency string        // "CNY"
+	Body     string        // what the customer reads, never empty
+	Detail   string        // JSON text or ""
+	Attach   string
+	GoodsTag string
+	LimitPay string // "no_credit" or ""
+	DeviceID string
+	ShopID   string
+	StaffID  string
+	ClientIP string // spbill_create_ip; the adapter falls back to 127.0.0.1
+	// Alipay's own options, passed through when not empty.
+	DiscountableAmount   pay.Fen
+	UndiscountableAmount pay.Fen
+	DisablePayChannels   string
+	// Start is when the intent was committed; Expire is when the wallet must
+	// stop accepting the payment (money.md §3 row 13).
+	Start  time.Time
+	Expire time.Time
+}
+
+// RefundRequest names one refund at the wallet. Amounts are in fen.
+type RefundRequest struct {
+	OrderRequest
+	OutRefundNo string
+	Amount      pay.Fen
+	Reason      string // at most 80 characters are sent
+	Account     string // refund_account, "" for the wallet's default
+}
+
+// RefundOutcome is an outcome with the wallet's account of the refund.
+type RefundOutcome struct {
+	pay.Outcome
+	Refund pay.RefundPaid
+	// ByHand says that the bank sent the money back (CHANGE): the refund needs
+	// a person (pay.RefundNeedsHand).
+	ByHand bool
+}
+
+// Notice is an upstream's verified message about one order or refund.
+type Notice struct {
+	SubMerchant string // sub_mch_id or seller id, to compare with ours
+	OutTradeNo  string
+	OutRefundNo string // "" for a payment
+	Outcome     pay.Outcome
+	Refund      pay.RefundPaid
+	// Ack is the body that acknowledges this notice, with its content type.
+	Ack, AckType string
+}

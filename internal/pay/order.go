@@ -1,0 +1,193 @@
+package pay
+
+import "time"
+
+// OrderState is where an order stands (money.md §1). Final states never
+// change; money that still arrives for them is late money (Order.Late).
+type OrderState string
+
+// The states of an order.
+const (
+	PAYING    OrderState = "PAYING"
+	PAID      OrderState = "PAID"
+	DECLINED  OrderState = "DECLINED"
+	REVERSING OrderState = "REVERSING"
+	REVERSED  OrderState = "REVERSED"
+	CLOSING   OrderState = "CLOSING"
+	CLOSED    OrderState = "CLOSED"
+)
+
+// OrderStates lists every state, in the order of money.md §1.
+var OrderStates = []OrderState{PAYING, PAID, DECLINED, REVERSING, REVERSED, CLOSING, CLOSED}
+
+// Final reports whether the state needs no more work. PAID is final for the
+// ladder, although it may still be refunded or, by policy, reversed.
+func (s OrderState) Final() bool {
+	switch s {
+	case PAYING, REVERSING, CLOSING:
+		return false
+	case PAID, DECLINED, REVERSED, CLOSED:
+		return true
+	}
+	return false
+}
+
+// LateState is what became of money that arrived for a dead order.
+type LateState string
+
+// The states of late money.
+const (
+	LateNone     LateState = ""
+	LateHeld     LateState = "HELD"
+	LateReturned LateState = "RETURNED"
+	LateAdopted  LateState = "ADOPTED"
+)
+
+// Truth says what an order's state rests on (design.md §11), weakest first.
+type Truth string
+
+// The sources of truth.
+const (
+	TruthLocal  Truth = "local"
+	TruthAnswer Truth = "answer"
+	TruthNotice Truth = "notice"
+	TruthQuery  Truth = "query"
+	TruthBill   Truth = "bill"
+)
+
+// TradeType is the wire's trade_type (protocol.md §3.3).
+type TradeType int64
+
+// The trade types in use.
+const (
+	TradeMicroPay TradeType = 1
+	TradeScanCode TradeType = 2
+)
+
+// Order is one order of one merchant. Times are UTC with millisecond
+// precision, zero when they have not happened. It is a value: Apply returns a
+// changed copy, and the store writes it with a compare-and-set.
+type Order struct {
+	MerchantID string // out_sub_mch_id, unique in the installation
+	OutTradeNo string
+	ProviderID string // out_mch_id
+	Channel    Channel
+	TradeType  TradeType
+	State      OrderState
+	// Unit is the id of the unit of work that last wrote the row. It is the
+	// version of the compare-and-set (money.md §4).
+	Unit        string
+	Total       Fen
+	Currency    string // "CNY"
+	Fingerprint string // hex; decides replay or 407 (money.md §2)
+	CodeHash    string // keyed hash of the payment code, "" for none
+	ShopID      string
+	DeviceID    string
+	StaffID     string
+	Body        string
+	NotifyURL   string // caller_notify_url, "" for the provider's
+	// Extra is the JSON of what the caller sent and only wants to see again
+	// (detail, attach, remark, client_flow_id, order_client …), at most 12 KiB.
+	Extra string
+
+	TransactionID string // ours until the wallet's is known (protocol.md R39)
+	Settlement    Fen    // N of money.md §5, set when paid
+	Cash          Fen    // memo
+	PayerID       string
+	BankType      string
+	PaidAt        time.Time
+	Finished      bool // TRADE_FINISHED: no longer refundable
+
+	Reserved     Fen // accepted refunds, open or succeeded; 0 ≤ Reserved ≤ Total
+	Refunded     Fen // succeeded refunds; Refunded ≤ Reserved
+	RefundSentAt time.Time
+
+	SentAt    time.Time // the intent: the pay request leaves right after
+	CreatedAt time.Time
+	UpdatedAt time.Time
+
+	Seen       Kind      // Waiting or Unknown while PAYING: what the last answer said
+	AskedAt    time.Time // last query that was sent and came back or was lost
+	Asks       int64     // queries so far
+	UnpaidAt   time.Time // last verified answer that showed the order unpaid or absent
+	NoReverse  bool      // duplicate number: never reversed (money.md §3 row 6)
+	Stopped    bool      // PAYERROR: the customer cancelled; shown as declined
+	Duplicate  bool      // ended as 407
+	ReverseAsk bool      // a cashier asked for the reverse
+
+	ReverseSentAt time.Time // set before the first reverse leaves
+	ReversedAt    time.Time // last time a reverse call was sent
+	ReverseTries  int64
+	ReverseDone   bool          // the wallet said the reverse is done; a query must confirm
+	ReversePause  time.Duration // wait asked for by the last reverse answer
+	RefundInstead bool          // row 10: reversing is no longer possible
+	PaidSeen      bool          // paid, seen while REVERSING: booked, told to nobody
+	MissingAt     time.Time     // first of the sightings of "does not exist" by query, row 11
+	ReverseGone   bool          // reverse answered "does not exist" or found nothing
+
+	Code   string // last code of the wallet, for the operator and the till
+	Reason Reason
+	Text   string
+	Truth  Truth
+	Late   LateState
+}
+
+// RefundState is where a refund stands (money.md §1).
+type RefundState string
+
+// The states of a refund.
+const (
+	RefundPending   RefundState = "PENDING"
+	RefundSucceeded RefundState = "SUCCEEDED"
+	RefundRejected  RefundState = "REJECTED"
+	RefundNeedsHand RefundState = "NEEDS_HAND"
+	RefundOffline   RefundState = "OFFLINE"
+)
+
+// RefundStates lists every refund state.
+var RefundStates = []RefundState{RefundPending, RefundSucceeded, RefundRejected, RefundNeedsHand, RefundOffline}
+
+// RefundOrigin says who wanted a refund.
+type RefundOrigin string
+
+// The origins of a refund (money.md §1).
+const (
+	OriginAPI     RefundOrigin = "api"
+	OriginReverse RefundOrigin = "reverse" // row 10: reverse no longer possible
+	OriginLate    RefundOrigin = "late"    // returns late money
+	OriginChannel RefundOrigin = "channel" // made outside us
+)
+
+// Refund is one refund of one order. Times as in Order.
+type Refund struct {
+	MerchantID  string
+	OutRefundNo string
+	OutTradeNo  string
+	Channel     Channel
+	State       RefundState
+	Origin      RefundOrigin
+	Unit        string
+	OpenUnit    string // the unit that reserved it; never changes, so a reader can tell who won
+	Total       Fen    // of the order
+	Amount      Fen
+	Reason      string
+	NotifyURL   string
+	Extra       string // as Order.Extra
+
+	RefundID    string // ours until the wallet's is known
+	Settlement  Fen    // n of money.md §5, set when succeeded
+	Cash        Fen
+	RecvAccount string
+	SucceededAt time.Time
+
+	SentAt     time.Time // first send; zero while queued
+	TriedAt    time.Time // last send or query
+	Tries      int64
+	Accepted   bool      // the wallet took it: now only asked for
+	Unanswered bool      // some send had no definite answer
+	MissingAt  time.Time // first verified "no such refund" since the last send
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Code       string
+	Text       string
+}
