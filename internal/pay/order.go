@@ -108,12 +108,14 @@ type Order struct {
 
 	Seen       Kind      // Waiting or Unknown while PAYING: what the last answer said
 	AskedAt    time.Time // last query that was sent and came back or was lost
+	AskAt      time.Time // when the next query is due, zero when none is wanted
 	Asks       int64     // queries so far
 	UnpaidAt   time.Time // last verified answer that showed the order unpaid or absent
 	NoReverse  bool      // duplicate number: never reversed (money.md §3 row 6)
 	Stopped    bool      // PAYERROR: the customer cancelled; shown as declined
 	Duplicate  bool      // ended as 407
 	ReverseAsk bool      // a cashier asked for the reverse
+	Watch      bool      // DECLINED, but asked once more later (money.md §3 row 5)
 
 	ReverseSentAt time.Time // set before the first reverse leaves
 	ReversedAt    time.Time // last time a reverse call was sent
@@ -185,6 +187,9 @@ type Refund struct {
 	Tries      int64
 	Accepted   bool      // the wallet took it: now only asked for
 	Unanswered bool      // some send had no definite answer
+	Refused    bool      // a later send was refused while an earlier one is unanswered
+	Do         Act       // what the refund's job does next: ActSend or ActAsk
+	DoAt       time.Time // when
 	MissingAt  time.Time // first verified "no such refund" since the last send
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
