@@ -1,0 +1,198 @@
+package pay
+
+import "time"
+
+// RefundCall says which call a refund's outcome answers.
+type RefundCall string
+
+// The calls of a refund.
+const (
+	CallRefund      RefundCall = "refund"
+	CallQueryRefund RefundCall = "query_refund"
+)
+
+// CheckRefund says whether an order may be refunded by amount at now. The
+// store's reservation decides once more under concurrency; this gives the
+// cashier the reason (money.md §1, §2; S002 §3).
+func (p Profile) CheckRefund(o Order, total, amount Fen, now time.Time) error {
+	if err := amount.Check(); err != nil {
+		return err
+	}
+	if total != o.Total {
+		return Refuse(ErrInvalid, "refund_total", "订单总金额不一致")
+	}
+	switch o.State {
+	case PAID:
+	case PAYING:
+		return Refuse(ErrDenied, "refund_unpaid", "订单未支付，不能退款")
+	case REVERSING, CLOSING:
+		return Refuse(ErrDenied, "refund_busy", "订单正在撤销或关闭，不能退款")
+	case DECLINED, REVERSED, CLOSED:
+		return Refuse(ErrDenied, "refund_dead", "订单未支付或已撤销，不能退款")
+	}
+	if o.Finished {
+		return Refuse(ErrDenied, "refund_finished", "交易已完结，不可退款")
+	}
+	if p.RefundableDays > 0 && now.Sub(o.PaidAt) > time.Duration(p.RefundableDays)*24*time.Hour {
+		return Refuse(ErrDenied, "refund_overdue", "已超过可退款期限")
+	}
+	left, err := o.Total.Sub(o.Reserved)
+	if err != nil || amount > left {
+		return Refuse(ErrDenied, "refund_exceeds", "超过可退金额")
+	}
+	return nil
+}
+
+// OpenPostings are the postings of accepting the refund r.
+func (r Refund) OpenPostings() []Posting {
+	if r.Origin == OriginLate {
+		return []Posting{PostLateReserved(r.OutRefundNo, r.Amount)}
+	}
+	return []Posting{PostReserved(r.OutRefundNo, r.Amount)}
+}
+
+// SendAt is the earliest time the refund may be sent: one refund is in flight
+// per order, and the wallets ask for a pause between two (money.md §2).
+func (p Profile) SendAt(o Order, r Refund) time.Time {
+	if r.SentAt.IsZero() && !o.RefundSentAt.IsZero() {
+		return o.RefundSentAt.Add(p.RefundSpacing)
+	}
+	return r.DoAt
+}
+
+// StartRefund notes that the refund is about to be sent, before it leaves.
+func (p Profile) StartRefund(r Refund, now time.Time) RefundChange {
+	c := RefundChange{From: r, Refund: r, SentAt: now}
+	n := &c.Refund
+	if n.SentAt.IsZero() {
+		n.SentAt = now
+	}
+	n.TriedAt, n.UpdatedAt = now, now
+	n.Tries++
+	// Until an answer says otherwise this send is unanswered: a crash here must
+	// not free the reservation.
+	n.Do, n.DoAt = ActAsk, now.Add(pick(p.RefundPauses, 3))
+	n.Unanswered = true
+	return c
+}
+
+// ApplyRefund says what one outcome means for a refund. answeredBefore is
+// whether every send before this one had a definite answer; it is
+// !From.Unanswered of the row before StartRefund.
+func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPaid, byHand, answeredBefore bool, now time.Time) RefundChange {
+	c := RefundChange{From: r, Refund: r}
+	n := &c.Refund
+	if n.State != RefundPending {
+		return c
+	}
+	n.UpdatedAt = now
+	if call == CallQueryRefund {
+		n.TriedAt = now
+		n.Tries++
+	}
+	if out.Code != "" {
+		n.Code, n.Text = out.Code, out.Text
+	}
+	if out.Alert {
+		c.Raise = "the wallet's answer needs an operator: " + string(call) + " " + out.Code
+	}
+	if pd.RefundID != "" {
+		n.RefundID = pd.RefundID
+	}
+	wait := pick(p.RefundPauses, n.Tries)
+	switch {
+	case byHand:
+		n.State = RefundNeedsHand
+		c.Postings = append(c.Postings, PostBankReturn(n.OutRefundNo, n.Amount))
+		c.Raise = "the bank sent a refund back: it needs a person"
+	case out.Kind == Paid:
+		p.refunded(&c, pd, now)
+	case out.Kind == Waiting:
+		n.Accepted, n.Unanswered, n.Refused, n.MissingAt = true, false, false, time.Time{}
+		n.Do, n.DoAt = ActAsk, now.Add(wait)
+	case out.Kind == Declined && call == CallQueryRefund:
+		n.reject(&c)
+	case out.Kind == Declined:
+		if answeredBefore {
+			n.Unanswered = false
+			n.reject(&c)
+			return c
+		}
+		n.Refused = true
+		n.Do, n.DoAt = ActAsk, now
+	default:
+		p.refundUnknown(&c, call, out, wait, now)
+	}
+	return c
+}
+
+// refunded books a refund that the wallet paid.
+func (p Profile) refunded(c *RefundChange, pd RefundPaid, now time.Time) {
+	n := &c.Refund
+	if pd.Refund != 0 && pd.Refund != n.Amount {
+		c.Raise = "the wallet reports another refund amount than ours"
+		n.Do, n.DoAt = ActAsk, now.Add(pick(p.RefundPauses, n.Tries))
+		return
+	}
+	n.State, n.Unanswered = RefundSucceeded, false
+	n.Settlement, n.Cash, n.RecvAccount = pd.Settlement, pd.Cash, pd.RecvAccount
+	if n.Settlement <= 0 || n.Settlement > n.Amount {
+		n.Settlement = n.Amount
+	}
+	n.SucceededAt = pd.SucceededAt
+	if n.SucceededAt.IsZero() {
+		n.SucceededAt = now
+	}
+	c.Postings = append(c.Postings, PostRefunded(n.OutRefundNo, n.Amount, n.Settlement))
+	c.Refunded = n.Amount
+	switch n.Origin {
+	case OriginAPI:
+		c.Callbacks = append(c.Callbacks, EventRefund+n.OutRefundNo)
+	case OriginLate:
+		c.Late = LateReturned
+	case OriginReverse, OriginChannel:
+	}
+}
+
+// reject frees the reservation of a refund that was definitely refused.
+func (r *Refund) reject(c *RefundChange) {
+	r.State = RefundRejected
+	c.Reserved = -r.Amount
+	if r.Origin == OriginLate {
+		c.Postings = append(c.Postings, PostLateRejected(r.OutRefundNo, r.Amount))
+	} else {
+		c.Postings = append(c.Postings, PostRejected(r.OutRefundNo, r.Amount))
+	}
+	if r.Origin != OriginAPI {
+		c.Raise = "the wallet refused a refund that the server owes: " + r.Code
+	}
+}
+
+// refundUnknown keeps a refund going whose answer says nothing definite.
+func (p Profile) refundUnknown(c *RefundChange, call RefundCall, out Outcome, wait time.Duration, now time.Time) {
+	n := &c.Refund
+	n.Do, n.DoAt = ActAsk, now.Add(max(wait, out.Pause))
+	missing := call == CallQueryRefund && out.Verified && out.Reason == ReasonNotFound
+	if !missing {
+		if call == CallRefund {
+			n.Unanswered = true
+			n.MissingAt = time.Time{} // this send may still arrive: sightings count anew
+		}
+		return
+	}
+	if n.Accepted {
+		c.Raise = "the wallet accepted a refund and does not know it"
+		return
+	}
+	if n.MissingAt.IsZero() {
+		n.MissingAt = now
+	}
+	switch {
+	case !n.Refused: // never refused: repeat it under the same number
+		n.Do = ActSend
+	case now.Sub(n.MissingAt) >= p.RefundMissing: // refused, and found nothing twice (money.md §2)
+		n.reject(c)
+	default:
+		n.DoAt = n.MissingAt.Add(p.RefundMissing)
+	}
+}
