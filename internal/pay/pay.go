@@ -21,6 +21,9 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrDenied says that the caller may not do this, or not now.
 	ErrDenied = errors.New("denied")
+	// ErrDead says that the order ended without payment: another number is
+	// needed (102).
+	ErrDead = errors.New("dead")
 	// ErrUnavailable says that the answer is not known at present: ask again.
 	ErrUnavailable = errors.New("unavailable")
 )
