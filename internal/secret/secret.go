@@ -18,21 +18,31 @@ const mask = "***"
 // Secret is a value that hides itself from fmt, slog, JSON and text encoders.
 // Only Reveal gives the value away; call it at the last moment, next to the
 // primitive that needs it. It is immutable and safe for concurrent use. The
-// zero value is empty.
-type Secret struct{ v string }
+// zero value is empty. It cannot be compared with ==; use Equal.
+type Secret struct {
+	_ [0]func() // no ==, which would compare pointers and is not constant in time
+	// v is a pointer because fmt does not call methods on unexported fields of
+	// other people's structs: there it prints an address instead of the value.
+	v *string
+}
 
 // New returns a Secret that holds v.
-func New(v string) Secret { return Secret{v: v} }
+func New(v string) Secret { return Secret{v: &v} }
 
 // Reveal returns the value. Never log or format what it returns.
-func (s Secret) Reveal() string { return s.v }
+func (s Secret) Reveal() string {
+	if s.v == nil {
+		return ""
+	}
+	return *s.v
+}
 
 // IsZero reports whether the secret is empty.
-func (s Secret) IsZero() bool { return s.v == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // Equal compares in constant time for equal lengths.
 func (s Secret) Equal(t Secret) bool {
-	return subtle.ConstantTimeCompare([]byte(s.v), []byte(t.v)) == 1
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(t.Reveal())) == 1
 }
 
 // String returns the mask, so that %s and %v show nothing.
