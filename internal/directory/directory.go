@@ -5,3 +5,263 @@
 // it read for a few seconds. It must not know SQL, HTTP, the wire protocol or
 // any wallet: it hands out keys and names, and others use them.
 package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
+)
+
+// Directory answers who exists. It is safe for concurrent use; what it returns
+// is shared and must not be changed. What another process changes is seen
+// within 10 seconds.
+type Directory struct {
+	loader Loader
+	writer Writer
+	keys   *secret.Keyring
+
+	providers *cache[*provider]
+	merchants *cache[*Merchant]
+	accounts  *cache[*Account]
+	stranger  *Merchant
+}
+
+// provider is a provider with its opened data key, which never leaves the room.
+type provider struct {
+	Provider
+	key *secret.DataKey
+}
+
+// New returns a directory over what the store holds. now is read to age what
+// is kept in memory. writer may be nil for a process that only reads.
+func New(loader Loader, writer Writer, keys *secret.Keyring, now func() time.Time) (*Directory, error) {
+	d := &Directory{loader: loader, writer: writer, keys: keys}
+	d.providers = newCache(now, d.loadProvider)
+	d.merchants = newCache(now, d.loadMerchant)
+	d.accounts = newCache(now, d.loadAccount)
+	stranger, err := newStranger()
+	if err != nil {
+		return nil, err
+	}
+	d.stranger = stranger
+	return d, nil
+}
+
+// Merchant returns the merchant with that id. The error wraps pay.ErrNotFound
+// when there is none; every other error means that the answer is not known.
+// Disabled merchants are returned: callers of a machine's request use Claimed.
+func (d *Directory) Merchant(ctx context.Context, id string) (*Merchant, error) {
+	if !ValidID(id) {
+		return nil, notFound("merchant")
+	}
+	return d.merchants.get(ctx, id)
+}
+
+// Claimed returns the merchant that a request, not yet authenticated, names as
+// its sender. For one that does not exist, or is disabled, known is false and
+// m is a stand-in with a random key, so that the caller checks the MAC all the
+// same and answers as for a wrong one: it must refuse when known is false,
+// whatever the check says (design.md §9: unknown merchant and wrong MAC answer
+// alike). err means that the answer is not known.
+func (d *Directory) Claimed(ctx context.Context, id string) (m *Merchant, known bool, err error) {
+	m, err = d.Merchant(ctx, id)
+	switch {
+	case errors.Is(err, pay.ErrNotFound):
+		return d.stranger, false, nil
+	case err != nil:
+		return nil, false, err
+	case m.Disabled:
+		return d.stranger, false, nil
+	}
+	return m, true, nil
+}
+
+// Provider returns the provider with that id. Errors as in Merchant.
+func (d *Directory) Provider(ctx context.Context, id string) (*Provider, error) {
+	p, err := d.provider(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &p.Provider, nil
+}
+
+// ProviderOf returns the provider that the merchant belongs to.
+func (d *Directory) ProviderOf(ctx context.Context, m *Merchant) (*Provider, error) {
+	return d.Provider(ctx, m.ProviderID)
+}
+
+// Account returns a provider's account at a wallet. Errors as in Merchant.
+func (d *Directory) Account(ctx context.Context, providerID string, ch pay.Channel) (*Account, error) {
+	if !ValidID(providerID) || ch.Platform() == 0 {
+		return nil, notFound("account")
+	}
+	return d.accounts.get(ctx, accountKey(providerID, ch))
+}
+
+// Forget drops what is kept in memory, so that the next answer is what the
+// store holds now.
+func (d *Directory) Forget() {
+	d.providers.forget()
+	d.merchants.forget()
+	d.accounts.forget()
+}
+
+func (d *Directory) provider(ctx context.Context, id string) (*provider, error) {
+	if !ValidID(id) {
+		return nil, notFound("provider")
+	}
+	return d.providers.get(ctx, id)
+}
+
+func (d *Directory) loadProvider(ctx context.Context, id string) (*provider, error) {
+	r, err := d.loader.LoadProvider(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("load provider %s: %w", id, err)
+	}
+	key, err := d.keys.OpenDataKey(r.ID, r.DataKey)
+	if err != nil {
+		return nil, fmt.Errorf("load provider %s: %w", id, err)
+	}
+	return &provider{Provider{ID: r.ID, Name: r.Name, NotifyURL: r.NotifyURL}, key}, nil
+}
+
+func (d *Directory) loadMerchant(ctx context.Context, id string) (*Merchant, error) {
+	rows, err := d.loader.LoadMerchant(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("load merchant %s: %w", id, err)
+	}
+	p, err := d.provider(ctx, rows.Merchant.ProviderID)
+	if err != nil {
+		// Not %w: that the provider is missing is a broken database, and not an
+		// answer to the question whether the merchant exists.
+		return nil, fmt.Errorf("load merchant %s: its %s", id, err.Error())
+	}
+	m, err := assemble(rows, p.key)
+	if err != nil {
+		return nil, fmt.Errorf("load merchant %s: %w", id, err)
+	}
+	return m, nil
+}
+
+// Purposes of sealed values. They are part of what is stored: never change one.
+const (
+	purposeAuthenKey    = "authen_key"
+	purposeAppAuthToken = "app_auth_token" //nolint:gosec // the name of a purpose
+	purposeAccount      = "account"
+)
+
+// assemble opens a merchant's rows.
+func assemble(rows MerchantRows, key *secret.DataKey) (*Merchant, error) {
+	r := rows.Merchant
+	m := &Merchant{
+		ID: r.ID, ProviderID: r.ProviderID, Name: r.Name, DefaultBody: r.DefaultBody,
+		Prefixes: rows.Prefixes, PublicKeyPEM: r.PublicKeyPEM, NotifyURL: r.NotifyURL,
+		ReversePaid: r.ReversePaid, RefundMustSign: r.RefundMustSign, Disabled: r.Disabled,
+		Wx:  WechatMerchant{SubMchID: r.WxSubMchID, SubAppID: r.WxSubAppID},
+		Ali: AlipayMerchant{SellerID: r.AliSellerID},
+	}
+	var err error
+	if m.AuthenKey, err = key.Open(secret.Place{Purpose: purposeAuthenKey, Owner: r.ID}, r.AuthenKey); err != nil {
+		return nil, fmt.Errorf("open authen_key: %w", err)
+	}
+	if len(r.AliAppAuthToken) > 0 {
+		at := secret.Place{Purpose: purposeAppAuthToken, Owner: r.ID}
+		if m.Ali.AppAuthToken, err = key.Open(at, r.AliAppAuthToken); err != nil {
+			return nil, fmt.Errorf("open app_auth_token: %w", err)
+		}
+	}
+	if m.PublicKey, err = parsePublicKey(r.PublicKeyPEM); err != nil {
+		return nil, err
+	}
+	at := map[string]int{}
+	for i, s := range rows.Shops {
+		at[s.ID] = i
+		m.Shops = append(m.Shops, Shop{ID: s.ID, Name: s.Name})
+	}
+	for _, v := range rows.Devices {
+		if i, ok := at[v.ShopID]; ok {
+			m.Shops[i].Devices = append(m.Shops[i].Devices, Device{ID: v.ID, Name: v.Name, SN: v.SN})
+		}
+	}
+	for _, v := range rows.Staff {
+		if i, ok := at[v.ShopID]; ok {
+			m.Shops[i].Staff = append(m.Shops[i].Staff,
+				Staff{ID: v.ID, Name: v.Name, ShopManager: v.ShopManager, RefundAuth: v.RefundAuth})
+		}
+	}
+	return m, nil
+}
+
+// signatureBits is the size of every merchant's key (protocol.md §1.3).
+const signatureBits = 2048
+
+// parsePublicKey reads a merchant's public key. "" is no key.
+func parsePublicKey(text string) (*rsa.PublicKey, error) {
+	if text == "" {
+		return nil, nil
+	}
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("public key is not PEM")
+	}
+	k, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("public key is not a SubjectPublicKeyInfo; export it with: openssl pkey -pubout")
+	}
+	key, ok := k.(*rsa.PublicKey)
+	if !ok || key.N.BitLen() != signatureBits {
+		return nil, fmt.Errorf("public key must be RSA with %d bits", signatureBits)
+	}
+	return key, nil
+}
+
+// newStranger makes the stand-in for merchants that do not exist: a key that
+// nobody has, and a modulus that nobody can sign for but that costs as much to
+// verify with as any other.
+func newStranger() (*Merchant, error) {
+	n := make([]byte, signatureBits/8)
+	if _, err := rand.Read(n); err != nil {
+		return nil, fmt.Errorf("make stranger: %w", err)
+	}
+	n[0] |= 0x80
+	n[len(n)-1] |= 1
+	key, err := NewAuthenKey()
+	if err != nil {
+		return nil, err
+	}
+	return &Merchant{
+		AuthenKey: key, Disabled: true,
+		PublicKey: &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 65537},
+	}, nil
+}
+
+// NewAuthenKey makes a random authen_key: KeyLen upper-case hex digits, as the
+// console of the original showed them (protocol.md §1.2).
+func NewAuthenKey() (secret.Secret, error) {
+	b := make([]byte, KeyLen/2)
+	if _, err := rand.Read(b); err != nil {
+		return secret.Secret{}, fmt.Errorf("make authen_key: %w", err)
+	}
+	return secret.New(fmt.Sprintf("%X", b)), nil
+}
+
+// tagOf names the content of a row without giving it away.
+func tagOf(sealed []byte) string {
+	sum := sha256.Sum256(sealed)
+	return hex.EncodeToString(sum[:8])
+}
+
+func notFound(what string) error {
+	return pay.Refuse(pay.ErrNotFound, what+"_unknown", what+" does not exist")
+}

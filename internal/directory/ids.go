@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -65,13 +66,13 @@ func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return fmt.Errorf("address is not readable")
+		return errors.New("address is not readable")
 	case len(s) > MaxURL:
 		return fmt.Errorf("address is longer than %d characters", MaxURL)
 	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
-		return fmt.Errorf("address must begin with https:// and name a host")
+		return errors.New("address must begin with https:// and name a host")
 	case u.User != nil:
-		return fmt.Errorf("address must not carry a name or password")
+		return errors.New("address must not carry a name or password")
 	}
 	return nil
 }
