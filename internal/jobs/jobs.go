@@ -72,15 +72,18 @@ type Touch struct {
 // Queue is what the runner needs of the store. Implementations are safe for
 // concurrent use by many processes.
 type Queue interface {
-	// Claim takes at most limit ready jobs that are due at now and not leased
-	// past now, oldest RunAt first, sets their lease and adds one to Attempt.
-	Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Job, error)
+	// Claim takes at most limit ready jobs of these kinds that are due at now and
+	// not leased past now, oldest RunAt first, sets their lease and adds one to
+	// Attempt. The filter keeps a flood of one kind from holding up another; it
+	// does not change which job is first of its line.
+	Claim(ctx context.Context, kinds []string, now time.Time, lease time.Duration, limit int) ([]Job, error)
 	// ClaimOne takes that job if it is ready, not leased, due, and first of its
 	// line. ok is false when it is not to be had.
 	ClaimOne(ctx context.Context, now time.Time, lease time.Duration, k Key) (j Job, ok bool, err error)
-	// NextDue returns the earliest time at which some ready job becomes
-	// claimable; ok is false when there is none.
-	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
+	// NextDue returns the earliest time at which some ready job of these kinds
+	// becomes claimable, by its RunAt or by the end of its lease; ok is false when
+	// there is none. It may be too early, never too late.
+	NextDue(ctx context.Context, kinds []string) (at time.Time, ok bool, err error)
 	// Finish deletes the job if j's lease still holds it; otherwise it does nothing.
 	Finish(ctx context.Context, j Job) error
 	// Retry makes the job ready at the given time, with the error text, if j's
