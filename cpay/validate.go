@@ -1,0 +1,69 @@
+package cpay
+
+// rules collects the first broken rule of a request.
+type rules struct{ bad *FieldError }
+
+func (r *rules) fail(field, reason string) {
+	if r.bad == nil {
+		r.bad = &FieldError{Field: field, Reason: reason}
+	}
+}
+
+func (r *rules) need(field, v string) {
+	if v == "" {
+		r.fail(field, "is missing")
+	}
+}
+
+// with adds the lengths of all members and returns the verdict.
+func (r *rules) with(m Message) error {
+	if r.bad == nil {
+		r.bad = check(m)
+	}
+	if r.bad == nil {
+		return nil // not a nil *FieldError in an error
+	}
+	return r.bad
+}
+
+// merchant asks for the one id that names the merchant. Clients leave out the
+// others.
+func (r *rules) merchant(m *PayMchKey) { r.need("pay_mch_key.out_sub_mch_id", m.OutSubMchID) }
+
+// tradeNo is the form of order and refund numbers that every wallet takes
+// (protocol.md §4.6).
+func (r *rules) tradeNo(field, v string) {
+	r.need(field, v)
+	if len(v) > limitTradeNo {
+		r.fail(field, "is longer than 32 characters")
+	}
+	for i := range len(v) {
+		b := v[i]
+		if ('0' > b || b > '9') && ('A' > b || b > 'Z') && ('a' > b || b > 'z') {
+			r.fail(field, "has characters other than letters and digits")
+		}
+	}
+}
+
+func (r *rules) fee(field string, v int64) {
+	switch {
+	case v == 0:
+		r.fail(field, "is missing or zero")
+	case v < 0:
+		r.fail(field, "is negative")
+	case v > MaxFee:
+		r.fail(field, "is more than 2147483647 fen")
+	}
+}
+
+func (r *rules) currency(field, v string) {
+	if v != "" && v != "CNY" {
+		r.fail(field, "is not CNY")
+	}
+}
+
+func (r *rules) payment(m *PayContent) {
+	r.tradeNo("pay_content.out_trade_no", m.OutTradeNo)
+	r.fee("pay_content.total_fee", m.TotalFee)
+	r.currency("pay_content.fee_type", m.FeeType)
+}
