@@ -1,0 +1,273 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+)
+
+// Accounts is everything a service provider would have been given by WeChat
+// Pay and Alipay: numbers, keys and certificates, all invented by this
+// sandbox. It carries private keys in the clear because its purpose is to be
+// written to a file of mode 0600; printing or logging it shows none.
+type Accounts struct {
+	// CAPEM is the certificate of the authority that signed the wallets' TLS
+	// certificate and the client certificates below.
+	CAPEM     string     `json:"ca_pem"`
+	Providers []Provider `json:"providers"`
+}
+
+// Provider is one service provider, known to both wallets.
+type Provider struct {
+	WeChat WeChatAccount `json:"wechat"`
+	Alipay AlipayAccount `json:"alipay"`
+}
+
+// WeChatAccount is a provider's account with WeChat Pay. APIv2Key signs both
+// ways; the client certificate is needed by reverse and refund only.
+type WeChatAccount struct {
+	MchID         string           `json:"mch_id"`
+	AppID         string           `json:"app_id"`
+	APIv2Key      string           `json:"api_v2_key"`
+	ClientCertPEM string           `json:"client_cert_pem"`
+	ClientKeyPEM  string           `json:"client_key_pem"`
+	Merchants     []WeChatMerchant `json:"merchants"`
+}
+
+// WeChatMerchant is a shop under a provider.
+type WeChatMerchant struct {
+	SubMchID string `json:"sub_mch_id"`
+	SubAppID string `json:"sub_app_id"`
+}
+
+// AlipayAccount is a provider's application with Alipay: the application signs
+// with AppPrivateKeyPEM (PKCS#8) and verifies with AlipayPublicKeyPEM.
+type AlipayAccount struct {
+	AppID              string           `json:"app_id"`
+	AppPrivateKeyPEM   string           `json:"app_private_key_pem"`
+	AlipayPublicKeyPEM string           `json:"alipay_public_key_pem"`
+	Merchants          []AlipayMerchant `json:"merchants"`
+}
+
+// AlipayMerchant is a shop that authorised the provider's application.
+type AlipayMerchant struct {
+	AppAuthToken string `json:"app_auth_token"`
+	UserID       string `json:"user_id"`
+}
+
+// String hides the keys.
+func (Accounts) String() string { return "sandbox accounts ***" }
+
+// GoString hides the keys.
+func (a Accounts) GoString() string { return a.String() }
+
+// LogValue hides the keys.
+func (a Accounts) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// identity is what the sandbox keeps of itself between starts: its accounts
+// plus the halves of the keys that only the wallets have.
+type identity struct {
+	Accounts      Accounts `json:"accounts"`
+	CAKeyPEM      string   `json:"ca_key_pem"`
+	ServerCertPEM string   `json:"server_cert_pem"`
+	ServerKeyPEM  string   `json:"server_key_pem"`
+	// AlipayKeysPEM are the keys Alipay answers with, one per provider.
+	AlipayKeysPEM []string `json:"alipay_keys_pem"`
+}
+
+// wxProvider and aliApp are the parsed forms the handlers look things up in.
+type wxProvider struct {
+	account   WeChatAccount
+	merchants map[string]WeChatMerchant
+}
+
+type aliApp struct {
+	account   AlipayAccount
+	appKey    *rsa.PublicKey  // verifies requests
+	key       *rsa.PrivateKey // signs answers
+	merchants map[string]AlipayMerchant
+}
+
+// loadIdentity reads the identity of an earlier start and grows it to the
+// wanted numbers; keys are made at run time, never shipped. Accounts are never
+// taken away, because trades may belong to them.
+func loadIdentity(ctx context.Context, c Config, b *books) (identity, error) {
+	var id identity
+	err := b.run(ctx, c.Now, func(ctx context.Context, tx *txn) error {
+		var raw []byte
+		found, err := tx.row(ctx, "SELECT value FROM meta WHERE name = 'identity'", nil, []any{&raw})
+		if err != nil {
+			return err
+		}
+		if found {
+			if err := json.Unmarshal(raw, &id); err != nil {
+				return fmt.Errorf("read sandbox accounts: %w", err)
+			}
+		}
+		grown, err := id.grow(c)
+		if err != nil || !grown {
+			return err
+		}
+		if raw, err = json.Marshal(id); err != nil {
+			return fmt.Errorf("write sandbox accounts: %w", err)
+		}
+		return tx.exec(ctx, "INSERT INTO meta (name, value) VALUES ('identity', ?) "+
+			"ON CONFLICT (name) DO UPDATE SET value = excluded.value", raw)
+	})
+	return id, err
+}
+
+// grow makes what is missing and reports whether anything was. RSA keys are
+// made side by side: they are the whole cost of a first start.
+func (id *identity) grow(c Config) (bool, error) {
+	grown := false
+	if id.CAKeyPEM == "" {
+		if err := id.makeAuthority(); err != nil {
+			return false, err
+		}
+		grown = true
+	}
+	first := len(id.Accounts.Providers)
+	made := make([]Provider, max(0, c.Providers-first))
+	keys := make([]string, len(made))
+	errs := make([]error, len(made))
+	var wg sync.WaitGroup
+	for i := range made {
+		wg.Go(func() { made[i], keys[i], errs[i] = id.makeProvider(first + i) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return false, err
+	}
+	id.Accounts.Providers = append(id.Accounts.Providers, made...)
+	id.AlipayKeysPEM = append(id.AlipayKeysPEM, keys...)
+	grown = grown || len(made) > 0
+	for i := range id.Accounts.Providers {
+		p := &id.Accounts.Providers[i]
+		for j := len(p.WeChat.Merchants); j < c.MerchantsPerProvider; j++ {
+			shop := numbered((i+1)*100+j+1, 9)
+			p.WeChat.Merchants = append(p.WeChat.Merchants, WeChatMerchant{
+				SubMchID: "1" + shop, SubAppID: "wx5ab" + numbered((i+1)*100+j+1, 13),
+			})
+			p.Alipay.Merchants = append(p.Alipay.Merchants, AlipayMerchant{
+				AppAuthToken: "202611BB" + randomHex(16), UserID: "2088" + numbered((i+1)*100+j+1, 12),
+			})
+			grown = true
+		}
+	}
+	return grown, nil
+}
+
+// makeProvider invents provider number i. The third result is Alipay's own
+// private key towards that provider.
+func (id *identity) makeProvider(i int) (Provider, string, error) {
+	var p Provider
+	certKey, err := newRSAKey()
+	if err != nil {
+		return p, "", err
+	}
+	appKey, err := newRSAKey()
+	if err != nil {
+		return p, "", err
+	}
+	aliKey, err := newRSAKey()
+	if err != nil {
+		return p, "", err
+	}
+	mchID := "19" + numbered(i+1, 8)
+	cert, err := id.signClient(mchID, &certKey.PublicKey)
+	if err != nil {
+		return p, "", err
+	}
+	p.WeChat = WeChatAccount{
+		MchID: mchID, AppID: "wx5b" + numbered(i+1, 14), APIv2Key: randomHex(16),
+		ClientCertPEM: cert, ClientKeyPEM: privatePEM(certKey),
+	}
+	p.Alipay = AlipayAccount{
+		AppID: "2021" + numbered(i+1, 12), AppPrivateKeyPEM: privatePEM(appKey), AlipayPublicKeyPEM: publicPEM(&aliKey.PublicKey),
+	}
+	return p, privatePEM(aliKey), nil
+}
+
+// index parses the keys and lays the accounts out for look-up by number.
+func (id *identity) index() (map[string]*wxProvider, map[string]*aliApp, error) {
+	wx, ali := map[string]*wxProvider{}, map[string]*aliApp{}
+	for i, p := range id.Accounts.Providers {
+		w := &wxProvider{account: p.WeChat, merchants: map[string]WeChatMerchant{}}
+		for _, m := range p.WeChat.Merchants {
+			w.merchants[m.SubMchID] = m
+		}
+		wx[p.WeChat.MchID] = w
+		appKey, err := parsePrivate(p.Alipay.AppPrivateKeyPEM)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read key of application %s: %w", p.Alipay.AppID, err)
+		}
+		key, err := parsePrivate(id.AlipayKeysPEM[i])
+		if err != nil {
+			return nil, nil, fmt.Errorf("read alipay key for application %s: %w", p.Alipay.AppID, err)
+		}
+		a := &aliApp{account: p.Alipay, appKey: &appKey.PublicKey, key: key, merchants: map[string]AlipayMerchant{}}
+		for _, m := range p.Alipay.Merchants {
+			a.merchants[m.AppAuthToken] = m
+		}
+		ali[p.Alipay.AppID] = a
+	}
+	return wx, ali, nil
+}
+
+// numbered writes n with leading zeros to a width.
+func numbered(n, width int) string {
+	text := strconv.Itoa(n)
+	for len(text) < width {
+		text = "0" + text
+	}
+	return text
+}
+
+func privatePEM(k *rsa.PrivateKey) string {
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		panic("sandbox: an RSA key has no PKCS#8 form: " + err.Error())
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+func publicPEM(k *rsa.PublicKey) string {
+	der, err := x509.MarshalPKIXPublicKey(k)
+	if err != nil {
+		panic("sandbox: an RSA key has no PKIX form: " + err.Error())
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+func parsePrivate(text string) (*rsa.PrivateKey, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("not a PEM block")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	k, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("not an RSA key")
+	}
+	return k, nil
+}
+
+// randomHex is n secret bytes in hexadecimal.
+func randomHex(n int) string {
+	buf := make([]byte, n)
+	_, _ = rand.Read(buf) // never fails: the runtime ends the process instead
+	return hex.EncodeToString(buf)
+}

@@ -1,0 +1,143 @@
+package sandbox
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+)
+
+// rsaBits is the size both wallets use (upstreams.md §3.1, §4.1: RSA2).
+const rsaBits = 2048
+
+// Certificates are valid over a span no test clock leaves: TLS is checked
+// against the machine's time, while business time is Config.Now.
+var (
+	validFrom  = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	validUntil = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// serverNames are the names the wallets answer under: the real hosts, so that
+// a client that insists on them can be pointed here by a hosts file, and
+// loopback.
+var serverNames = []string{"localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "openapi.alipay.com"}
+
+func newRSAKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, rsaBits) }
+
+// makeAuthority invents the certificate authority and the wallets' TLS
+// certificate. They use ECDSA because no signature vector depends on them.
+func (id *identity) makeAuthority() error {
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	ca := certificate("cloudpay sandbox CA")
+	ca.IsCA, ca.BasicConstraintsValid = true, true
+	ca.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		return err
+	}
+	id.Accounts.CAPEM = certPEM(caDER)
+	if id.CAKeyPEM, err = ecPEM(caKey); err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	server := certificate("cloudpay sandbox wallets")
+	server.DNSNames = serverNames
+	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if id.ServerCertPEM, err = id.sign(server, &key.PublicKey); err != nil {
+		return err
+	}
+	id.ServerKeyPEM, err = ecPEM(key)
+	return err
+}
+
+// signClient makes the API client certificate of a WeChat merchant number. As
+// with the real ones, the common name is the number.
+func (id *identity) signClient(mchID string, key crypto.PublicKey) (string, error) {
+	client := certificate(mchID)
+	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	return id.sign(client, key)
+}
+
+func (id *identity) sign(template *x509.Certificate, key crypto.PublicKey) (string, error) {
+	pair, err := tls.X509KeyPair([]byte(id.Accounts.CAPEM), []byte(id.CAKeyPEM))
+	if err != nil {
+		return "", fmt.Errorf("read sandbox authority: %w", err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, pair.Leaf, key, pair.PrivateKey)
+	if err != nil {
+		return "", fmt.Errorf("sign certificate of %s: %w", template.Subject.CommonName, err)
+	}
+	return certPEM(der), nil
+}
+
+func certificate(name string) *x509.Certificate {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		panic("sandbox: no randomness: " + err.Error())
+	}
+	return &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name, Organization: []string{"cloudpay sandbox"}},
+		NotBefore: validFrom, NotAfter: validUntil, KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+}
+
+func certPEM(der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func ecPEM(k *ecdsa.PrivateKey) (string, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), err
+}
+
+// TLSConfig is for the listener that carries Wallet. It asks every client for
+// a certificate and demands none: only reverse and refund do, per call
+// (upstreams.md §2.1). A new copy is returned each time.
+func (s *Sandbox) TLSConfig() *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{s.serverCert},
+		ClientAuth:   tls.RequestClientCert,
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"}, // WeChat v2 clients speak no other
+	}
+}
+
+// errNoCert is why a call that needs a client certificate is cut off.
+var errNoCert = errors.New("no client certificate of this merchant number")
+
+// checkClient verifies that the connection's client certificate was signed by
+// our authority for this merchant number. An empty number, of a call too
+// broken to name one, is satisfied by any of our certificates.
+func (s *Sandbox) checkClient(state *tls.ConnectionState, mchID string) error {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return errNoCert
+	}
+	cert := state.PeerCertificates[0]
+	_, err := cert.Verify(x509.VerifyOptions{
+		Roots: s.authority, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoCert, err)
+	}
+	if mchID != "" && cert.Subject.CommonName != mchID {
+		return errNoCert
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxControlBody bounds a request to the control API; the largest useful one
+// is a fault of a few hundred bytes.
+const maxControlBody = 64 << 10
+
+// Control is the bench's own interface (docs/sandbox.md): JSON over plain HTTP
+// for loopback. It holds payment codes and truth, so browsers' cross-site
+// requests are refused; anything else that can reach the port is trusted.
+func (s *Sandbox) Control() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]func(*http.Request) (int, any, error){
+		"POST /sandbox/v1/paycodes":              s.postPayCode,
+		"POST /sandbox/v1/customers":             s.postCustomer,
+		"GET /sandbox/v1/customers/{id}":         s.getCustomer,
+		"POST /sandbox/v1/customers/{id}/answer": s.postAnswer,
+		"POST /sandbox/v1/faults":                s.postFault,
+		"GET /sandbox/v1/faults":                 s.getFaults,
+		"DELETE /sandbox/v1/faults":              s.deleteFaults,
+		"GET /sandbox/v1/scenarios":              s.getScenarios,
+		"GET /sandbox/v1/trades":                 s.getTrades,
+		"GET /sandbox/v1/totals":                 s.getTotals,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answerControl(w, r, h) })
+	}
+	mux.HandleFunc("GET /sandbox/v1/ca.pem", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		_, _ = io.WriteString(w, s.accounts.CAPEM)
+	})
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// answerControl runs one handler and writes what it returns. A query parameter
+// no handler knows is refused like an unknown field.
+func (s *Sandbox) answerControl(w http.ResponseWriter, r *http.Request, h func(*http.Request) (int, any, error)) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
+	status, out, err := h(r)
+	if err != nil {
+		status, out = s.controlError(r, err)
+	}
+	if out == nil {
+		w.WriteHeader(status)
+		return
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		panic("sandbox: an answer has no JSON form: " + err.Error())
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a caller who has gone needs no answer
+}
+
+// controlError is the one place where an error becomes a status. What is the
+// caller's fault is told in full, what is ours is logged.
+func (s *Sandbox) controlError(r *http.Request, err error) (int, any) {
+	status := http.StatusInternalServerError
+	tooLarge := &http.MaxBytesError{}
+	switch {
+	case errors.As(err, &tooLarge):
+		status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, ErrNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, ErrInvalid):
+		status = http.StatusBadRequest
+	case errors.Is(err, ErrConflict):
+		status = http.StatusConflict
+	}
+	text := err.Error()
+	if status == http.StatusInternalServerError {
+		s.c.Log.ErrorContext(r.Context(), "control call failed", slog.String("path", r.URL.Path), slog.String("error", text))
+		text = "the sandbox could not do it; see its log"
+	}
+	return status, map[string]string{"error": text}
+}
+
+// readControl decodes a body that must be one JSON object with no member the
+// sandbox does not know.
+func readControl(r *http.Request, into any) error {
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
+		return errors.Join(ErrInvalid, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return errors.Join(ErrInvalid, errors.New("read body: "+strings.TrimPrefix(err.Error(), "json: ")))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.Join(ErrInvalid, errors.New("read body: text after the object"))
+	}
+	return nil
+}
+
+// readQuery refuses query parameters other than the one named.
+func readQuery(r *http.Request, allowed string) (string, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return "", errors.Join(ErrInvalid, errors.New("read query: "+err.Error()))
+	}
+	for name := range values {
+		if name != allowed {
+			return "", errors.Join(ErrInvalid, errors.New("unknown query parameter "+name))
+		}
+	}
+	return values.Get(allowed), nil
+}
+
+func (s *Sandbox) postPayCode(r *http.Request) (int, any, error) {
+	var in struct {
+		Channel  string `json:"channel"`
+		Customer string `json:"customer"`
+	}
+	if err := readControl(r, &in); err != nil {
+		return 0, nil, err
+	}
+	code, err := s.NewPayCode(r.Context(), in.Channel, in.Customer)
+	return http.StatusCreated, code, err
+}
+
+func (s *Sandbox) postCustomer(r *http.Request) (int, any, error) {
+	in := struct {
+		ID      string `json:"id"`
+		Balance Fen    `json:"balance_fen"`
+	}{Balance: openingBalance}
+	if err := readControl(r, &in); err != nil {
+		return 0, nil, err
+	}
+	c, err := s.NewCustomer(r.Context(), in.ID, in.Balance)
+	return http.StatusCreated, c, err
+}
+
+func (s *Sandbox) getCustomer(r *http.Request) (int, any, error) {
+	c, err := s.Customer(r.Context(), r.PathValue("id"))
+	return http.StatusOK, c, err
+}
+
+func (s *Sandbox) postAnswer(r *http.Request) (int, any, error) {
+	var in struct {
+		Action string `json:"action"`
+	}
+	if err := readControl(r, &in); err != nil {
+		return 0, nil, err
+	}
+	t, err := s.answerOldest(r.Context(), r.PathValue("id"), in.Action)
+	return http.StatusOK, t, err
+}
+
+func (s *Sandbox) postFault(r *http.Request) (int, any, error) {
+	var in Fault
+	if err := readControl(r, &in); err != nil {
+		return 0, nil, err
+	}
+	f, err := s.addFault(r.Context(), in)
+	return http.StatusCreated, f, err
+}
+
+func (s *Sandbox) getFaults(r *http.Request) (int, any, error) {
+	list, err := s.Faults(r.Context())
+	return http.StatusOK, map[string][]Fault{"faults": list}, err
+}
+
+func (s *Sandbox) deleteFaults(r *http.Request) (int, any, error) {
+	return http.StatusNoContent, nil, s.clearFaults(r.Context())
+}
+
+func (s *Sandbox) getScenarios(*http.Request) (int, any, error) {
+	return http.StatusOK, map[string]any{"scenarios": Scenarios(), "classic_amounts": ClassicAmounts()}, nil
+}
+
+func (s *Sandbox) getTrades(r *http.Request) (int, any, error) {
+	outTradeNo, err := readQuery(r, "out_trade_no")
+	if err != nil {
+		return 0, nil, err
+	}
+	list, err := s.Trades(r.Context(), outTradeNo)
+	return http.StatusOK, map[string][]Trade{"trades": list}, err
+}
+
+func (s *Sandbox) getTotals(r *http.Request) (int, any, error) {
+	t, err := s.Totals(r.Context())
+	return http.StatusOK, t, err
+}

@@ -1,0 +1,220 @@
+// Package sandbox plays WeChat Pay, Alipay and the customer's phone, so that a
+// payment can be made, refused, lost and refunded on a laptop with no account.
+//
+// It knows upstreams.md: the two wallets' wire formats, signatures, states and
+// refusals (§2, §4, §5, §8), and how they misbehave (§8.7). It must not know
+// anything of ours: it imports no package of this module and shares no code
+// with the channel adapters, so that a mistake in signing or reading cannot
+// hide in both ends.
+//
+// The sandbox serves two handlers. Wallet is the wallets themselves, at the
+// host root as upstream has them (/pay/micropay, /gateway.do …), to be served
+// over TLS with TLSConfig. Control is the bench behind them: payment codes,
+// the customer's answers, faults and the truth (docs/sandbox.md).
+//
+// Every change is on disk before the answer that reports it is sent, and
+// totals are summed from the movements of money, not from what trades claim,
+// so that after a crash or a lost answer a test can compare what happened with
+// what cloudpay believes. Time is Config.Now; what becomes due is worked out
+// when somebody looks, so there is no goroutine to wait for.
+package sandbox
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Channel names a wallet.
+type Channel string
+
+// The two wallets the sandbox plays.
+const (
+	WeChat Channel = "wxpay"
+	Alipay Channel = "alipay"
+)
+
+// The password presets of Config.Profile (upstreams.md §8.3).
+const (
+	// ProfileSeed asks for the password above 500 yuan or from the 6th payment
+	// of the customer's day with one wallet (seed S004). It is the default.
+	ProfileSeed = "seed"
+	// ProfileCurrent asks above 1000 yuan or from the 11th payment.
+	ProfileCurrent = "current"
+)
+
+// Config is what New needs. Dir and Now are required; the zero value of
+// everything else is the documented default.
+type Config struct {
+	// Dir holds sandbox.db, and with it keys, accounts, customers and trades.
+	Dir string
+	// Providers and MerchantsPerProvider say how many accounts to invent
+	// (default 2 each). A later start with larger numbers adds to them.
+	Providers, MerchantsPerProvider int
+	// Strict turns on upstream's waiting rules: no reverse within 15 s, no
+	// close within 5 minutes, refunds of one trade 60 s (WeChat) or 3 s
+	// (Alipay) apart.
+	Strict bool
+	// Classic lets a list of amounts set off faults, see ClassicAmounts.
+	Classic bool
+	// Profile is ProfileSeed (default) or ProfileCurrent.
+	Profile string
+	// RefundDelay is how long WeChat refunds stay PROCESSING (default 2 s).
+	RefundDelay time.Duration
+	// DialogTimeout is when an unanswered password dialogue closes (default 30 s).
+	DialogTimeout time.Duration
+	// Now is the business clock. It is called once per transaction.
+	Now func() time.Time
+	// After is the timer behind faults that make a caller wait (default time.After).
+	After func(time.Duration) <-chan time.Time
+	// Log receives one line per movement of money (default: none).
+	Log *slog.Logger
+}
+
+// withDefaults checks the configuration and fills in what was left out.
+func (c Config) withDefaults() (Config, error) {
+	if c.Dir == "" {
+		return c, errors.New("sandbox: Config.Dir is empty; name the directory that keeps its state")
+	}
+	if c.Now == nil {
+		return c, errors.New("sandbox: Config.Now is nil; pass time.Now or a test clock")
+	}
+	if c.Providers < 0 || c.Providers > 90 || c.MerchantsPerProvider < 0 || c.MerchantsPerProvider > 90 {
+		return c, errors.New("sandbox: Providers and MerchantsPerProvider must be 0 to 90")
+	}
+	if c.Providers == 0 {
+		c.Providers = 2
+	}
+	if c.MerchantsPerProvider == 0 {
+		c.MerchantsPerProvider = 2
+	}
+	if c.Profile == "" {
+		c.Profile = ProfileSeed
+	}
+	if c.Profile != ProfileSeed && c.Profile != ProfileCurrent {
+		return c, fmt.Errorf("sandbox: profile %q is unknown; use %q or %q", c.Profile, ProfileSeed, ProfileCurrent)
+	}
+	if c.RefundDelay == 0 {
+		c.RefundDelay = 2 * time.Second
+	}
+	if c.DialogTimeout == 0 {
+		c.DialogTimeout = 30 * time.Second
+	}
+	if c.RefundDelay < 0 || c.DialogTimeout < 0 {
+		return c, errors.New("sandbox: RefundDelay and DialogTimeout must not be negative")
+	}
+	if c.After == nil {
+		c.After = time.After
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// passwordRule is when a phone asks for the password: above amount, or once
+// the customer has made free payments with this wallet on the day.
+type passwordRule struct {
+	amount Fen
+	free   int
+}
+
+var passwordRules = map[string]passwordRule{
+	ProfileSeed:    {amount: 500_00, free: 5},
+	ProfileCurrent: {amount: 1000_00, free: 10},
+}
+
+// Sandbox is a running bench. All methods are safe for concurrent use.
+type Sandbox struct {
+	c          Config
+	books      *books
+	accounts   Accounts
+	wx         map[string]*wxProvider // by mch_id
+	ali        map[string]*aliApp     // by app_id
+	authority  *x509.CertPool
+	serverCert tls.Certificate
+	faults     faultBook
+	closing    chan struct{}
+	closeOnce  sync.Once
+	closeErr   error
+}
+
+// New opens the sandbox in c.Dir, or makes one there with fresh keys. A second
+// sandbox on the same directory is refused. The caller must Close it.
+func New(ctx context.Context, c Config) (*Sandbox, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	b, err := openBooks(ctx, c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sandbox{c: c, books: b, closing: make(chan struct{})}
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open sandbox in %s: %w", c.Dir, err), b.close())
+	}
+	return s, nil
+}
+
+func (s *Sandbox) load(ctx context.Context) error {
+	id, err := loadIdentity(ctx, s.c, s.books)
+	if err != nil {
+		return err
+	}
+	s.accounts = id.Accounts
+	if s.wx, s.ali, err = id.index(); err != nil {
+		return err
+	}
+	s.authority = x509.NewCertPool()
+	if !s.authority.AppendCertsFromPEM([]byte(id.Accounts.CAPEM)) {
+		return errors.New("the stored authority is not a certificate")
+	}
+	if s.serverCert, err = tls.X509KeyPair([]byte(id.ServerCertPEM), []byte(id.ServerKeyPEM)); err != nil {
+		return fmt.Errorf("read wallet certificate: %w", err)
+	}
+	return s.books.run(ctx, s.c.Now, func(ctx context.Context, tx *txn) error {
+		if err := forgetOldCodes(ctx, tx); err != nil {
+			return err
+		}
+		return s.faults.load(ctx, tx)
+	})
+}
+
+// Close releases callers held back by faults, waits for the transaction under
+// way and closes the database. Calls that arrive later are cut off unanswered.
+func (s *Sandbox) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.closing)
+		s.closeErr = s.books.close()
+	})
+	return s.closeErr
+}
+
+// Accounts returns the invented accounts and keys. The slices are the
+// caller's to read, not to change.
+func (s *Sandbox) Accounts() Accounts { return s.accounts }
+
+// run is books.run on the sandbox's clock.
+func (s *Sandbox) run(ctx context.Context, fn func(ctx context.Context, tx *txn) error) error {
+	return s.books.run(ctx, s.c.Now, fn)
+}
+
+// Wallet answers the wallets' calls (upstreams.md §2.2, §4.4) at the host
+// root. A fault that loses an answer panics with http.ErrAbortHandler, which a
+// server turns into a cut connection and a RoundTripper that calls the handler
+// directly can turn into an error.
+func (s *Sandbox) Wallet() http.Handler {
+	mux := http.NewServeMux()
+	for _, op := range wxOps {
+		mux.HandleFunc(op.path, func(w http.ResponseWriter, r *http.Request) { s.serveWx(w, r, op) })
+	}
+	mux.HandleFunc("/gateway.do", s.serveAlipay)
+	return mux
+}

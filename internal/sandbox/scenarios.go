@@ -1,0 +1,309 @@
+package sandbox
+
+import (
+	"slices"
+	"time"
+)
+
+// Scenario is one way the wallets can misbehave, or be made to answer, on
+// demand (upstreams.md §8.7).
+type Scenario struct {
+	Name string `json:"name"`
+	// Effect says in a sentence what happens.
+	Effect   string    `json:"effect"`
+	Channels []Channel `json:"channels"`
+	// Endpoint is the call it befalls when the fault names none.
+	Endpoint string `json:"endpoint"`
+	// Params are the scenario's own parameters; out_trade_no, merchant and
+	// skip work with every scenario.
+	Params []string `json:"params"`
+
+	needs []string // at least one of these must be given
+	apply func(*effect, Channel, Params)
+}
+
+// scenarioMTLS is looked up by name because it is decided before a call is
+// authentic, when no other rule is asked.
+const scenarioMTLS = "require_mtls"
+
+// effect is what befalls one call: the sum of the rules that applied to it.
+type effect struct {
+	drop     bool          // cut before it is carried out
+	hang     time.Duration // held back before it is carried out
+	skip     bool          // not carried out
+	forced   *forcedAnswer // answered instead of the truth
+	state    string        // the state a query tells
+	password bool          // the phone asks for the password
+
+	lag      time.Duration // marks left on the trade, see trade
+	lie      bool
+	rollback *time.Duration
+
+	noEffect          bool // reverse: done in words only
+	refuseWhilePaying bool
+	fate              refundState // what becomes of a refund
+	fateIn            time.Duration
+	tokenRevoked      bool
+
+	noise    noise // how the answer travels
+	badSign  bool
+	unsigned bool
+	tampered *tampering
+	delay    time.Duration
+	lose     bool
+}
+
+// forcedAnswer replaces the business part of an answer.
+type forcedAnswer struct {
+	returnCode, code, subCode, message, key string
+	recall, retry                           bool
+}
+
+// tampering alters a field of an answer after it was signed.
+type tampering struct{ field, value string }
+
+// noise is a body that is not an answer.
+type noise int
+
+const (
+	noiseNone noise = iota
+	noiseHTTP502
+	noiseEmpty
+	noiseTruncated
+	noiseGarbled
+)
+
+// mark leaves on a trade what later calls will meet.
+func (e *effect) mark(t *trade, now time.Time) {
+	if e.lag > 0 {
+		t.lagMS = e.lag.Milliseconds()
+	}
+	if e.lie {
+		t.lie = true
+	}
+	if e.rollback != nil {
+		t.rollbackMS = now.Add(*e.rollback).UnixMilli()
+	}
+}
+
+// decide settles what will become of a refund.
+func (e *effect) decide(r *refund, now time.Time) {
+	switch e.fate {
+	case refundProcessing: // stuck, for a while or for ever
+		r.dueMS = 0
+		if e.fateIn > 0 {
+			r.dueMS = now.Add(e.fateIn).UnixMilli()
+		}
+	case refundAbnormal, refundClosed:
+		r.fate = e.fate
+	case refundSuccess, "":
+	}
+}
+
+var (
+	both    = []Channel{WeChat, Alipay}
+	onlyWx  = []Channel{WeChat}
+	onlyAli = []Channel{Alipay}
+)
+
+// Scenarios lists everything a Fault can name, for documents and help.
+func Scenarios() []Scenario { return slices.Clone(scenarioTable) }
+
+func scenarioNamed(name string) *Scenario {
+	i := slices.IndexFunc(scenarioTable, func(s Scenario) bool { return s.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &scenarioTable[i]
+}
+
+// scenarioTable is the list, in the order of a call's life.
+var scenarioTable = []Scenario{
+	{
+		Name: "drop_before", Effect: "the connection is cut before the call is carried out", Channels: both, Endpoint: EndpointPay,
+		apply: func(e *effect, _ Channel, _ Params) { e.drop = true },
+	},
+	{
+		Name: "timeout", Effect: "the call is held back (12 s), then carried out, even if the caller has gone", Channels: both,
+		Endpoint: EndpointPay, Params: []string{"seconds"},
+		apply: func(e *effect, _ Channel, p Params) { e.hang = p.wait(defaultWait) },
+	},
+	{
+		Name: scenarioMTLS, Effect: "a client certificate is not demanded (required false), or its lack gets an HTML page (page true)",
+		Channels: onlyWx, Endpoint: EndpointAny, Params: []string{"required", "page"},
+	},
+	{
+		Name: "auth_token_revoke", Effect: "the merchant has withdrawn app_auth_token: 20001", Channels: onlyAli, Endpoint: EndpointAny,
+		apply: func(e *effect, _ Channel, _ Params) { e.tokenRevoked = true },
+	},
+	{
+		Name: "rate_limit", Effect: "refused for too many calls: INVALID_REQ_TOO_MUCH, 40005", Channels: both, Endpoint: EndpointPay,
+		apply: func(e *effect, ch Channel, _ Params) {
+			e.skip = true
+			e.forced = pick(ch, forcedAnswer{code: "INVALID_REQ_TOO_MUCH"}, forcedAnswer{code: "40005", subCode: "isv.app-call-limited"})
+		},
+	},
+	{
+		Name: "force_password", Effect: "the phone asks for the password whatever the amount", Channels: both, Endpoint: EndpointPay,
+		apply: func(e *effect, _ Channel, _ Params) { e.password = true },
+	},
+	systemError("syserr", EndpointPay, nil, "committed", "code"),
+	systemError("syserr_committed", EndpointPay, new(true), "code"),
+	systemError("syserr_uncommitted", EndpointPay, new(false), "code"),
+	{
+		Name: "bankerr", Effect: "BANKERROR, carried out or not (committed)", Channels: onlyWx, Endpoint: EndpointPay,
+		Params: []string{"committed"},
+		apply: func(e *effect, _ Channel, p Params) {
+			e.skip, e.forced = !p.isCommitted(), &forcedAnswer{code: "BANKERROR"}
+		},
+	},
+	{
+		Name: "duplicate", Effect: "ORDERPAID or ACQ.TRADE_HAS_SUCCESS, carried out or not (committed)", Channels: both,
+		Endpoint: EndpointPay, Params: []string{"committed"},
+		apply: func(e *effect, ch Channel, p Params) {
+			e.skip = !p.isCommitted()
+			e.forced = pick(ch, forcedAnswer{code: "ORDERPAID"}, forcedAnswer{code: "40004", subCode: "ACQ.TRADE_HAS_SUCCESS"})
+		},
+	},
+	{
+		Name: "answer_code", Effect: "a given code is answered; not carried out unless committed is true", Channels: both,
+		Endpoint: EndpointPay, Params: []string{"code", "sub_code", "return_code", "message", "key", "committed"},
+		needs: []string{"code", "return_code"}, apply: applyAnswerCode,
+	},
+	{
+		Name: "answer_state", Effect: "a query answers a given state instead of the true one", Channels: both,
+		Endpoint: EndpointQuery, Params: []string{"state"}, needs: []string{"state"},
+		apply: func(e *effect, _ Channel, p Params) { e.state = p.State },
+	},
+	{
+		Name: "slow_state", Effect: "for a while (12 s) after payment, queries say USERPAYING or ACQ.TRADE_NOT_EXIST", Channels: both,
+		Endpoint: EndpointPay, Params: []string{"seconds"},
+		apply: func(e *effect, _ Channel, p Params) { e.lag = p.wait(defaultWait) },
+	},
+	{
+		Name: "payerror_but_charged", Effect: "charged, but pay answers USERPAYING and queries answer PAYERROR until it is reversed",
+		Channels: onlyWx, Endpoint: EndpointPay,
+		apply: func(e *effect, _ Channel, _ Params) { e.lie = true },
+	},
+	{
+		Name: "pay_then_rollback", Effect: "10000, then (seconds later, at once by default) the money goes back and the trade is TRADE_CLOSED",
+		Channels: onlyAli, Endpoint: EndpointPay, Params: []string{"seconds"},
+		apply: func(e *effect, _ Channel, p Params) { e.rollback = new(p.wait(0)) },
+	},
+	{
+		Name: "reverse_recall", Effect: "recall=Y, nothing done (n times)", Channels: onlyWx, Endpoint: EndpointReverse,
+		Params: []string{"n"},
+		apply:  func(e *effect, _ Channel, _ Params) { e.skip, e.forced = true, &forcedAnswer{recall: true} },
+	},
+	{
+		Name: "cancel_retry", Effect: "retry_flag=Y, nothing done (n times)", Channels: onlyAli, Endpoint: EndpointReverse,
+		Params: []string{"n"},
+		apply:  func(e *effect, _ Channel, _ Params) { e.skip, e.forced = true, &forcedAnswer{retry: true} },
+	},
+	{
+		Name: "reverse_userpaying", Effect: "refused with USERPAYING while the password dialogue is open", Channels: onlyWx,
+		Endpoint: EndpointReverse,
+		apply:    func(e *effect, _ Channel, _ Params) { e.refuseWhilePaying = true },
+	},
+	{
+		Name: "reverse_no_effect", Effect: "says it is done and does nothing", Channels: both, Endpoint: EndpointReverse,
+		apply: func(e *effect, _ Channel, _ Params) { e.noEffect = true },
+	},
+	{
+		Name: "refund_stuck", Effect: "accepted, and stays in progress (for seconds, or for ever)", Channels: both,
+		Endpoint: EndpointRefund, Params: []string{"seconds"},
+		apply: func(e *effect, _ Channel, p Params) { e.fate, e.fateIn = refundProcessing, p.wait(0) },
+	},
+	{
+		Name: "refund_abnormal", Effect: "accepted, then CHANGE: the customer's bank sent it back", Channels: onlyWx, Endpoint: EndpointRefund,
+		apply: func(e *effect, _ Channel, _ Params) { e.fate = refundAbnormal },
+	},
+	{
+		Name: "refund_closed", Effect: "accepted, then REFUNDCLOSE: the money stayed with the merchant", Channels: onlyWx, Endpoint: EndpointRefund,
+		apply: func(e *effect, _ Channel, _ Params) { e.fate = refundClosed },
+	},
+	systemError("refund_syserr", EndpointRefund, nil, "committed", "code"),
+	transport("http502_html", "carried out, but a balancer answers 502 with an HTML page", func(e *effect) { e.noise = noiseHTTP502 }),
+	transport("empty_body", "carried out, but the answer is empty", func(e *effect) { e.noise = noiseEmpty }),
+	transport("truncated_body", "carried out, but the connection is reset in the middle of the answer", func(e *effect) { e.noise = noiseTruncated }),
+	transport("bad_json", "carried out, but the answer is garbled: not JSON, not XML", func(e *effect) { e.noise = noiseGarbled }),
+	transport("bad_sign", "carried out, but the answer's signature is wrong", func(e *effect) { e.badSign = true }),
+	transport("unsigned_2xx", "carried out, but the answer has no signature", func(e *effect) { e.unsigned = true }),
+	{
+		Name: "tamper", Effect: "a field of the answer (the amount) is altered after it was signed", Channels: both, Endpoint: EndpointPay,
+		Params: []string{"field", "value"},
+		apply:  func(e *effect, _ Channel, p Params) { e.tampered = &tampering{field: p.Field, value: p.Value} },
+	},
+	slowAnswer("delay_after"),
+	slowAnswer("slow"),
+	{
+		Name: "drop_after", Effect: "carried out, then the connection is cut without an answer", Channels: both, Endpoint: EndpointPay,
+		apply: func(e *effect, _ Channel, _ Params) { e.lose = true },
+	},
+}
+
+func pick(ch Channel, wx, ali forcedAnswer) *forcedAnswer {
+	if ch == WeChat {
+		return &wx
+	}
+	return &ali
+}
+
+// systemError makes the scenarios that answer SYSTEMERROR. committed nil
+// leaves the choice to the parameter.
+func systemError(name, endpoint string, committed *bool, params ...string) Scenario {
+	text := "SYSTEMERROR or ACQ.SYSTEM_ERROR (code 20000: isp.unknow-error)"
+	switch {
+	case committed == nil:
+		text += ", carried out or not (committed)"
+	case *committed:
+		text += ", carried out"
+	default:
+		text += ", not carried out"
+	}
+	return Scenario{
+		Name: name, Effect: text, Channels: both, Endpoint: endpoint, Params: params,
+		apply: func(e *effect, ch Channel, p Params) {
+			if committed != nil {
+				p.Committed = committed
+			}
+			e.skip = !p.isCommitted()
+			ali := forcedAnswer{code: "40004", subCode: "ACQ.SYSTEM_ERROR"}
+			if p.Code == "20000" {
+				ali = forcedAnswer{code: "20000", subCode: "isp.unknow-error"}
+			}
+			e.forced = pick(ch, forcedAnswer{code: "SYSTEMERROR"}, ali)
+		},
+	}
+}
+
+// transport makes the scenarios that spoil an answer on its way.
+func transport(name, text string, spoil func(*effect)) Scenario {
+	return Scenario{
+		Name: name, Effect: text + " (committed false: not carried out)", Channels: both, Endpoint: EndpointPay,
+		Params: []string{"committed"},
+		apply: func(e *effect, _ Channel, p Params) {
+			e.skip = e.skip || !p.isCommitted()
+			spoil(e)
+		},
+	}
+}
+
+func slowAnswer(name string) Scenario {
+	return Scenario{
+		Name: name, Effect: "carried out, then answered late (12 s)", Channels: both, Endpoint: EndpointPay,
+		Params: []string{"seconds"},
+		apply:  func(e *effect, _ Channel, p Params) { e.delay = p.wait(defaultWait) },
+	}
+}
+
+// applyAnswerCode reads an all-digit code as Alipay's top-level code and any
+// other as a sub_code under 40004, or WeChat's err_code.
+func applyAnswerCode(e *effect, ch Channel, p Params) {
+	e.skip = p.Committed == nil || !*p.Committed
+	f := forcedAnswer{returnCode: p.ReturnCode, code: p.Code, subCode: p.SubCode, message: p.Message, key: p.Key}
+	if ch == Alipay && !allDigits(p.Code) {
+		f.code, f.subCode = "40004", p.Code
+	}
+	e.forced = &f
+}
