@@ -86,8 +86,9 @@ type Queue interface {
 	NextDue(ctx context.Context, kinds []string) (at time.Time, ok bool, err error)
 	// Finish deletes the job if j's lease still holds it; otherwise it does nothing.
 	Finish(ctx context.Context, j Job) error
-	// Retry makes the job ready at the given time, with the error text, if j's
-	// lease still holds it.
+	// Retry makes the job ready at the given time, with the error text and with
+	// j's Attempt, which the runner lowers when no attempt was spent, if j's lease
+	// still holds it.
 	Retry(ctx context.Context, j Job, at time.Time, why string) error
 	// Bury takes the job out of service with the reason, if j's lease still holds it.
 	Bury(ctx context.Context, j Job, why string) error
