@@ -1,0 +1,63 @@
+# make check is the one command: what it passes, CI passes.
+GO      ?= go
+TOOL    := $(GO) tool -modfile=tools/go.mod
+VULNDB  ?= https://vuln.go.dev
+FUZZ    ?= 60s
+export GOFLAGS := -buildvcs=false
+
+.PHONY: help build demo test check lint verify race vuln fmt generate fuzz bench e2e chaos cover
+.DEFAULT_GOAL := help
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/cloudpay
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/cloudpay ./cmd/cloudpay
+
+demo: build ## gateway, sandbox and sample merchants in one process; prints the URLs
+	./bin/cloudpay demo
+
+test: ## all tests; what needs PostgreSQL runs if it is installed, and says so if not
+	$(GO) test -count=1 ./...
+
+check: lint verify race vuln ## everything a change must pass
+
+lint: ## static analysis, the import picture, formatting
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run ./...
+
+verify: ## go.mod and generated code match their sources
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	cd internal/store && $(GO) tool -modfile=../../tools/go.mod sqlc diff
+
+race: ## all tests under the race detector, shuffled
+	$(GO) test -race -shuffle=on -count=1 -timeout 20m ./...
+
+vuln: ## known vulnerabilities in what we call; VULNDB names a database
+	@if curl -fsS -m 10 -o /dev/null $(VULNDB)/index/modules.json 2>/dev/null || [ -d "$(VULNDB:file://%=%)" ]; then \
+		$(TOOL) govulncheck -db $(VULNDB) ./...; \
+	else echo "SKIPPED vuln: the vulnerability database $(VULNDB) cannot be reached from here; set VULNDB=file:///path/to/osv"; fi
+
+fmt: ## rewrite files into the one format
+	$(TOOL) golangci-lint fmt
+	$(GO) fix ./...
+
+generate: ## generate the store's code from its SQL
+	cd internal/store && $(GO) tool -modfile=../../tools/go.mod sqlc generate
+
+fuzz: ## every fuzz target for FUZZ each
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done; done
+
+bench: ## the table of speeds: disk, store and whole gateway, on both engines
+	$(GO) test -run '^$$' -bench '^BenchmarkTable$$' -benchtime 1x -timeout 20m ./cmd/cloudpay
+
+e2e: ## the real binary, driven as a user drives it
+	$(GO) test -count=1 -v -run '^TestScript' ./cmd/cloudpay
+
+chaos: ## long fault runs: answers lost, processes killed, both engines
+	CLOUDPAY_CHAOS=long $(GO) test -count=1 -v -timeout 60m -run '^TestChaos' ./cmd/cloudpay
+
+cover: ## statement coverage per room
+	$(GO) test -count=1 -cover ./...
