@@ -20,10 +20,13 @@ func (o Order) PayAnswer() error {
 		return unknown()
 	case DECLINED:
 		if o.Duplicate {
-			return Refuse(ErrConflict, "duplicate", "订单号重复，请更换订单号，禁止撤单")
+			return duplicate()
 		}
 		return Refuse(ErrDead, "declined", o.declineText())
 	case REVERSED:
+		if o.Duplicate {
+			return duplicate()
+		}
 		if o.Stopped {
 			return Refuse(ErrDead, "stopped", "用户已取消支付")
 		}
@@ -32,6 +35,10 @@ func (o Order) PayAnswer() error {
 		return Refuse(ErrDead, "closed", "订单已关闭")
 	}
 	return unknown()
+}
+
+func duplicate() error {
+	return Refuse(ErrConflict, "duplicate", "订单号重复，请更换订单号，禁止撤单")
 }
 
 func unknown() error {

@@ -102,7 +102,7 @@ func PostChannelRefund(refundNo string, r, n Fen) Posting {
 
 // Balances sums postings per account, in fen, debit positive.
 func Balances(ps []Posting) map[Account]Fen {
-	b := map[Account]Fen{}
+	b := make(map[Account]Fen)
 	for _, p := range ps {
 		for _, l := range p.Legs {
 			b[l.Account] += l.Amount

@@ -115,7 +115,7 @@ type Order struct {
 	Stopped    bool      // PAYERROR: the customer cancelled; shown as declined
 	Duplicate  bool      // ended as 407
 	ReverseAsk bool      // a cashier asked for the reverse
-	Watch      bool      // DECLINED, but asked once more later (money.md §3 row 5)
+	Watch      bool      // final, but to be asked once more (money.md §3 row 5, or a notice after REVERSED)
 
 	ReverseSentAt time.Time // set before the first reverse leaves
 	ReversedAt    time.Time // last time a reverse call was sent

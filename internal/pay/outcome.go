@@ -87,6 +87,10 @@ type Outcome struct {
 	// NoReverse forbids reversing this order for ever: the number may belong
 	// to an earlier paid order (protocol.md §4.4, 407).
 	NoReverse bool
+	// Differs says that a verified answer reports a payment whose amount or
+	// merchant is not the request's. It goes with Unknown: never paid, and a
+	// reason not to reverse, since the number may belong to somebody else.
+	Differs bool
 	// Alert asks for an operator's attention.
 	Alert bool
 	// Verified says that a signed answer was read, whatever it said. Only a

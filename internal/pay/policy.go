@@ -57,6 +57,7 @@ var wxpayProfile = Profile{
 var alipayProfile = func() Profile {
 	p := wxpayProfile
 	p.ReversePauses = []time.Duration{10 * time.Second}
+	p.RefundPauses = refundPauses[3:] // a refund is asked for 10 s after at the earliest (upstreams.md §6)
 	p.WatchAt = 30 * time.Second
 	p.ReverseWithin = 0
 	p.RefundSpacing = 3 * time.Second
@@ -89,15 +90,14 @@ func (p Profile) Next(o Order, now time.Time) Step {
 		return p.nextReversing(o, now)
 	case CLOSING:
 		return Step{Act: ActQuery, At: later(o.AskAt, o.AskedAt.Add(p.QueryEvery))}
-	case DECLINED:
-		if o.Late == LateHeld {
-			return Step{Act: ActRefund, At: now}
-		}
-		if o.Watch {
+	case DECLINED, CLOSED, REVERSED:
+		switch {
+		case o.Watch:
 			return p.nextWatch(o)
-		}
-	case CLOSED, REVERSED:
-		if o.Late == LateHeld {
+		case o.Late == LateHeld && o.Reserved == 0 && o.RefundSentAt.IsZero() && !o.NoReverse && !o.Duplicate:
+			// Returned once. While that refund is open it drives itself; if the
+			// wallet refused it, or the money may be another order's, a person
+			// decides (money.md §1: policy returns it or raises it).
 			return Step{Act: ActRefund, At: now}
 		}
 	case PAID:
@@ -112,13 +112,13 @@ func (p Profile) nextPaying(o Order, now time.Time) Step {
 	if o.AskAt.IsZero() {
 		ask.At = o.SentAt.Add(p.QueryEvery) // the call is in flight, or we died during it
 	}
-	if o.NoReverse {
+	if o.NoReverse || o.TradeType != TradeMicroPay || p.NeverByItself { // row 6, S004
 		return ask
 	}
 	if o.Stopped { // row 4
 		return Step{Act: ActReverse, At: later(now, o.SentAt.Add(p.EarliestSend))}
 	}
-	if p.NeverByItself || age < p.ReverseFrom {
+	if age < p.ReverseFrom {
 		return ask
 	}
 	fresh := !o.UnpaidAt.IsZero() && now.Sub(o.UnpaidAt) <= p.Fresh
@@ -132,8 +132,11 @@ func (p Profile) nextPaying(o Order, now time.Time) Step {
 	return ask
 }
 
-// nextReversing covers rows 7, 9, 10 and 11.
+// nextReversing covers rows 6, 7, 9, 10 and 11.
 func (p Profile) nextReversing(o Order, now time.Time) Step {
+	if o.NoReverse && (!o.RefundInstead || !o.PaidSeen) { // row 6: known as a duplicate only after the cashier asked
+		return Step{Act: ActQuery, At: later(o.AskAt, o.AskedAt.Add(p.askPause(o, o.AskedAt)))}
+	}
 	if o.ReverseSentAt.IsZero() { // row 7: asked for, not sent yet
 		due := o.SentAt.Add(p.EarliestSend)
 		if !o.AskedAt.Before(due) {
@@ -149,6 +152,9 @@ func (p Profile) nextReversing(o Order, now time.Time) Step {
 		return Step{Act: ActQuery, At: o.AskAt}
 	}
 	if o.RefundInstead { // row 10
+		if o.PaidSeen && o.Reserved > 0 && o.Refunded < o.Total {
+			return Step{Act: ActRefund, At: now.Add(refundLook)} // the refund drives itself
+		}
 		if o.PaidSeen {
 			return Step{Act: ActRefund, At: now}
 		}
@@ -158,11 +164,15 @@ func (p Profile) nextReversing(o Order, now time.Time) Step {
 	return Step{Act: ActReverse, At: o.ReversedAt.Add(pause)}
 }
 
+// refundLook is how often a reverse that became a refund looks whether that
+// refund is done.
+const refundLook = 10 * time.Second
+
 // nextWatch covers row 5: a refused order is asked once; if the wallet still
-// waits for the buyer it is cancelled.
+// waits for the buyer it is cancelled. A reversed order is only asked.
 func (p Profile) nextWatch(o Order) Step {
 	switch {
-	case o.Seen == Waiting:
+	case o.State == DECLINED && o.Seen == Waiting && !p.NeverByItself:
 		return Step{Act: ActCancel, At: later(o.AskedAt, o.ReversedAt.Add(pick(p.ReversePauses, o.ReverseTries)))}
 	case o.AskAt.IsZero():
 		return Step{Act: ActQuery, At: o.SentAt.Add(p.WatchAt)}

@@ -55,7 +55,7 @@ func (r Refund) OpenPostings() []Posting {
 // per order, and the wallets ask for a pause between two (money.md §2).
 func (p Profile) SendAt(o Order, r Refund) time.Time {
 	if r.SentAt.IsZero() && !o.RefundSentAt.IsZero() {
-		return o.RefundSentAt.Add(p.RefundSpacing)
+		return later(r.DoAt, o.RefundSentAt.Add(p.RefundSpacing))
 	}
 	return r.DoAt
 }
@@ -73,6 +73,7 @@ func (p Profile) StartRefund(r Refund, now time.Time) RefundChange {
 	// not free the reservation.
 	n.Do, n.DoAt = ActAsk, now.Add(pick(p.RefundPauses, 3))
 	n.Unanswered = true
+	n.MissingAt = time.Time{} // sightings count from this send
 	return c
 }
 
@@ -110,12 +111,16 @@ func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPa
 	case out.Kind == Waiting:
 		n.Accepted, n.Unanswered, n.Refused, n.MissingAt = true, false, false, time.Time{}
 		n.Do, n.DoAt = ActAsk, now.Add(wait)
+	case out.Kind == Declined && call == CallQueryRefund && !out.aboutOrder():
+		// Only the question was refused, or there is no such refund: nothing
+		// is known of the money (channel.QueryRefund).
+		p.refundUnknown(&c, call, out, wait, now)
 	case out.Kind == Declined && call == CallQueryRefund:
-		n.reject(&c)
+		p.reject(&c, now)
 	case out.Kind == Declined:
 		if answeredBefore {
 			n.Unanswered = false
-			n.reject(&c)
+			p.reject(&c, now)
 			return c
 		}
 		n.Refused = true
@@ -154,8 +159,17 @@ func (p Profile) refunded(c *RefundChange, pd RefundPaid, now time.Time) {
 	}
 }
 
-// reject frees the reservation of a refund that was definitely refused.
-func (r *Refund) reject(c *RefundChange) {
+// reject frees the reservation of a refund that was definitely refused. A
+// refund that stands for a reverse is not given up: REVERSING lasts until it
+// succeeds (money.md §3 row 10), so it is raised and sent again.
+func (p Profile) reject(c *RefundChange, now time.Time) {
+	r := &c.Refund
+	if r.Origin == OriginReverse {
+		r.Accepted, r.Refused, r.MissingAt = false, false, time.Time{}
+		r.Do, r.DoAt = ActSend, now.Add(pick(p.RefundPauses, r.Tries))
+		c.Raise = "the wallet refused the refund that stands for a reverse: " + r.Code
+		return
+	}
 	r.State = RefundRejected
 	c.Reserved = -r.Amount
 	if r.Origin == OriginLate {
@@ -176,7 +190,6 @@ func (p Profile) refundUnknown(c *RefundChange, call RefundCall, out Outcome, wa
 	if !missing {
 		if call == CallRefund {
 			n.Unanswered = true
-			n.MissingAt = time.Time{} // this send may still arrive: sightings count anew
 		}
 		return
 	}
@@ -191,7 +204,7 @@ func (p Profile) refundUnknown(c *RefundChange, call RefundCall, out Outcome, wa
 	case !n.Refused: // never refused: repeat it under the same number
 		n.Do = ActSend
 	case now.Sub(n.MissingAt) >= p.RefundMissing: // refused, and found nothing twice (money.md §2)
-		n.reject(c)
+		p.reject(c, now)
 	default:
 		n.DoAt = n.MissingAt.Add(p.RefundMissing)
 	}

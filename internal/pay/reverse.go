@@ -14,7 +14,7 @@ func (p Profile) applyReverse(c *Change, out Outcome, now time.Time) {
 	if out.Reason == ReasonNotFound {
 		n.ReverseGone = true
 	}
-	if n.ReverseTries == p.AlertAtTry {
+	if n.ReverseTries == p.AlertAtTry && out.Kind != Paid {
 		c.Raise = "the tenth reverse has no definite answer"
 	}
 	switch {
@@ -44,7 +44,10 @@ func (p Profile) applyCancelOfDead(c *Change, out Outcome, now time.Time) {
 		c.Order = c.From
 		return
 	}
-	if out.Kind == Paid {
+	if out.Kind != Paid { // look again before the next cancel
+		n.ReversedAt, n.Seen = now, Unknown
+		n.AskAt = now.Add(max(pick(p.ReversePauses, n.ReverseTries), out.Pause))
+	} else {
 		n.Watch = false
 		if out.Returned { // it had been paid after all, and went back at once
 			p.book(c, TruthAnswer, out, now)
@@ -59,7 +62,7 @@ func (p Profile) applyClose(c *Change, out Outcome, now time.Time) {
 	n := &c.Order
 	switch n.State {
 	case REVERSING, CLOSING:
-		n.AskAt = now
+		n.AskAt, n.ReversedAt = now, now
 		n.ReverseDone = out.Kind == Paid
 		n.ReverseGone = n.ReverseGone || out.Reason == ReasonNotFound
 	case PAYING, PAID, DECLINED, REVERSED, CLOSED:
@@ -69,8 +72,14 @@ func (p Profile) applyClose(c *Change, out Outcome, now time.Time) {
 
 // StartReverse commits the intent to reverse: REVERSING and the time of the
 // send. The caller writes it before the reverse leaves (money.md §3 row 2).
-// It serves the first send and every repetition.
+// It serves the first send and every repetition, of the cancel of row 5, too.
+// It panics for an order that Next would never reverse: a duplicate (row 6) or
+// one with nothing to reverse.
 func (p Profile) StartReverse(o Order, now time.Time) Change {
+	open := o.State == PAYING || o.State == REVERSING || o.State == DECLINED && o.Watch
+	if !open || o.NoReverse || o.Duplicate {
+		panic("pay: order " + o.OutTradeNo + " in " + string(o.State) + " may not be reversed")
+	}
 	c := Change{From: o, Order: o}
 	n := &c.Order
 	if n.State == PAYING {
@@ -78,6 +87,9 @@ func (p Profile) StartReverse(o Order, now time.Time) Change {
 	}
 	if n.State == REVERSING && n.ReverseSentAt.IsZero() {
 		n.ReverseSentAt = now
+	}
+	if n.State == REVERSING {
+		n.AskAt = time.Time{} // the reverse's own ladder decides when to look (row 9)
 	}
 	n.ReversedAt = now
 	n.ReverseTries++

@@ -1,6 +1,9 @@
 package pay
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Call says which call an outcome answers.
 type Call string
@@ -28,15 +31,7 @@ var transitions = map[OrderState][]OrderState{
 
 // Allowed reports whether an order may go from one state to another.
 func Allowed(from, to OrderState) bool {
-	if from == to {
-		return true
-	}
-	for _, s := range transitions[from] {
-		if s == to {
-			return true
-		}
-	}
-	return false
+	return from == to || slices.Contains(transitions[from], to)
 }
 
 // Apply says what one outcome means for an order. It never returns a change
@@ -44,7 +39,7 @@ func Allowed(from, to OrderState) bool {
 // in this package and nothing has been written yet.
 func (p Profile) Apply(o Order, call Call, out Outcome, now time.Time) Change {
 	c := Change{From: o, Order: o}
-	if out.Code != "" {
+	if out.Code != "" && !o.refused(call, out) {
 		c.Order.Code, c.Order.Text, c.Order.Reason = out.Code, out.Text, out.Reason
 	}
 	if out.Alert {
@@ -61,6 +56,28 @@ func (p Profile) Apply(o Order, call Call, out Outcome, now time.Time) Change {
 		p.applyClose(&c, out, now)
 	}
 	return p.seal(c, now)
+}
+
+// refused reports whether the row holds a refusal that the till must still
+// read: what a later query says of the order does not replace it.
+func (o Order) refused(call Call, out Outcome) bool {
+	if o.State == DECLINED {
+		return true
+	}
+	asked := call == CallQuery || call == CallNotice
+	return asked && o.State == PAYING && (o.Reason == ReasonRisk || o.Reason == ReasonDuplicate) &&
+		out.Kind != Paid && out.Kind != Waiting
+}
+
+// aboutOrder reports whether a Declined answer to a question is the state of
+// what was asked for. A refusal with any other reason (no permission, a
+// revoked token, a bad signature) refuses the question and says nothing of
+// the money; the code tables give states no reason, or "state".
+func (out Outcome) aboutOrder() bool {
+	if out.Kind != Declined || !out.Verified {
+		return false
+	}
+	return out.Reason == ReasonNone || out.Reason == ReasonOrderDead || out.Reason == ReasonState
 }
 
 // seal checks the transition, clears what a final state no longer needs and
@@ -88,7 +105,13 @@ func (p Profile) applyPay(c *Change, out Outcome, now time.Time) {
 		return
 	}
 	if n.State != PAYING {
-		c.Order = c.From // somebody else already knows more than this answer
+		// Somebody else already knows more than this answer. What it says of
+		// the number still counts: a reverse must not leave (row 6).
+		noReverse := n.NoReverse
+		c.Order = c.From
+		if !n.State.Final() {
+			n.NoReverse = noReverse
+		}
 		return
 	}
 	switch out.Kind {
@@ -97,7 +120,8 @@ func (p Profile) applyPay(c *Change, out Outcome, now time.Time) {
 	case Declined: // row 5
 		n.State, n.Truth = DECLINED, TruthAnswer
 		n.Duplicate = out.Reason == ReasonDuplicate
-		n.Watch = p.WatchAt > 0 && out.Reason == ReasonCustomer
+		n.Watch, n.Seen = p.WatchAt > 0 && out.Reason == ReasonCustomer, ""
+		n.AskAt = n.SentAt.Add(p.WatchAt)
 	case Unknown:
 		n.Seen, n.AskAt = Unknown, now.Add(p.QueryEvery)
 		if out.Lost || out.Next == NextQueryFirst { // row 1: at once
@@ -113,6 +137,10 @@ func (p Profile) applyQuery(c *Change, call Call, out Outcome, now time.Time) {
 	truth := TruthQuery
 	if call == CallNotice {
 		truth = TruthNotice
+		if out.Kind == Waiting || out.Kind == Unknown {
+			c.Order = c.From // a notice may be old: only a query shows an order unpaid
+			return
+		}
 	} else {
 		n.AskedAt = now
 		n.Asks++
@@ -126,115 +154,20 @@ func (p Profile) applyQuery(c *Change, call Call, out Outcome, now time.Time) {
 		p.paid(c, truth, out, now)
 	case Waiting:
 		p.unpaid(c, now)
-	case Declined:
-		p.dead(c, truth, out, now)
-	case Unknown:
+	case Declined, Unknown:
 		switch {
+		case out.aboutOrder():
+			p.dead(c, truth, out, now)
+		case out.Differs:
+			p.otherPayment(c, truth, now)
 		case out.Next == NextReverse && out.Verified:
-			p.stopped(c, now)
+			p.stopped(c, truth, now)
 		case out.Reason == ReasonNotFound && out.Verified:
 			p.missing(c, truth, now)
 		default:
 			p.unheard(c, now)
 		}
 	}
-}
-
-// paid books a payment that the wallet confirmed, or finds out that it is not ours.
-func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
-	n := &c.Order
-	pm := out.Payment
-	if truth != TruthAnswer && !pm.PaidAt.IsZero() && pm.PaidAt.Before(n.SentAt.Add(-p.PayTimeSlack)) {
-		p.notOurs(c, truth)
-		return
-	}
-	if pm.Total != 0 && pm.Total != n.Total {
-		c.Raise = "the wallet reports another amount than the order's"
-		p.unheard(c, now)
-		return
-	}
-	switch n.State {
-	case PAYING, CLOSING:
-		p.book(c, truth, out, now)
-		n.State = PAID
-		c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
-		c.Callbacks = append(c.Callbacks, EventPaid)
-	case REVERSING:
-		if n.ReverseSentAt.IsZero() {
-			p.book(c, truth, out, now)
-			n.State, n.ReverseAsk, n.Stopped = PAID, false, false
-			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
-			c.Callbacks = append(c.Callbacks, EventPaid)
-			return
-		}
-		n.AskAt, n.ReverseDone, n.MissingAt = time.Time{}, false, time.Time{}
-		if !n.PaidSeen { // money.md §1: booked, told to nobody, the reverse goes on
-			p.book(c, truth, out, now)
-			n.PaidSeen = true
-			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
-		}
-	case PAID:
-		if pm.Finished && !n.Finished {
-			n.Finished, n.Truth = true, truth
-		}
-	case DECLINED, CLOSED, REVERSED:
-		n.Watch = false
-		if n.Late != LateNone || n.Duplicate || (n.State == REVERSED && truth != TruthQuery) {
-			return
-		}
-		p.book(c, truth, out, now)
-		n.Late = LateHeld
-		c.Postings = append(c.Postings, PostLate(n.Total, n.Settlement))
-		c.Raise = "money arrived for a dead order: held, to be returned"
-	}
-}
-
-// book copies the wallet's account of the payment into the row.
-func (p Profile) book(c *Change, truth Truth, out Outcome, now time.Time) {
-	n := &c.Order
-	pm := out.Payment
-	n.Truth, n.Seen = truth, Paid
-	if pm.TransactionID != "" {
-		n.TransactionID = pm.TransactionID
-	}
-	n.PaidAt = pm.PaidAt
-	if n.PaidAt.IsZero() {
-		n.PaidAt = now
-	}
-	n.Settlement = pm.Settlement
-	if n.Settlement <= 0 || n.Settlement > n.Total {
-		n.Settlement = n.Total
-	}
-	n.Cash, n.PayerID, n.BankType = pm.Cash, pm.PayerID, pm.BankType
-	n.Finished = n.Finished || pm.Finished
-	if pm.RefundState && n.Reserved == 0 {
-		// Refunds made outside us that we cannot list: nothing is refundable
-		// until the bill says how much is left (money.md §2).
-		n.Finished = true
-		c.Raise = "the wallet reports refunds that were not made here"
-	}
-}
-
-// notOurs ends an order whose number the wallet knows from an earlier
-// payment: 407, nothing was charged by us, and it is never reversed.
-func (p Profile) notOurs(c *Change, truth Truth) {
-	n := &c.Order
-	n.NoReverse = true
-	switch n.State {
-	case PAYING:
-		n.State, n.Duplicate, n.Truth, n.Reason = DECLINED, true, truth, ReasonDuplicate
-	case DECLINED:
-		n.Watch, n.Duplicate = false, true
-	case REVERSING:
-		if n.ReverseSentAt.IsZero() {
-			// Nothing of ours reached the wallet, and nothing may be sent to it.
-			n.State, n.Duplicate, n.Truth, n.Reason = REVERSED, true, truth, ReasonDuplicate
-			return
-		}
-		n.AskAt = n.AskedAt.Add(p.QueryEvery)
-	case PAID, REVERSED, CLOSED, CLOSING:
-	}
-	c.Raise = "the wallet knows this order number from an earlier payment"
 }
 
 // unpaid notes that the wallet knows the order and has no money for it.
@@ -244,21 +177,28 @@ func (p Profile) unpaid(c *Change, now time.Time) {
 	switch n.State {
 	case PAYING, CLOSING, DECLINED:
 		n.AskAt = now.Add(p.askPause(*n, now))
+	case REVERSED:
+		n.Watch = false
 	case REVERSING:
 		n.ReverseDone = false
 		n.AskAt = time.Time{} // the reverse goes on by its own ladder
 		if n.ReverseSentAt.IsZero() {
 			n.AskAt = now.Add(p.QueryEvery)
 		}
-	case PAID, REVERSED, CLOSED:
+	case PAID, CLOSED:
 	}
 }
 
 // stopped notes PAYERROR: not a safe end, the order must be reversed (row 4).
-func (p Profile) stopped(c *Change, now time.Time) {
+// Under a duplicate number it is an earlier order's end.
+func (p Profile) stopped(c *Change, truth Truth, now time.Time) {
 	p.unpaid(c, now)
-	if c.Order.State == PAYING {
-		c.Order.Stopped = true
+	n := &c.Order
+	switch {
+	case n.NoReverse && !n.booked() && (n.State == PAYING || n.State == REVERSING):
+		endAsDuplicate(c, truth)
+	case n.State == PAYING:
+		n.Stopped = true
 	}
 }
 
@@ -270,30 +210,40 @@ func (p Profile) missing(c *Change, truth Truth, now time.Time) {
 	switch n.State {
 	case PAYING:
 		n.Seen = Unknown
-		if n.NoReverse { // a number that was refused as duplicate and does not exist: refused it stays
-			n.State, n.Duplicate, n.Truth = DECLINED, true, truth
+		switch {
+		case n.NoReverse: // a number that was refused as duplicate and does not exist: refused it stays
+			endAsDuplicate(c, truth)
+		case n.Reason == ReasonRisk: // a refusal that wanted one confirming query (upstreams.md §2.3)
+			n.State, n.Truth = DECLINED, truth
 		}
-	case DECLINED:
+	case DECLINED, REVERSED:
 		n.Watch = false
 	case REVERSING:
-		if n.ReverseSentAt.IsZero() || !n.ReverseDone && !n.ReverseGone {
-			if !n.ReverseSentAt.IsZero() {
-				n.AskAt = time.Time{}
-			}
-			return
-		}
-		if n.MissingAt.IsZero() {
-			n.MissingAt = now
-		}
-		if now.Sub(n.MissingAt) >= p.MissingGap && now.Sub(n.SentAt) >= p.MissingAfter { // row 11
+		p.missingReverse(c, truth, now)
+	case CLOSING:
+		if n.ReverseGone || n.ReverseDone {
 			n.State, n.Truth = CLOSED, truth
 		}
-	case CLOSING:
-		if !n.ReverseGone && !n.ReverseDone {
-			return
-		}
+	case PAID, CLOSED:
+	}
+}
+
+// missingReverse covers row 11: a reverse of what does not exist.
+func (p Profile) missingReverse(c *Change, truth Truth, now time.Time) {
+	n := &c.Order
+	switch {
+	case n.PaidSeen:
+		n.AskAt = time.Time{} // it existed and was paid: never CLOSED, the reverse goes on
+		c.Raise = "the wallet does not know an order that was paid"
+	case n.NoReverse:
+		endAsDuplicate(c, truth)
+	case n.ReverseSentAt.IsZero():
+	case !n.ReverseDone && !n.ReverseGone:
+		n.AskAt = time.Time{} // only the query said so: ask the reverse, too
+	case n.MissingAt.IsZero():
+		n.MissingAt = now
+	case now.Sub(n.MissingAt) >= p.MissingGap && now.Sub(n.SentAt) >= p.MissingAfter: // row 11
 		n.State, n.Truth = CLOSED, truth
-	case PAID, REVERSED, CLOSED:
 	}
 }
 
@@ -301,7 +251,7 @@ func (p Profile) missing(c *Change, truth Truth, now time.Time) {
 func (p Profile) unheard(c *Change, now time.Time) {
 	n := &c.Order
 	switch n.State {
-	case PAYING, CLOSING, DECLINED:
+	case PAYING, CLOSING, DECLINED, REVERSED:
 		n.AskAt = now.Add(p.askPause(*n, now))
 		if n.Seen == "" {
 			n.Seen = Unknown
@@ -311,60 +261,6 @@ func (p Profile) unheard(c *Change, now time.Time) {
 		if n.ReverseDone || n.ReverseGone || n.ReverseSentAt.IsZero() {
 			n.AskAt = now.Add(p.QueryEvery)
 		}
-	case PAID, REVERSED, CLOSED:
+	case PAID, CLOSED:
 	}
-}
-
-// dead takes a verified CLOSED, REVOKED or TRADE_CLOSED.
-func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
-	n := &c.Order
-	switch n.State {
-	case PAYING:
-		if out.Returned { // paid and given back without us: book both, tell nobody
-			p.book(c, truth, out, now)
-			n.PaidSeen, n.ReverseDone = true, true
-			n.State, n.ReverseSentAt, n.AskAt = REVERSING, now, now
-			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
-			c.Raise = "the wallet returned this payment by itself"
-			return
-		}
-		n.State, n.Truth, n.Duplicate = DECLINED, truth, n.NoReverse
-	case REVERSING:
-		if out.Returned && !n.PaidSeen {
-			p.book(c, truth, out, now)
-			n.PaidSeen = true
-			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
-		}
-		if n.PaidSeen && n.Reserved == 0 {
-			c.Postings = append(c.Postings, PostReversed(n.Total, n.Settlement))
-		}
-		n.State, n.Truth = REVERSED, truth
-	case CLOSING:
-		n.State, n.Truth = CLOSED, truth
-	case DECLINED:
-		n.Watch = false
-	case PAID:
-		p.rolledBack(c, truth, out, now)
-	case REVERSED, CLOSED:
-	}
-}
-
-// rolledBack imports what the wallet returned of a paid order without us.
-func (p Profile) rolledBack(c *Change, truth Truth, out Outcome, now time.Time) {
-	n := &c.Order
-	if !out.Returned || n.Reserved == n.Total {
-		c.Order = c.From
-		return
-	}
-	rest := n.Total - n.Reserved
-	net := min(rest, n.Settlement)
-	no := "outside-" + n.OutTradeNo
-	c.Refunds = append(c.Refunds, Refund{
-		MerchantID: n.MerchantID, OutRefundNo: no, OutTradeNo: n.OutTradeNo, Channel: n.Channel,
-		State: RefundSucceeded, Origin: OriginChannel, Total: n.Total, Amount: rest, Settlement: net,
-		RefundID: no, SucceededAt: now, CreatedAt: now, UpdatedAt: now, Reason: "made outside cloudpay",
-	})
-	c.Postings = append(c.Postings, PostChannelRefund(no, rest, net))
-	n.Reserved, n.Refunded, n.Truth = n.Total, n.Refunded+rest, truth
-	c.Raise = "the wallet returned a paid order without us"
 }

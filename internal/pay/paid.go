@@ -1,0 +1,236 @@
+package pay
+
+import (
+	"strconv"
+	"time"
+)
+
+// foreign reports whether a payment was made before this order existed: the
+// number was used before (money.md §2, restored counters). A payment that is
+// booked already is ours, whatever its time.
+func (p Profile) foreign(o Order, pm Payment) bool {
+	return !o.booked() && !pm.PaidAt.IsZero() && pm.PaidAt.Before(o.SentAt.Add(-p.PayTimeSlack))
+}
+
+// booked reports whether money of this order stands in the ledger.
+func (o Order) booked() bool {
+	return o.State == PAID || o.PaidSeen || o.Late != LateNone
+}
+
+// returned reports whether a payment seen with a refund state went back in
+// full, so that it is no money of a dead or dying order.
+func (o Order) returned(pm Payment) bool {
+	if !pm.RefundState {
+		return false
+	}
+	undone := o.State == REVERSED && o.PaidSeen || o.State == REVERSING && o.ReverseDone
+	return pm.Refunded >= o.Total || o.Refunded == o.Total || undone && pm.Refunded == 0
+}
+
+// paid books a payment that the wallet confirmed, or finds out that it is not ours.
+func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
+	n := &c.Order
+	pm := out.Payment
+	if truth != TruthAnswer && p.foreign(*n, pm) {
+		p.notOurs(c, truth, now)
+		return
+	}
+	if pm.Total != 0 && pm.Total != n.Total {
+		p.otherPayment(c, truth, now)
+		return
+	}
+	switch n.State {
+	case PAYING, CLOSING:
+		if n.TradeType == TradeMicroPay && now.Sub(n.SentAt) > p.BlindUntil { // row 3
+			c.Raise = "paid, found after terminals stopped asking"
+		}
+		p.book(c, truth, out, now)
+		n.State = PAID
+		c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
+		c.Callbacks = append(c.Callbacks, EventPaid)
+	case REVERSING:
+		if n.ReverseSentAt.IsZero() {
+			p.book(c, truth, out, now)
+			n.State, n.ReverseAsk, n.Stopped = PAID, false, false
+			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
+			c.Callbacks = append(c.Callbacks, EventPaid)
+			return
+		}
+		if n.returned(pm) {
+			out.Returned = true
+			p.dead(c, truth, out, now)
+			return
+		}
+		n.AskAt, n.ReverseDone, n.ReverseGone, n.MissingAt = time.Time{}, false, false, time.Time{}
+		n.RefundInstead = n.RefundInstead || n.NoReverse // ours after all, and a duplicate is never reversed
+		if !n.PaidSeen {                                 // money.md §1: booked, told to nobody, the reverse goes on
+			p.book(c, truth, out, now)
+			n.PaidSeen = true
+			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
+		}
+	case PAID:
+		if pm.Finished && !n.Finished {
+			n.Finished, n.Truth = true, truth
+		}
+		outside := pm.Refunded > n.Reserved || n.Reserved == 0 && n.RefundSentAt.IsZero()
+		if pm.RefundState && outside && !n.Finished {
+			n.Finished = true // as in book: not refundable until the bill
+			c.Raise = "the wallet reports refunds that were not made here"
+		}
+	case DECLINED, CLOSED, REVERSED:
+		p.lateMoney(c, truth, out, now)
+	}
+}
+
+// lateMoney holds a payment that the wallet reports for a dead order (money.md
+// §1). What is said of a REVERSED order may be older than the reverse, so a
+// query made for it decides.
+func (p Profile) lateMoney(c *Change, truth Truth, out Outcome, now time.Time) {
+	n := &c.Order
+	asked := n.Watch && truth == TruthQuery
+	n.Watch = false
+	switch {
+	case n.Late != LateNone || n.returned(out.Payment):
+	case n.State == REVERSED && !asked:
+		n.Watch, n.AskAt = true, now
+	case (n.Duplicate || n.NoReverse) && out.Payment.PaidAt.IsZero():
+		c.Raise = "the wallet reports a payment for a duplicate number without its time"
+	default:
+		p.book(c, truth, out, now)
+		n.Late = LateHeld
+		c.Postings = append(c.Postings, PostLate(n.Total, n.Settlement))
+		c.Raise = "money arrived for a dead order: held, to be returned"
+	}
+}
+
+// otherPayment takes a payment of another amount or merchant under this
+// number: seen twice, or after the wallet called the number a duplicate, the
+// order ends as 407. Until then, and for ever, it is not reversed.
+func (p Profile) otherPayment(c *Change, truth Truth, now time.Time) {
+	n := &c.Order
+	if n.NoReverse && truth != TruthAnswer && !n.booked() {
+		p.notOurs(c, truth, now)
+		return
+	}
+	n.NoReverse = n.NoReverse || !n.booked()
+	if n.State == REVERSED {
+		n.Watch = false // asked, and it is not a payment that we could hold
+	}
+	p.unheard(c, now)
+	c.Raise = "the wallet reports another amount or merchant than the order's"
+}
+
+// book copies the wallet's account of the payment into the row.
+func (p Profile) book(c *Change, truth Truth, out Outcome, now time.Time) {
+	n := &c.Order
+	pm := out.Payment
+	n.Truth, n.Seen = truth, Paid
+	if pm.TransactionID != "" {
+		n.TransactionID = pm.TransactionID
+	}
+	n.PaidAt = pm.PaidAt
+	if n.PaidAt.IsZero() {
+		n.PaidAt = now
+	}
+	n.Settlement = pm.Settlement
+	if n.Settlement <= 0 || n.Settlement > n.Total {
+		n.Settlement = n.Total
+	}
+	n.Cash, n.PayerID, n.BankType = pm.Cash, pm.PayerID, pm.BankType
+	n.Finished = n.Finished || pm.Finished
+	if pm.RefundState && n.Reserved == 0 {
+		// Refunds made outside us that we cannot list: nothing is refundable
+		// until the bill says how much is left (money.md §2).
+		n.Finished = true
+		c.Raise = "the wallet reports refunds that were not made here"
+	}
+}
+
+// notOurs ends an order whose number the wallet knows from an earlier
+// payment: 407, nothing was charged by us, and it is never reversed.
+func (p Profile) notOurs(c *Change, truth Truth, now time.Time) {
+	n := &c.Order
+	n.NoReverse = true
+	switch n.State {
+	case PAYING, REVERSING:
+		endAsDuplicate(c, truth)
+	case DECLINED, REVERSED:
+		n.Watch, n.Duplicate = false, true
+	case CLOSING:
+		n.AskAt = now.Add(p.askPause(*n, now))
+	case PAID, CLOSED:
+	}
+	c.Raise = "the wallet knows this order number from an earlier payment"
+}
+
+// endAsDuplicate ends an open order that the wallet never charged under a
+// number that is not free. A reverse that was asked for has nothing left to do.
+func endAsDuplicate(c *Change, truth Truth) {
+	n := &c.Order
+	if n.State == REVERSING {
+		n.State = REVERSED
+	} else {
+		n.State = DECLINED
+	}
+	n.Duplicate, n.Truth, n.Reason = true, truth, ReasonDuplicate
+}
+
+// dead takes a verified CLOSED, REVOKED or TRADE_CLOSED.
+func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
+	n := &c.Order
+	open := n.State == PAYING || n.State == REVERSING
+	if open && out.Returned && (p.foreign(*n, out.Payment) || n.NoReverse && !n.booked()) {
+		p.notOurs(c, truth, now)
+		return
+	}
+	switch n.State {
+	case PAYING:
+		if out.Returned { // paid and given back without us: book both, tell nobody
+			p.book(c, truth, out, now)
+			n.PaidSeen, n.ReverseDone = true, true
+			n.State, n.ReverseSentAt, n.AskAt = REVERSING, now, now
+			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
+			c.Raise = "the wallet returned this payment by itself"
+			return
+		}
+		n.State, n.Truth, n.Duplicate = DECLINED, truth, n.NoReverse
+	case REVERSING:
+		if out.Returned && !n.PaidSeen {
+			p.book(c, truth, out, now)
+			n.PaidSeen = true
+			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
+		}
+		if n.PaidSeen && n.Reserved == 0 {
+			c.Postings = append(c.Postings, PostReversed(n.Total, n.Settlement))
+		}
+		n.State, n.Truth, n.Duplicate = REVERSED, truth, n.NoReverse && !n.booked()
+	case CLOSING:
+		n.State, n.Truth = CLOSED, truth
+	case DECLINED, REVERSED:
+		n.Watch = false
+	case PAID:
+		p.rolledBack(c, truth, out, now)
+	case CLOSED:
+	}
+}
+
+// rolledBack imports what the wallet returned of a paid order without us.
+func (p Profile) rolledBack(c *Change, truth Truth, out Outcome, now time.Time) {
+	n := &c.Order
+	if !out.Returned || n.Reserved == n.Total {
+		c.Order = c.From
+		return
+	}
+	rest := n.Total - n.Reserved
+	net := min(rest, n.Settlement)
+	// What was returned before makes the number new each time.
+	no := "outside-" + n.OutTradeNo + "-" + strconv.FormatInt(int64(n.Refunded), 10)
+	c.Refunds = append(c.Refunds, Refund{
+		MerchantID: n.MerchantID, OutRefundNo: no, OutTradeNo: n.OutTradeNo, Channel: n.Channel,
+		State: RefundSucceeded, Origin: OriginChannel, Total: n.Total, Amount: rest, Settlement: net,
+		RefundID: no, SucceededAt: now, CreatedAt: now, UpdatedAt: now, Reason: "made outside cloudpay",
+	})
+	c.Postings = append(c.Postings, PostChannelRefund(no, rest, net))
+	n.Reserved, n.Refunded, n.Truth = n.Total, n.Refunded+rest, truth
+	c.Raise = "the wallet returned a paid order without us"
+}
