@@ -1,0 +1,154 @@
+-- name: PutJobOfUnit :execrows
+-- PutJobOfUnit adds a job, or moves the one that exists, if this unit wrote the
+-- order. Repeating it leaves the same row.
+INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error)
+SELECT o.merchant_id, CAST(sqlc.arg(kind) AS TEXT), CAST(sqlc.arg(ref) AS TEXT), 'ready', CAST(sqlc.arg(queue) AS TEXT),
+    CAST(sqlc.arg(seq) AS BIGINT), CAST(sqlc.arg(run_ms) AS BIGINT), CAST(sqlc.arg(run_ms) AS BIGINT), 0, '',
+    CAST(sqlc.arg(payload) AS TEXT), CAST(sqlc.arg(created_ms) AS BIGINT), ''
+FROM orders AS o
+WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
+ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
+    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
+    attempt = 0, lease = '', payload = excluded.payload, last_error = '';
+
+-- name: DeleteJobOfUnit :execrows
+-- DeleteJobOfUnit ends a job, whoever holds it, if this unit wrote the order.
+DELETE FROM jobs AS j
+WHERE j.merchant_id = sqlc.arg(merchant_id) AND j.kind = sqlc.arg(kind) AND j.ref = sqlc.arg(ref)
+  AND EXISTS (
+      SELECT 1 FROM orders AS o
+      WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
+  );
+
+-- name: TouchJobOfUnit :execrows
+-- TouchJobOfUnit moves a job in time and frees it, if this unit wrote the order.
+UPDATE jobs AS j SET run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), lease = ''
+WHERE j.merchant_id = sqlc.arg(merchant_id) AND j.kind = sqlc.arg(kind) AND j.ref = sqlc.arg(ref)
+  AND EXISTS (
+      SELECT 1 FROM orders AS o
+      WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
+  );
+
+-- name: PutJob :execrows
+-- PutJob is PutJobOfUnit for work that follows from no order.
+INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error)
+VALUES (sqlc.arg(merchant_id), sqlc.arg(kind), sqlc.arg(ref), 'ready', sqlc.arg(queue), sqlc.arg(seq),
+    sqlc.arg(run_ms), sqlc.arg(run_ms), 0, '', sqlc.arg(payload), sqlc.arg(created_ms), '')
+ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
+    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
+    attempt = 0, lease = '', payload = excluded.payload, last_error = '';
+
+-- name: DeleteJob :execrows
+-- DeleteJob ends a job, whoever holds it.
+DELETE FROM jobs WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
+
+-- name: TouchJob :execrows
+-- TouchJob moves a job in time and frees it.
+UPDATE jobs SET run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), lease = ''
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
+
+-- name: ListDue :many
+-- ListDue reads when the oldest claimable jobs of one kind were to be run.
+SELECT c.run_ms
+FROM jobs AS c
+WHERE c.state = 'ready' AND c.kind = sqlc.arg(kind) AND c.due_ms <= sqlc.arg(now_ms)
+  AND (c.queue = '' OR NOT EXISTS (
+      SELECT 1 FROM jobs AS f
+      WHERE f.merchant_id = c.merchant_id AND f.queue = c.queue AND f.queue <> '' AND f.state = 'ready'
+        AND (f.seq, f.kind, f.ref) < (c.seq, c.kind, c.ref)
+  ))
+ORDER BY c.due_ms
+LIMIT sqlc.arg(row_limit);
+
+-- name: ClaimJobs :execrows
+-- ClaimJobs leases the oldest due heads of lines of one kind, of every
+-- merchant: the one change without a merchant. Rows that another claim is
+-- about to take are passed over.
+UPDATE jobs SET lease = sqlc.arg(lease), due_ms = sqlc.arg(until_ms), attempt = attempt + 1
+WHERE (merchant_id, kind, ref) IN (
+    SELECT c.merchant_id, c.kind, c.ref
+    FROM jobs AS c
+    WHERE c.state = 'ready' AND c.kind = sqlc.arg(kind) AND c.due_ms <= sqlc.arg(now_ms)
+      AND (c.queue = '' OR NOT EXISTS (
+          SELECT 1 FROM jobs AS f
+          WHERE f.merchant_id = c.merchant_id AND f.queue = c.queue AND f.queue <> '' AND f.state = 'ready'
+            AND (f.seq, f.kind, f.ref) < (c.seq, c.kind, c.ref)
+      ))
+    ORDER BY c.due_ms
+    LIMIT sqlc.arg(row_limit)
+    /*postgres: FOR UPDATE SKIP LOCKED :postgres*/
+);
+
+-- name: ClaimJob :execrows
+-- ClaimJob leases one job if it is due and the head of its line.
+UPDATE jobs AS j SET lease = sqlc.arg(lease), due_ms = sqlc.arg(until_ms), attempt = attempt + 1
+WHERE j.merchant_id = sqlc.arg(merchant_id) AND j.kind = sqlc.arg(kind) AND j.ref = sqlc.arg(ref)
+  AND j.state = 'ready' AND j.due_ms <= sqlc.arg(now_ms)
+  AND (j.queue = '' OR NOT EXISTS (
+      SELECT 1 FROM jobs AS f
+      WHERE f.merchant_id = j.merchant_id AND f.queue = j.queue AND f.queue <> '' AND f.state = 'ready'
+        AND (f.seq, f.kind, f.ref) < (j.seq, j.kind, j.ref)
+  ));
+
+-- name: ListClaimed :many
+-- ListClaimed reads what one claim leased of one kind. It finds the rows by the
+-- end of their lease, which is indexed.
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+FROM jobs
+WHERE state = 'ready' AND kind = sqlc.arg(kind) AND due_ms = sqlc.arg(until_ms) AND lease = sqlc.arg(lease)
+ORDER BY run_ms, merchant_id, kind, ref;
+
+-- name: NextDue :one
+-- NextDue reads when the first head of a line of one kind may be claimed.
+SELECT c.due_ms
+FROM jobs AS c
+WHERE c.state = 'ready' AND c.kind = sqlc.arg(kind)
+  AND (c.queue = '' OR NOT EXISTS (
+      SELECT 1 FROM jobs AS f
+      WHERE f.merchant_id = c.merchant_id AND f.queue = c.queue AND f.queue <> '' AND f.state = 'ready'
+        AND (f.seq, f.kind, f.ref) < (c.seq, c.kind, c.ref)
+  ))
+ORDER BY c.due_ms
+LIMIT 1;
+
+-- name: FinishJob :execrows
+-- FinishJob ends a job that the lease still holds.
+DELETE FROM jobs
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
+  AND state = 'ready' AND lease = sqlc.arg(lease);
+
+-- name: RetryJob :execrows
+-- RetryJob gives a job that the lease still holds back, for a later time.
+UPDATE jobs SET lease = '', run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), attempt = sqlc.arg(attempt),
+    last_error = sqlc.arg(last_error)
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
+  AND state = 'ready' AND lease = sqlc.arg(lease);
+
+-- name: BuryJob :execrows
+-- BuryJob takes a job that the lease still holds out of service.
+UPDATE jobs SET state = 'buried', lease = '', last_error = sqlc.arg(last_error)
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
+  AND state = 'ready' AND lease = sqlc.arg(lease);
+
+-- name: ReleaseJob :execrows
+-- ReleaseJob puts a buried job back into service, from its first attempt.
+UPDATE jobs SET state = 'ready', lease = '', attempt = 0, run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms)
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref) AND state = 'buried';
+
+-- name: GetJob :one
+-- GetJob reads one job.
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+FROM jobs WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
+
+-- name: ListJobs :many
+-- ListJobs reads jobs for a person; an empty filter matches everything.
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+FROM jobs
+WHERE (CAST(sqlc.arg(merchant_id) AS TEXT) = '' OR merchant_id = CAST(sqlc.arg(merchant_id) AS TEXT))
+  AND (CAST(sqlc.arg(kind) AS TEXT) = '' OR kind = CAST(sqlc.arg(kind) AS TEXT))
+  AND (CAST(sqlc.arg(state) AS TEXT) = '' OR state = CAST(sqlc.arg(state) AS TEXT))
+ORDER BY run_ms, merchant_id, kind, ref
+LIMIT sqlc.arg(row_limit);
