@@ -43,7 +43,8 @@ type Kind struct {
 	// Lease is how long a claim keeps others away; 0 is three times Timeout. A
 	// batch is claimed with the longest lease of its kinds.
 	Lease time.Duration
-	// Concurrency bounds the attempts under way; 0 is Config.Workers.
+	// Concurrency bounds the attempts under way; 0 is half of Config.Workers, or
+	// all of them if there is one kind only, so that no kind holds up the others.
 	Concurrency int
 }
 
@@ -109,7 +110,11 @@ func New(c Config) *Runner {
 		k := &kind{Kind: c.Kinds[name]}
 		orDefault(&k.Timeout, defaultTimeout)
 		orDefault(&k.Lease, 3*k.Timeout)
-		orDefault(&k.Concurrency, r.workers)
+		share := r.workers
+		if len(r.names) > 1 {
+			share = max(1, r.workers/2)
+		}
+		orDefault(&k.Concurrency, share)
 		if k.Handler == nil || len(k.Ladder) == 0 || k.Lease < k.Timeout {
 			panic("jobs: kind " + name + " needs a handler, a ladder and a lease not shorter than its timeout")
 		}

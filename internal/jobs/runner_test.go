@@ -217,7 +217,7 @@ func TestWorkersBoundAllKinds(t *testing.T) {
 			m.put(j)
 		}
 		var running, most atomic.Int64
-		slow := Kind{Ladder: []time.Duration{1}, Handler: func(context.Context, Job) (Verdict, error) {
+		slow := Kind{Ladder: []time.Duration{1}, Concurrency: 4, Handler: func(context.Context, Job) (Verdict, error) {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
 			time.Sleep(time.Second)
@@ -230,6 +230,39 @@ func TestWorkersBoundAllKinds(t *testing.T) {
 		stop()
 		if most.Load() != 5 || len(m.rows) != 0 {
 			t.Errorf("%d at once and %d left after 6 s, want 5 and 0", most.Load(), len(m.rows))
+		}
+	})
+}
+
+func TestKindsShareTheWorkers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		for i := range 30 {
+			j := job(strconv.Itoa(i))
+			j.Kind = []string{"work", "rest"}[i%2]
+			m.put(j)
+		}
+		var running, most atomic.Int64
+		slow := Kind{Ladder: []time.Duration{1}, Handler: func(context.Context, Job) (Verdict, error) {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			time.Sleep(time.Second)
+			return Done(), nil
+		}}
+		c := config(m, slow)
+		c.Kinds["rest"], c.Workers = slow, 5
+		c.Kinds["none"] = slow // a kind has half of the workers if it is not told otherwise
+		r := New(c)
+		stop := start(t, r)
+		time.Sleep(500 * time.Millisecond)
+		if s := r.Stats()["work"]; s.Running != 2 {
+			t.Errorf("%d of one kind at once, want 2 of 5 workers", s.Running)
+		}
+		time.Sleep(time.Minute)
+		stop()
+		if most.Load() != 4 || len(m.rows) != 0 {
+			t.Errorf("%d at once and %d left, want 4 and 0", most.Load(), len(m.rows))
 		}
 	})
 }
