@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"cloudpay/internal/api"
+	"cloudpay/internal/channel"
+	"cloudpay/internal/channel/alipay"
+	"cloudpay/internal/channel/wxpay"
+	"cloudpay/internal/directory"
+	"cloudpay/internal/gateway"
+	"cloudpay/internal/notify"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
+	"cloudpay/internal/store"
+)
+
+// Times of a start and a stop. SIGTERM must be answered within 5 s: requests
+// get most of it, jobs the rest; what is still open is finished after the next
+// start by its job.
+const (
+	drainRequests = 3 * time.Second
+	drainCalls    = 1 * time.Second
+	openTime      = 30 * time.Second
+)
+
+// app is a gateway with everything it stands on. The owner closes it.
+type app struct {
+	store     *store.Store
+	directory *directory.Directory
+	gateway   *gateway.Gateway
+	api       *api.Server
+	registry  *prometheus.Registry
+	log       *slog.Logger
+}
+
+// openApp opens the store and builds the rooms on it. Nothing runs yet.
+func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Logger) (*app, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	cfg := s.store()
+	cfg.Log = log
+	st, err := store.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := directory.New(st, st, keys, time.Now)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	wallets := &wallets{directory: dir, built: map[string]builtWallet{}}
+	gw := gateway.New(gateway.Config{
+		Store: st, Directory: dir, Channels: wallets.channel,
+		Notify:  notify.New(notify.Config{AllowPrivate: s.AllowPrivateCallbacks}),
+		CodeKey: keys.Derive("payment code hash"), Profiles: s.profiles(),
+		Now: time.Now, Log: log, Metrics: gateway.NewMetrics(reg),
+	})
+	srv := api.New(api.Config{Gateway: gw, Directory: dir, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log})
+	return &app{store: st, directory: dir, gateway: gw, api: srv, registry: reg, log: log}, nil
+}
+
+// serve answers requests on l and runs the jobs until ctx ends; then it drains
+// and closes the store.
+func (a *app) serve(ctx context.Context, l net.Listener) error {
+	srv := a.api.HTTPServer()
+	g, inner := errgroup.WithContext(ctx)
+	jobsCtx, stopJobs := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopJobs()
+	g.Go(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve %s: %w", l.Addr(), err)
+		}
+		return nil
+	})
+	jobsDone := make(chan error, 1)
+	go func() { jobsDone <- a.gateway.Run(jobsCtx) }()
+	g.Go(func() error {
+		<-inner.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
+		defer cancel()
+		if err := srv.Shutdown(stop); err != nil {
+			return srv.Close() // a till that waits asks again
+		}
+		return nil
+	})
+	err := g.Wait()
+	stopJobs()
+	select {
+	case jobsErr := <-jobsDone:
+		err = errors.Join(err, jobsErr)
+	case <-time.After(drainCalls):
+		a.log.WarnContext(ctx, "stopped with wallet calls in flight; their jobs finish them after the next start")
+	}
+	return errors.Join(err, a.store.Close())
+}
+
+// wallets builds a channel per account and keeps it while the account stays
+// the same.
+type wallets struct {
+	directory *directory.Directory
+	mu        sync.Mutex
+	built     map[string]builtWallet
+}
+
+type builtWallet struct {
+	tag     string
+	channel channel.Channel
+}
+
+// channel is the gateway's way to a wallet.
+func (w *wallets) channel(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error) {
+	a, err := w.directory.Account(ctx, providerID, ch)
+	if err != nil {
+		return nil, err
+	}
+	key := providerID + "/" + string(ch)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b, ok := w.built[key]; ok && b.tag == a.Tag {
+		return b.channel, nil
+	}
+	c, err := newChannel(a)
+	if err != nil {
+		return nil, fmt.Errorf("account of provider %s at %s: %w", providerID, ch, err)
+	}
+	w.built[key] = builtWallet{tag: a.Tag, channel: c}
+	return c, nil
+}
+
+// newChannel builds the adapter for an account.
+func newChannel(a *directory.Account) (channel.Channel, error) {
+	switch a.Channel {
+	case pay.Wxpay:
+		w := a.Wechat
+		roots, err := rootsOf(w.CAPEM)
+		if err != nil {
+			return nil, err
+		}
+		return wxpay.New(wxpay.Config{
+			BaseURL: w.BaseURL, RootCAs: roots, MchID: w.MchID, AppID: w.AppID, APIKey: w.APIKey,
+			SignType: wxpay.SignType(w.SignType), ClientCertPEM: w.CertPEM, ClientKeyPEM: w.KeyPEM,
+		})
+	case pay.Alipay:
+		l := a.Alipay
+		roots, err := rootsOf(l.CAPEM)
+		if err != nil {
+			return nil, err
+		}
+		return alipay.New(alipay.Config{
+			GatewayURL: l.GatewayURL, RootCAs: roots, AppID: l.AppID, AppPrivateKeyPEM: l.PrivateKeyPEM,
+			AlipayPublicKeyPEM: l.AlipayPublicPEM, Now: time.Now,
+		})
+	}
+	return nil, fmt.Errorf("no adapter for channel %q", a.Channel)
+}
+
+// rootsOf reads roots in PEM; "" means the system's.
+func rootsOf(pem string) (*x509.CertPool, error) {
+	if pem == "" {
+		return nil, nil //nolint:nilnil // nil is how crypto/tls spells the system's roots
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
+		return nil, errors.New("root certificates are not readable")
+	}
+	return pool, nil
+}
+
+// newLog writes JSON lines of at least the given level.
+func newLog(w io.Writer, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l}))
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"cloudpay/internal/pay"
+	"cloudpay/internal/store"
+)
+
+// maxConfig is the largest settings file that is read; a full one is 2 KiB.
+const maxConfig = 256 << 10
+
+// settings are what the gateway can be told, by file, environment and flags,
+// the latter winning. Every zero value is usable except DSN and MasterKeyFile,
+// which serve needs.
+type settings struct {
+	DSN           string `name:"dsn" env:"CLOUDPAY_DSN" placeholder:"sqlite:FILE|postgres://…" help:"Database: sqlite:/path/to/file.db or a postgres:// address."`
+	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600)."`
+
+	Addr        string `name:"addr" env:"CLOUDPAY_ADDR" default:"127.0.0.1:8800" placeholder:"HOST:PORT" help:"Where the API listens; port 0 picks a free one."`
+	TLSCertFile string `name:"tls-cert-file" env:"CLOUDPAY_TLS_CERT_FILE" placeholder:"FILE" help:"Certificate chain for the API; with --tls-key-file the API is HTTPS."`
+	TLSKeyFile  string `name:"tls-key-file" env:"CLOUDPAY_TLS_KEY_FILE" placeholder:"FILE" help:"Private key for --tls-cert-file."`
+
+	AllowPrivateCallbacks bool `name:"allow-private-callbacks" env:"CLOUDPAY_ALLOW_PRIVATE_CALLBACKS" help:"Development only: callbacks may go to private addresses and plain HTTP."`
+
+	RefundSpacing *time.Duration `name:"refund-spacing" env:"CLOUDPAY_REFUND_SPACING" placeholder:"DURATION" help:"Pause between refunds of one order; the default is the wallet's rule (WeChat 60s, Alipay 3s)."`
+	ReverseFrom   *time.Duration `name:"reverse-from" env:"CLOUDPAY_REVERSE_FROM" placeholder:"DURATION" help:"When an unpaid code payment is reversed; default 60s."`
+	NeverReverse  bool           `name:"never-reverse" env:"CLOUDPAY_NEVER_REVERSE" help:"Never reverse by itself: only when a cashier asks."`
+
+	LogLevel   string `name:"log-level" env:"CLOUDPAY_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
+	Committers int    `name:"committers" env:"CLOUDPAY_COMMITTERS" default:"0" placeholder:"N" help:"PostgreSQL connections that commit; 0 means the preset."`
+}
+
+// check reports all mistakes at once.
+func (s settings) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
+		bad("tls-cert-file and tls-key-file go together")
+	}
+	if s.RefundSpacing != nil && *s.RefundSpacing < 0 {
+		bad("refund-spacing must not be negative")
+	}
+	if s.ReverseFrom != nil && *s.ReverseFrom < 15*time.Second {
+		bad("reverse-from must be at least 15s: wallets refuse an earlier reverse")
+	}
+	if s.Committers < 0 || s.Committers > 16 {
+		bad("committers must be between 0 and 16")
+	}
+	return errors.Join(errs...)
+}
+
+// profiles is the reverse policy with the settings applied.
+func (s settings) profiles() map[pay.Channel]pay.Profile {
+	out := map[pay.Channel]pay.Profile{}
+	for ch, p := range pay.Profiles {
+		if s.RefundSpacing != nil {
+			p.RefundSpacing = *s.RefundSpacing
+		}
+		if s.ReverseFrom != nil {
+			p.ReverseFrom = *s.ReverseFrom
+		}
+		p.NeverByItself = s.NeverReverse
+		out[ch] = p
+	}
+	return out
+}
+
+// store is the part of the settings that the store needs.
+func (s settings) store() store.Config {
+	return store.Config{DSN: s.DSN, Committers: s.Committers}
+}
+
+// configFile finds --config in args or the environment and reads the file
+// strictly. Its values rank below environment and flags. The resolver gives
+// nothing when there is no file.
+func configFile(args []string, getenv func(string) string) (kong.Resolver, error) {
+	path := getenv("CLOUDPAY_CONFIG")
+	for i, a := range args {
+		if v, ok := strings.CutPrefix(a, "--config="); ok {
+			path = v
+		} else if a == "--config" && i+1 < len(args) {
+			path = args[i+1]
+		}
+	}
+	if path == "" {
+		return kong.ResolverFunc(func(*kong.Context, *kong.Path, *kong.Flag) (any, error) { return nil, nil }), nil //nolint:nilnil // kong's way to say "not from here"
+	}
+	values, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	var unknown []string
+	for key := range values {
+		if !slices.Contains(settingNames(), key) {
+			unknown = append(unknown, key)
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		return nil, fmt.Errorf("settings file %s: unknown key %s; known are %s", path, strings.Join(unknown, ", "), strings.Join(settingNames(), ", "))
+	}
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		for _, e := range flag.Envs {
+			if getenv(e) != "" {
+				return nil, nil //nolint:nilnil // kong's way to say "not from here": the environment wins over the file
+			}
+		}
+		v, ok := values[flag.Name]
+		if !ok {
+			return nil, nil //nolint:nilnil // kong's way to say "not from here"
+		}
+		return v, nil
+	}), nil
+}
+
+// readConfig reads one JSON object of scalars. Keys are flag names.
+func readConfig(path string) (map[string]any, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("settings file: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("settings file: %w", err)
+	}
+	if len(raw) > maxConfig {
+		return nil, fmt.Errorf("settings file %s is larger than %d bytes", path, maxConfig)
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var values map[string]any
+	if err := dec.Decode(&values); err != nil {
+		return nil, fmt.Errorf("settings file %s is not one JSON object: %w", path, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("settings file %s holds more than one JSON object", path)
+	}
+	for key, v := range values {
+		switch v := v.(type) {
+		case string, bool:
+		case json.Number:
+			values[key] = v.String()
+		default:
+			return nil, fmt.Errorf("settings file %s: %s must be a string, a number or true/false", path, key)
+		}
+	}
+	return values, nil
+}
+
+// configCmd prints the settings in force.
+type configCmd struct {
+	settings
+}
+
+// Run prints the settings as JSON with secrets hidden. Its output can be used
+// as a settings file.
+func (c *configCmd) Run(e env) error {
+	if err := c.check(); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	shown := map[string]any{
+		"dsn": hideDSN(c.DSN), "master-key-file": c.MasterKeyFile, "addr": c.Addr,
+		"tls-cert-file": c.TLSCertFile, "tls-key-file": c.TLSKeyFile,
+		"allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
+		"log-level": c.LogLevel, "committers": c.Committers,
+	}
+	for name, d := range map[string]*time.Duration{"refund-spacing": c.RefundSpacing, "reverse-from": c.ReverseFrom} {
+		if d != nil {
+			shown[name] = d.String()
+		}
+	}
+	enc := json.NewEncoder(e.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(shown)
+}
+
+// hideDSN replaces a password in a database address.
+func hideDSN(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "***"
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
+}

@@ -1,0 +1,131 @@
+// Command cloudpay is the whole product in one binary: the gateway, the
+// sandbox that plays the wallets, and the tools of an operator and of a
+// developer at the shell.
+//
+// It wires the rooms together by hand and knows configuration, files, signals
+// and terminals. It must not hold a rule of money.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes. 0 to 2 are the contract of the paying commands; 64 is usage as
+// in sysexits, so that no mistake on the command line looks like "declined".
+const (
+	exitOK       = 0
+	exitDeclined = 1
+	exitUnknown  = 2
+	exitUsage    = 64
+	exitFailed   = 70 // something of ours broke; says nothing about money
+)
+
+// exitError carries an exit code and what to print, if anything.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage wraps a mistake of the caller.
+func usage(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// env is the outside world of one run, so that tests can give their own.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+// cli is the command line. The zero value of every flag is usable.
+type cli struct {
+	ConfigFile string `name:"config" placeholder:"FILE" env:"CLOUDPAY_CONFIG" help:"Read settings from this JSON file; unknown keys are refused."`
+
+	Demo    demoCmd    `cmd:"" help:"Run gateway, sandbox and sample merchants in one process."`
+	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
+	Sandbox sandboxCmd `cmd:"" help:"Play both wallets and the customer's phone."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this binary's schema."`
+	Jobs    jobsCmd    `cmd:"" help:"Show and release durable work."`
+	Doctor  doctorCmd  `cmd:"" help:"Check an installation and say what is wrong."`
+	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
+	Version versionCmd `cmd:"" help:"Print version and build."`
+
+	Pay     payCmd     `cmd:"" help:"Charge a payment code and wait for the result."`
+	Query   queryCmd   `cmd:"" help:"Show an order and its refunds."`
+	Refund  refundCmd  `cmd:"" help:"Refund a paid order, in part or in full."`
+	Reverse reverseCmd `cmd:"" help:"Undo an unfinished payment."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv})
+	stop()
+	os.Exit(code)
+}
+
+// run parses and executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, e env) (code int) {
+	c := &cli{}
+	exited := -1
+	file, err := configFile(args, e.getenv)
+	if err != nil {
+		_, _ = fmt.Fprintln(e.stderr, "cloudpay:", err)
+		return exitUsage
+	}
+	parser, err := kong.New(c,
+		kong.Resolvers(file),
+		kong.Name("cloudpay"),
+		kong.Description("A self-hosted Cloud Pay. Start with: cloudpay demo"),
+		kong.Writers(e.stdout, e.stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(e),
+	)
+	if err != nil {
+		_, _ = fmt.Fprintln(e.stderr, "cloudpay:", err)
+		return exitFailed
+	}
+	kctx, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // --help
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(e.stderr, "cloudpay: %v\nTry 'cloudpay --help'.\n", err)
+		return exitUsage
+	}
+	return report(e, kctx.Run())
+}
+
+// report prints an error once and turns it into an exit code.
+func report(e env, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitFailed
+	if x, ok := errors.AsType[*exitError](err); ok {
+		code, err = x.code, x.err
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(e.stderr, "cloudpay:", err)
+	}
+	return code
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"cloudpay/internal/jobs"
+	"cloudpay/internal/secret"
+	"cloudpay/internal/store"
+)
+
+// dsnFlags name the database for an operator's command.
+type dsnFlags struct {
+	DSN string `name:"dsn" env:"CLOUDPAY_DSN" required:"" placeholder:"sqlite:FILE|postgres://…" help:"The database, e.g. sqlite:.demo/cloudpay.db."`
+}
+
+// migrateCmd brings the database to this binary's schema.
+type migrateCmd struct {
+	dsnFlags
+}
+
+// Run migrates and says from where to where.
+func (c *migrateCmd) Run(ctx context.Context, e env) error {
+	from, to, err := store.Migrate(ctx, store.Config{DSN: c.DSN, Log: newLog(e.stderr, "warn")})
+	if err != nil {
+		return err
+	}
+	if from == to {
+		_, err = fmt.Fprintf(e.stdout, "schema %d, nothing to do\n", to)
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "schema %d → %d\n", from, to)
+	return err
+}
+
+// jobsCmd shows and releases durable work.
+type jobsCmd struct {
+	List    jobsListCmd    `cmd:"" default:"withargs" help:"List work, buried first (the default)."`
+	Release jobsReleaseCmd `cmd:"" help:"Put a buried job back to work."`
+}
+
+// jobsListCmd lists jobs.
+type jobsListCmd struct {
+	dsnFlags
+	Buried bool `name:"buried" help:"Only jobs that need a person."`
+	Limit  int  `name:"limit" default:"100" help:"At most this many."`
+	JSON   bool `name:"json" help:"One JSON object per line."`
+}
+
+// jobLine is one job as the command prints it.
+type jobLine struct {
+	MerchantID string    `json:"merchant_id"`
+	Kind       string    `json:"kind"`
+	Ref        string    `json:"ref"`
+	State      string    `json:"state"`
+	RunAt      time.Time `json:"run_at"`
+	Attempt    int64     `json:"attempt"`
+	LastError  string    `json:"last_error"`
+}
+
+// Run prints jobs, buried ones first, then by due time.
+func (c *jobsListCmd) Run(ctx context.Context, e env) error {
+	const most = 10_000 // what a terminal can still be piped through
+	if c.Limit < 1 || c.Limit > most {
+		return usage("--limit must be between 1 and %d", most)
+	}
+	st, err := store.Open(ctx, store.Config{DSN: c.DSN, Log: newLog(e.stderr, "warn")})
+	if err != nil {
+		return err
+	}
+	list, err := st.ListJobs(ctx, store.JobFilter{State: jobs.Buried, Limit: c.Limit})
+	if err == nil && !c.Buried && len(list) < c.Limit {
+		var ready []jobs.Job
+		ready, err = st.ListJobs(ctx, store.JobFilter{State: jobs.Ready, Limit: c.Limit - len(list)})
+		list = append(list, ready...)
+	}
+	if err = errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	if c.JSON {
+		enc := json.NewEncoder(e.stdout)
+		for _, j := range list {
+			if err := enc.Encode(jobLine{j.MerchantID, j.Kind, j.Ref, string(j.State), j.RunAt, j.Attempt, j.LastError}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(list) == 0 {
+		_, err = fmt.Fprintln(e.stdout, "no jobs")
+		return err
+	}
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "STATE\tMERCHANT\tKIND\tREF\tDUE\tTRIES\tLAST ERROR")
+	for _, j := range list {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", j.State, j.MerchantID, j.Kind, j.Ref,
+			j.RunAt.Local().Format(time.DateTime), j.Attempt, j.LastError)
+	}
+	return w.Flush()
+}
+
+// jobsReleaseCmd releases one buried job.
+type jobsReleaseCmd struct {
+	dsnFlags
+	Merchant string `arg:"" help:"Merchant id, as listed."`
+	Kind     string `arg:"" help:"Kind, as listed."`
+	Ref      string `arg:"" help:"Reference, as listed."`
+}
+
+// Run makes the job ready at once, from the first step of its ladder.
+func (c *jobsReleaseCmd) Run(ctx context.Context, e env) error {
+	st, err := store.Open(ctx, store.Config{DSN: c.DSN, Log: newLog(e.stderr, "warn")})
+	if err != nil {
+		return err
+	}
+	ok, err := st.ReleaseJob(ctx, jobs.Key{MerchantID: c.Merchant, Kind: c.Kind, Ref: c.Ref}, time.Now())
+	if err = errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	if !ok {
+		return errors.New("not found: no buried job has this merchant, kind and reference; see cloudpay jobs --buried")
+	}
+	_, err = fmt.Fprintln(e.stdout, "released")
+	return err
+}
+
+// doctorCmd checks an installation.
+type doctorCmd struct {
+	settings
+}
+
+// Run prints one line per check and fails if any of them failed. It changes
+// nothing.
+func (c *doctorCmd) Run(ctx context.Context, e env) error {
+	failed := 0
+	check := func(what string, run func() (string, error)) {
+		good, err := run()
+		if err != nil {
+			failed++
+			_, _ = fmt.Fprintf(e.stdout, "✘ %-10s %v\n", what, err)
+			return
+		}
+		_, _ = fmt.Fprintf(e.stdout, "✔ %-10s %s\n", what, good)
+	}
+	check("settings", func() (string, error) { return "are consistent", c.check() })
+	check("master key", func() (string, error) {
+		if c.MasterKeyFile == "" {
+			return "", errors.New("master-key-file is not set")
+		}
+		master, err := secret.ReadMasterFile(c.MasterKeyFile)
+		if err == nil {
+			_, err = secret.OpenKeyring(master)
+		}
+		return "can be read, by its owner only", err
+	})
+	check("database", func() (string, error) { return c.lookAtStore(ctx, e) })
+	check("address", func() (string, error) {
+		l, err := c.listen(ctx)
+		if err != nil {
+			return "", err
+		}
+		return "can listen on " + l.Addr().String(), l.Close()
+	})
+	if failed > 0 {
+		return &exitError{code: exitFailed, err: fmt.Errorf("%d of the checks failed", failed)}
+	}
+	return nil
+}
+
+// lookAtStore opens the database and counts what needs a person.
+func (c *doctorCmd) lookAtStore(ctx context.Context, e env) (string, error) {
+	if c.DSN == "" {
+		return "", errors.New("dsn is not set")
+	}
+	if path, ok := strings.CutPrefix(c.DSN, "sqlite:"); ok {
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("%w; make it with: cloudpay migrate --dsn %s", err, c.DSN)
+		}
+	}
+	cfg := c.store()
+	cfg.Log = newLog(e.stderr, "warn")
+	st, err := store.Open(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	buried, err := st.ListJobs(ctx, store.JobFilter{State: jobs.Buried, Limit: 1000})
+	if err = errors.Join(err, st.Close()); err != nil {
+		return "", err
+	}
+	if len(buried) > 0 {
+		return "", fmt.Errorf("opens, but %d jobs are buried; see: cloudpay jobs --buried --dsn %s", len(buried), hideDSN(c.DSN))
+	}
+	return "opens (" + st.Engine() + "), no job is buried", nil
+}
+
+// versionCmd prints what this binary is.
+type versionCmd struct{}
+
+// Run prints version, revision and toolchain from the build itself.
+func (versionCmd) Run(e env) error {
+	version, revision := "development", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if v := info.Main.Version; v != "" && v != "(devel)" {
+			version = v
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = " " + s.Value
+			}
+		}
+	}
+	_, err := fmt.Fprintf(e.stdout, "cloudpay %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cloudpay/internal/sandbox"
+)
+
+// sandboxCmd runs the sandbox alone, or talks to one that runs.
+type sandboxCmd struct {
+	Serve   sandboxServeCmd   `cmd:"" default:"withargs" help:"Run the sandbox alone (the default)."`
+	Paycode sandboxPaycodeCmd `cmd:"" help:"Print a fresh payment code of a customer."`
+	Answer  sandboxAnswerCmd  `cmd:"" help:"Answer a customer's password prompt."`
+	Fault   sandboxFaultCmd   `cmd:"" help:"Make the wallets misbehave."`
+	Totals  sandboxTotalsCmd  `cmd:"" help:"Print what really happened."`
+}
+
+// sandboxServeCmd runs the sandbox without a gateway.
+type sandboxServeCmd struct {
+	Data        string `name:"data" default:".sandbox" placeholder:"DIR" help:"Where state and keys are kept."`
+	Addr        string `name:"addr" default:"127.0.0.1:8801" placeholder:"HOST:PORT" help:"Where the wallets listen (HTTPS)."`
+	ControlAddr string `name:"control-addr" default:"127.0.0.1:8802" placeholder:"HOST:PORT" help:"Where the control API listens (HTTP, loopback)."`
+	Strict      bool   `name:"strict" help:"Enforce the wallets' pauses."`
+	Profile     string `name:"profile" enum:"seed,current,classic" default:"seed" help:"Password rules; classic adds the wallets' special amounts."`
+	LogLevel    string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
+}
+
+// Run serves until the process is told to stop. DIR/sandbox.json then holds
+// the accounts that a client needs.
+func (c *sandboxServeCmd) Run(ctx context.Context, e env) error {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	log := newLog(e.stderr, c.LogLevel)
+	b, err := openSandbox(ctx, sandboxOptions{Dir: c.Data, Strict: c.Strict, Profile: c.Profile, WalletAddr: c.Addr, ControlAddr: c.ControlAddr}, log)
+	if err != nil {
+		return err
+	}
+	file := struct {
+		Wallet   string           `json:"wallet"`
+		Control  string           `json:"control"`
+		Accounts sandbox.Accounts `json:"accounts"`
+	}{"https://" + b.wallet.Addr().String(), "http://" + b.control.Addr().String(), b.box.Accounts()}
+	if err := writeJSON(filepath.Join(c.Data, "sandbox.json"), file); err != nil {
+		return errors.Join(err, b.close())
+	}
+	_, _ = fmt.Fprintf(e.stdout, "cloudpay sandbox is running.\n\n  Wallets   %s   (CA and accounts: %s)\n  Control   %s/sandbox/v1/\n",
+		file.Wallet, filepath.Join(c.Data, "sandbox.json"), file.Control)
+	return b.serve(ctx)
+}
+
+// sandboxOptions say how a sandbox runs.
+type sandboxOptions struct {
+	Dir, Profile            string
+	Strict                  bool
+	WalletAddr, ControlAddr string
+}
+
+// boxServer is a sandbox with its two listeners. Whoever opened it closes it,
+// by serve or by close.
+type boxServer struct {
+	box             *sandbox.Sandbox
+	wallet, control net.Listener
+}
+
+// openSandbox opens the sandbox and both listeners. The control API listens on
+// loopback only: whoever reaches it commands every customer.
+func openSandbox(ctx context.Context, o sandboxOptions, log *slog.Logger) (*boxServer, error) {
+	host, _, err := net.SplitHostPort(o.ControlAddr)
+	if err != nil {
+		return nil, usage("control address %q: write HOST:PORT", o.ControlAddr)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, usage("control address %q: the control API has no sign-in, so it listens on loopback only", o.ControlAddr)
+	}
+	c := sandbox.Config{Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Now: time.Now, Log: log}
+	if o.Profile == "classic" {
+		c.Profile, c.Classic = "seed", true
+	}
+	box, err := sandbox.New(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	wallet, err := lc.Listen(ctx, "tcp", o.WalletAddr)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.WalletAddr, err), box.Close())
+	}
+	control, err := lc.Listen(ctx, "tcp", o.ControlAddr)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.ControlAddr, err), wallet.Close(), box.Close())
+	}
+	return &boxServer{box: box, wallet: wallet, control: control}, nil
+}
+
+// serve answers until ctx ends, then closes everything.
+func (b *boxServer) serve(ctx context.Context) error {
+	const headerTime = 10 * time.Second
+	wallet := &http.Server{Handler: b.box.Wallet(), ReadHeaderTimeout: headerTime, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	control := &http.Server{Handler: b.box.Control(), ReadHeaderTimeout: headerTime}
+	g, inner := errgroup.WithContext(ctx)
+	for srv, l := range map[*http.Server]net.Listener{wallet: tls.NewListener(b.wallet, b.box.TLSConfig()), control: b.control} {
+		g.Go(func() error {
+			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve sandbox: %w", err)
+			}
+			return nil
+		})
+		g.Go(func() error {
+			<-inner.Done()
+			return srv.Close()
+		})
+	}
+	return errors.Join(g.Wait(), b.box.Close())
+}
+
+// close closes what serve has not taken over.
+func (b *boxServer) close() error {
+	return errors.Join(b.wallet.Close(), b.control.Close(), b.box.Close())
+}
+
+// boxFlags find the control API of a running sandbox.
+type boxFlags struct {
+	Data    string `name:"data" default:".demo" placeholder:"DIR" help:"Data directory of the running demo or sandbox."`
+	Control string `name:"control" placeholder:"URL" help:"Control API, instead of looking it up in DIR."`
+}
+
+// url returns the base of the control API.
+func (f boxFlags) url() (string, error) {
+	if f.Control != "" {
+		return f.Control, nil
+	}
+	for name, member := range map[string]string{"demo.json": "sandbox", "sandbox.json": "control"} {
+		raw, err := os.ReadFile(filepath.Join(f.Data, name))
+		if err != nil {
+			continue
+		}
+		var m map[string]json.RawMessage
+		var u string
+		if json.Unmarshal(raw, &m) == nil && json.Unmarshal(m[member], &u) == nil {
+			return u, nil
+		}
+	}
+	return "", usage("no running demo or sandbox found in %s: start one with 'cloudpay demo', or say --control URL", f.Data)
+}
+
+// call sends one request to the control API and returns its answer.
+func (f boxFlags) call(ctx context.Context, method, path string, in any) ([]byte, error) {
+	const limit, answerTime = 1 << 20, 10 * time.Second
+	base, err := f.url()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+"/sandbox/v1"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := (&http.Client{Transport: &http.Transport{Proxy: nil}}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("the sandbox does not answer: %w; is the demo running?", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, limit))
+	if err != nil {
+		return nil, fmt.Errorf("read the sandbox's answer: %w", err)
+	}
+	if res.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("the sandbox refuses (%d): %s", res.StatusCode, bytes.TrimSpace(raw))
+	}
+	return raw, nil
+}
+
+// sandboxPaycodeCmd prints a payment code.
+type sandboxPaycodeCmd struct {
+	boxFlags
+	Channel  string `name:"channel" enum:"wxpay,alipay" required:"" help:"The wallet."`
+	Customer string `name:"customer" placeholder:"NAME" help:"The customer; a new one with ¥10,000 is made without it."`
+	JSON     bool   `name:"json" help:"Print customer and expiry too."`
+}
+
+// Run prints the code alone on stdout, so that a shell can pass it on.
+func (c *sandboxPaycodeCmd) Run(ctx context.Context, e env) error {
+	in := map[string]string{"channel": c.Channel}
+	if c.Customer != "" {
+		in["customer"] = c.Customer
+	}
+	raw, err := c.call(ctx, http.MethodPost, "/paycodes", in)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err = fmt.Fprintf(e.stdout, "%s\n", bytes.TrimSpace(raw))
+		return err
+	}
+	var out struct {
+		AuthCode string `json:"auth_code"`
+		Customer string `json:"customer"`
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return fmt.Errorf("read the sandbox's answer: %w", err)
+	}
+	_, _ = fmt.Fprintf(e.stderr, "customer %s\n", out.Customer)
+	_, err = fmt.Fprintln(e.stdout, out.AuthCode)
+	return err
+}
+
+// sandboxAnswerCmd answers a password prompt.
+type sandboxAnswerCmd struct {
+	boxFlags
+	Customer string `arg:"" help:"The customer who is asked."`
+	Action   string `arg:"" enum:"approve,cancel" help:"approve or cancel."`
+}
+
+// Run answers the customer's oldest waiting trade.
+func (c *sandboxAnswerCmd) Run(ctx context.Context, e env) error {
+	raw, err := c.call(ctx, http.MethodPost, "/customers/"+url.PathEscape(c.Customer)+"/answer", map[string]string{"action": c.Action})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n", bytes.TrimSpace(raw))
+	return err
+}
+
+// sandboxFaultCmd sets or clears faults.
+type sandboxFaultCmd struct {
+	boxFlags
+	Scenario string  `arg:"" optional:"" help:"Name of the scenario (docs/sandbox.md); none clears all faults."`
+	Channel  string  `name:"channel" enum:"wxpay,alipay," default:"" help:"Only this wallet."`
+	Count    int64   `name:"count" help:"How many times, 0 for without end."`
+	Rate     float64 `name:"rate" help:"Probability from 0 to 1, 0 for always."`
+	Seed     int64   `name:"seed" help:"Seed of the probability."`
+}
+
+// Run sends the fault, or clears all.
+func (c *sandboxFaultCmd) Run(ctx context.Context, e env) error {
+	if c.Scenario == "" {
+		_, err := c.call(ctx, http.MethodDelete, "/faults", nil)
+		return err
+	}
+	in := map[string]any{"scenario": c.Scenario}
+	if c.Channel != "" {
+		in["channel"] = c.Channel
+	}
+	if c.Count != 0 {
+		in["count"] = c.Count
+	}
+	if c.Rate != 0 {
+		in["rate"], in["seed"] = c.Rate, c.Seed
+	}
+	raw, err := c.call(ctx, http.MethodPost, "/faults", in)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n", bytes.TrimSpace(raw))
+	return err
+}
+
+// sandboxTotalsCmd prints the sandbox's truth.
+type sandboxTotalsCmd struct {
+	boxFlags
+}
+
+// Run prints the totals as JSON.
+func (c *sandboxTotalsCmd) Run(ctx context.Context, e env) error {
+	raw, err := c.call(ctx, http.MethodGet, "/totals", nil)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n", bytes.TrimSpace(raw))
+	return err
+}

@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"cloudpay/internal/directory"
+	"cloudpay/internal/jobs"
+	"cloudpay/internal/notify"
+	"cloudpay/internal/pay"
+)
+
+// callback is the payload of a callback job: which event of which order. The
+// body is rendered at each attempt from the state of that moment; event and
+// number are the key by which a merchant drops repetitions (money.md §6).
+type callback struct {
+	OutTradeNo string `json:"out_trade_no"`
+	Event      string `json:"event"` // pay.EventPaid, or pay.EventRefund and the refund number
+	URL        string `json:"url,omitempty"`
+}
+
+// callbackEdit is the job that tells the merchant of an event, due at once. ok
+// is false when there is nobody to tell. Jobs of one order stand in one line,
+// in event order.
+func (g *Gateway) callbackEdit(ctx context.Context, m *directory.Merchant, outTradeNo, own, event string, now time.Time) (jobs.Edit, bool) {
+	if url, err := g.callbackURL(ctx, m, own); err == nil && url == "" {
+		return jobs.Edit{}, false
+	} // an address that cannot be read now is looked up again by the job
+	payload, err := json.Marshal(callback{OutTradeNo: outTradeNo, Event: event, URL: own})
+	if err != nil {
+		panic("gateway: a callback of strings does not encode: " + err.Error())
+	}
+	return jobs.Edit{Put: &jobs.Job{
+		Key:   jobs.Key{MerchantID: m.ID, Kind: kindCallback, Ref: outTradeNo + "/" + event},
+		State: jobs.Ready, Queue: "callback:" + outTradeNo, Seq: now.UnixMilli(),
+		Payload: string(payload), RunAt: now, CreatedAt: now,
+	}}, true
+}
+
+// callbackJob delivers one event. Anything but an acknowledgement is an error,
+// so that the job goes on to the next step of notify.Ladder and is buried at
+// its end.
+func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, error) {
+	var cb callback
+	if err := json.Unmarshal([]byte(j.Payload), &cb); err != nil {
+		return jobs.Bury("payload is not readable"), nil //nolint:nilerr // a row that cannot be read needs a person, not another try
+	}
+	o, err := g.Store.Order(ctx, j.MerchantID, cb.OutTradeNo)
+	if err != nil {
+		return jobs.Verdict{}, fmt.Errorf("read order: %w", err)
+	}
+	m, err := g.Directory.Merchant(ctx, j.MerchantID)
+	if err != nil {
+		return jobs.Verdict{}, fmt.Errorf("find merchant: %w", err)
+	}
+	url, err := g.callbackURL(ctx, m, cb.URL)
+	if err != nil {
+		return jobs.Verdict{}, err
+	}
+	if url == "" {
+		return jobs.Done(), nil // the address was taken away: nobody is left to tell
+	}
+	var content []byte
+	if no, isRefund := strings.CutPrefix(cb.Event, pay.EventRefund); isRefund {
+		r, err := g.Store.Refund(ctx, j.MerchantID, no)
+		if err != nil {
+			return jobs.Verdict{}, fmt.Errorf("read refund: %w", err)
+		}
+		content = notify.RefundContent(o, r)
+	} else {
+		content = notify.PaidContent(o)
+	}
+	res := g.Notify.Deliver(ctx, notify.Target{URL: url, Key: m.AuthenKey}, content)
+	g.Metrics.delivered(res.Delivered)
+	g.Log.InfoContext(ctx, "callback sent",
+		slog.String("merchant_id", j.MerchantID), slog.String("out_trade_no", cb.OutTradeNo),
+		slog.String("event", cb.Event), slog.Bool("acknowledged", res.Delivered),
+		slog.Int64("attempt", j.Attempt), slog.Int("http_status", res.HTTPStatus), slog.String("error", res.Err))
+	if !res.Delivered {
+		return jobs.Verdict{}, errors.New(res.Err)
+	}
+	return jobs.Done(), nil
+}
+
+// callbackURL is where a merchant wants to be told: the order's own address,
+// the merchant's, or the provider's.
+func (g *Gateway) callbackURL(ctx context.Context, m *directory.Merchant, own string) (string, error) {
+	if own != "" {
+		return own, nil
+	}
+	if m.NotifyURL != "" {
+		return m.NotifyURL, nil
+	}
+	p, err := g.Directory.Provider(ctx, m.ProviderID)
+	if err != nil {
+		return "", fmt.Errorf("find provider: %w", err)
+	}
+	return p.NotifyURL, nil
+}

@@ -1,0 +1,148 @@
+// Package gateway holds the use cases and the order of commits and calls:
+// write the intent, commit, call, then settle (design.md §4).
+//
+// settle.go is the only door through which money moves: nothing else writes an
+// order or a refund. The package knows the domain, the store, the channels and
+// the directory. It must not know HTTP, the Cloud Pay wire or SQL.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/directory"
+	"cloudpay/internal/jobs"
+	"cloudpay/internal/notify"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/store"
+)
+
+// Limits of the gateway's own work.
+const (
+	// answerWithin is how long a caller waits for a wallet. The oldest SDKs read
+	// for 10 s (protocol.md §1.1); the call itself goes on.
+	answerWithin = 8 * time.Second
+	// maxRounds bounds the re-reading of a row that others keep changing.
+	maxRounds = 16
+	// workers is how many jobs run at once: enough to ask for every order of a
+	// bad minute, few enough to leave the machine to the tills.
+	workers = 64
+	// leaseFor is how long a claimed job is ours: longer than the longest call
+	// and two commits.
+	leaseFor = 40 * time.Second
+)
+
+// Channels finds the wallet account of a provider. An error that wraps
+// pay.ErrNotFound says that the provider has none.
+type Channels func(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error)
+
+// Config is everything a Gateway needs. All members except Profiles,
+// AnswerWithin and Metrics are required.
+type Config struct {
+	Store     *store.Store
+	Directory *directory.Directory
+	Channels  Channels
+	Notify    *notify.Client
+	// CodeKey keys the hash of payment codes; it belongs to the installation
+	// and must not change while codes are valid.
+	CodeKey []byte
+	// Profiles is the reverse policy per channel; nil means pay.Profiles.
+	Profiles map[pay.Channel]pay.Profile
+	// AnswerWithin is how long a caller waits for a wallet, 0 for 8 s.
+	AnswerWithin time.Duration
+	Now          func() time.Time
+	Log          *slog.Logger
+	Metrics      *Metrics // nil for none
+}
+
+// Gateway runs the use cases. It is safe for concurrent use. The owner calls
+// Run, and waits for it to end.
+type Gateway struct {
+	Config
+	runner *jobs.Runner
+	calls  sync.WaitGroup // wallet calls that outlive their callers
+}
+
+// New returns a gateway. It starts nothing: call Run.
+func New(c Config) *Gateway {
+	if c.Profiles == nil {
+		c.Profiles = pay.Profiles
+	}
+	if c.AnswerWithin == 0 {
+		c.AnswerWithin = answerWithin
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	g := &Gateway{Config: c}
+	g.runner = jobs.New(jobs.Config{
+		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers,
+		Kinds: map[string]jobs.Kind{
+			kindSettle:    {Handler: g.settleJob, Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
+			kindRefund:    {Handler: g.refundJob, Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
+			kindRefundAsk: {Handler: g.refundJob, Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
+			kindCallback:  {Handler: g.callbackJob, Ladder: notify.Ladder, Lease: leaseFor, Timeout: leaseFor},
+		},
+	})
+	return g
+}
+
+// Run runs the jobs until ctx ends, then waits for running jobs and for wallet
+// calls that outlived their callers. It returns nil after a clean stop.
+func (g *Gateway) Run(ctx context.Context) error {
+	err := g.runner.Run(ctx)
+	g.calls.Wait()
+	return err
+}
+
+// Wait waits for the wallet calls that outlived their callers.
+func (g *Gateway) Wait() { g.calls.Wait() }
+
+// Runner returns the job runner, for its figures.
+func (g *Gateway) Runner() *jobs.Runner { return g.runner }
+
+// profile returns the reverse policy of a channel.
+func (g *Gateway) profile(ch pay.Channel) pay.Profile { return g.Profiles[ch] }
+
+// now returns the time at the precision the store keeps.
+func (g *Gateway) now() time.Time { return g.Now().UTC().Truncate(time.Millisecond) }
+
+// wallet returns the channel of an order and how the wallet names the merchant.
+func (g *Gateway) wallet(ctx context.Context, m *directory.Merchant, ch pay.Channel) (channel.Channel, channel.Merchant, error) {
+	w, err := g.Channels(ctx, m.ProviderID, ch)
+	if err != nil {
+		return nil, channel.Merchant{}, err
+	}
+	return w, channel.Merchant{
+		SubMchID: m.Wx.SubMchID, SubAppID: m.Wx.SubAppID,
+		AppAuthToken: m.Ali.AppAuthToken, SellerID: m.Ali.SellerID,
+	}, nil
+}
+
+// runFor runs one job, if it is due, for a caller who waits at most
+// AnswerWithin. The job goes on without the caller. What it fails at is its own
+// business: its row stays and it runs again.
+func (g *Gateway) runFor(ctx context.Context, k jobs.Key) {
+	after := context.WithoutCancel(ctx)
+	done := make(chan struct{})
+	g.calls.Go(func() {
+		defer close(done)
+		_, _ = g.runner.RunNow(after, k)
+		g.runner.Wake()
+	})
+	timer := time.NewTimer(g.AnswerWithin)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// orderRequest names an order at its wallet.
+func orderRequest(o pay.Order, m channel.Merchant) channel.OrderRequest {
+	return channel.OrderRequest{Merchant: m, OutTradeNo: o.OutTradeNo, Total: o.Total}
+}

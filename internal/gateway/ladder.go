@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/directory"
+	"cloudpay/internal/jobs"
+	"cloudpay/internal/pay"
+)
+
+// settleLadder is how a job of this room waits after an error of ours (a
+// database that is away, a directory that cannot be read). It never ends: an
+// order is driven until its truth is known.
+var settleLadder = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}
+
+// settleJob does the next step of an order's policy (money.md §3): one act per
+// claim, so that a crash between two acts loses nothing.
+func (g *Gateway) settleJob(ctx context.Context, j jobs.Job) (jobs.Verdict, error) {
+	o, err := g.Store.Order(ctx, j.MerchantID, j.Ref)
+	if errors.Is(err, pay.ErrNotFound) {
+		return jobs.Done(), nil
+	} else if err != nil {
+		return jobs.Verdict{}, err
+	}
+	now := g.now()
+	step := g.profile(o.Channel).Next(o, now)
+	if step.Act == pay.ActNone {
+		return jobs.Done(), nil
+	}
+	if step.At.After(now) {
+		return jobs.Again(step.At), nil
+	}
+	m, err := g.Directory.Merchant(ctx, o.MerchantID)
+	if err != nil {
+		return jobs.Verdict{}, fmt.Errorf("find merchant: %w", err)
+	}
+	wallet, sub, err := g.wallet(ctx, m, o.Channel)
+	if err != nil {
+		return jobs.Verdict{}, fmt.Errorf("find channel: %w", err)
+	}
+	after, err := g.act(ctx, m, wallet, orderRequest(o, sub), o, step.Act)
+	if err != nil {
+		return jobs.Verdict{}, err
+	}
+	return g.verdict(after)
+}
+
+// verdict says when the order wants its job again. The unit that settled it
+// has already moved or finished the job; saying it once more changes nothing
+// then, because the lease is gone.
+func (g *Gateway) verdict(o pay.Order) (jobs.Verdict, error) {
+	now := g.now()
+	step := g.profile(o.Channel).Next(o, now)
+	switch {
+	case step.Act == pay.ActNone:
+		return jobs.Done(), nil
+	case step.Act == pay.ActRefund: // driven by the refund's own job
+		return jobs.Again(now.Add(lateLook)), nil
+	}
+	return jobs.Again(step.At), nil
+}
+
+// lateLook is how often an order looks whether the refund it waits for is done.
+const lateLook = 10 * time.Second
+
+// act calls the wallet once and settles what it says.
+func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order, act pay.Act) (pay.Order, error) {
+	switch act {
+	case pay.ActQuery:
+		out := ask(ctx, channel.QueryTimeout, req, wallet.Query)
+		return g.settle(ctx, m, o, pay.CallQuery, out)
+	case pay.ActReverse, pay.ActCancel:
+		started, err := g.startReverse(ctx, m, o)
+		if err != nil || started.ReverseTries == o.ReverseTries {
+			return started, err // somebody else changed the order: look again
+		}
+		if act == pay.ActCancel && started.State == pay.REVERSING { // row 10: waiting, so close
+			out := ask(ctx, channel.ChangeTimeout, req, wallet.Close)
+			return g.settle(ctx, m, started, pay.CallClose, out)
+		}
+		out := ask(ctx, channel.ChangeTimeout, req, wallet.Reverse)
+		return g.settle(ctx, m, started, pay.CallReverse, out)
+	case pay.ActRefund:
+		return g.returnInFull(ctx, m, o)
+	case pay.ActNone, pay.ActSend, pay.ActAsk:
+	}
+	return o, nil
+}
+
+// ask makes one bounded call.
+func ask(ctx context.Context, limit time.Duration, req channel.OrderRequest, call func(context.Context, channel.OrderRequest) pay.Outcome) pay.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return call(ctx, req)
+}
+
+// startReverse commits that a reverse is about to leave. It is decided on the
+// row as read: if that row has changed, nothing is sent.
+func (g *Gateway) startReverse(ctx context.Context, m *directory.Merchant, o pay.Order) (pay.Order, error) {
+	first := true
+	return g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
+		if !first {
+			return pay.Change{From: row, Order: row}
+		}
+		first = false
+		return g.profile(row.Channel).StartReverse(row, now)
+	})
+}
+
+// returnInFull gives all the money of an order back by a refund under a fixed
+// number: a reverse that came too late (row 10), or late money.
+func (g *Gateway) returnInFull(ctx context.Context, m *directory.Merchant, o pay.Order) (pay.Order, error) {
+	no, origin := "rv-"+o.OutTradeNo, pay.OriginReverse
+	if o.Late == pay.LateHeld {
+		no, origin = "late-"+o.OutTradeNo, pay.OriginLate
+	}
+	r, err := g.Store.Refund(ctx, o.MerchantID, no)
+	switch {
+	case errors.Is(err, pay.ErrNotFound):
+		now := g.now()
+		_, err := g.openRefund(ctx, pay.Refund{
+			MerchantID: o.MerchantID, OutRefundNo: no, OutTradeNo: o.OutTradeNo, Channel: o.Channel,
+			State: pay.RefundPending, Origin: origin, Total: o.Total, Amount: o.Total, Reason: "撤单退款",
+			RefundID: ownNumber(now, no), Do: pay.ActSend, DoAt: now, CreatedAt: now, UpdatedAt: now,
+		}, o.State)
+		if err == nil {
+			g.runner.Wake()
+		}
+		return o, err
+	case err != nil:
+		return o, fmt.Errorf("read refund %s: %w", no, err)
+	case r.State == pay.RefundSucceeded && origin == pay.OriginReverse:
+		return g.change(ctx, m, o, g.profile(o.Channel).RefundedInstead)
+	}
+	return o, nil
+}

@@ -1,0 +1,58 @@
+package gateway
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cloudpay/internal/pay"
+)
+
+// Metrics counts what happens to money. Labels have few values: channel, call,
+// kind and state, never a merchant or a number. It is safe for concurrent use.
+type Metrics struct {
+	outcomes  *prometheus.CounterVec
+	orders    *prometheus.CounterVec
+	refunds   *prometheus.CounterVec
+	raises    *prometheus.CounterVec
+	callbacks *prometheus.CounterVec
+}
+
+// NewMetrics makes the counters and registers them with r; nil registers them
+// nowhere.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "cloudpay", Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		outcomes:  counter("channel_outcomes_total", "Answers of wallets by call and kind.", "channel", "call", "kind"),
+		orders:    counter("orders_settled_total", "Orders by the state they entered.", "channel", "state"),
+		refunds:   counter("refunds_settled_total", "Refunds by the state they entered.", "channel", "state"),
+		raises:    counter("operator_needed_total", "Times a person was asked for.", "channel"),
+		callbacks: counter("callbacks_total", "Deliveries to merchants by result.", "result"),
+	}
+	if r != nil {
+		r.MustRegister(m.outcomes, m.orders, m.refunds, m.raises, m.callbacks)
+	}
+	return m
+}
+
+func (m *Metrics) outcome(ch pay.Channel, call string, k pay.Kind) {
+	m.outcomes.WithLabelValues(string(ch), call, string(k)).Inc()
+}
+
+func (m *Metrics) settled(ch pay.Channel, s pay.OrderState) {
+	m.orders.WithLabelValues(string(ch), string(s)).Inc()
+}
+
+func (m *Metrics) refundSettled(ch pay.Channel, s pay.RefundState) {
+	m.refunds.WithLabelValues(string(ch), string(s)).Inc()
+}
+
+func (m *Metrics) raised(ch pay.Channel) { m.raises.WithLabelValues(string(ch)).Inc() }
+
+func (m *Metrics) delivered(ok bool) {
+	result := "refused"
+	if ok {
+		result = "acknowledged"
+	}
+	m.callbacks.WithLabelValues(result).Inc()
+}

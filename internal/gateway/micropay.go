@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/directory"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
+)
+
+// MicroPay is a cashier's request to charge a scanned payment code. Amounts in
+// fen. Options of the wallets are passed through as they came.
+type MicroPay struct {
+	OutTradeNo string
+	AuthCode   secret.Secret
+	Platform   int64 // 0: derive it from the code (protocol.md §3.15)
+	Total      pay.Fen
+	Currency   string // "CNY", "" for CNY
+	ShopID     string
+	DeviceID   string
+	StaffID    string
+	Body       string
+	Detail     string
+	Attach     string
+	GoodsTag   string
+	LimitPay   string
+	ClientIP   string
+	NotifyURL  string
+	Extra      string // what the caller wants to see again, JSON
+	// Alipay's options.
+	DiscountableAmount   pay.Fen
+	UndiscountableAmount pay.Fen
+	DisablePayChannels   string
+}
+
+// MicroPay charges a payment code, or answers for the order that exists under
+// this number. It returns the order as it stands after at most AnswerWithin;
+// order.PayAnswer says what a till is told about it. Errors have a kind of
+// package pay; ErrUnavailable says that the result is not known.
+func (g *Gateway) MicroPay(ctx context.Context, m *directory.Merchant, in MicroPay) (pay.Order, error) {
+	o, req, err := g.intent(m, in)
+	if err != nil {
+		return pay.Order{}, err
+	}
+	wallet, sub, err := g.wallet(ctx, m, o.Channel)
+	if err != nil {
+		if errors.Is(err, pay.ErrNotFound) {
+			return pay.Order{}, pay.Refuse(pay.ErrDenied, "channel_missing", "商户未开通该支付方式")
+		}
+		return pay.Order{}, fmt.Errorf("find channel: %w", err)
+	}
+	req.Merchant = sub
+	for range maxRounds {
+		won, err := g.openOrder(ctx, o)
+		switch {
+		case err != nil:
+			return pay.Order{}, err
+		case won:
+			return g.send(ctx, m, wallet, o, req)
+		}
+		old, found, err := g.replay(ctx, o)
+		if err != nil || found {
+			return old, err
+		}
+		// What stood in the way ended in this moment: try again.
+	}
+	return pay.Order{}, pay.Refuse(pay.ErrUnavailable, "busy", "系统繁忙，请稍后重试")
+}
+
+// intent checks a request and turns it into an order and a wallet request.
+// Refusals are those of money.md §1.
+func (g *Gateway) intent(m *directory.Merchant, in MicroPay) (pay.Order, channel.PayRequest, error) {
+	var none channel.PayRequest
+	if err := in.Total.Check(); err != nil {
+		return pay.Order{}, none, err
+	}
+	if in.Currency != "" && in.Currency != "CNY" {
+		return pay.Order{}, none, pay.Refuse(pay.ErrInvalid, "currency", "仅支持人民币（CNY）")
+	}
+	if !m.HasPrefix(in.OutTradeNo) {
+		return pay.Order{}, none, pay.Refuse(pay.ErrInvalid, "prefix", "订单号必须以子商户的订单前缀开头，且不超过32位字母数字")
+	}
+	shop, ok := m.Shop(in.ShopID)
+	if !ok {
+		return pay.Order{}, none, pay.Refuse(pay.ErrDenied, "shop", "门店不存在")
+	}
+	if in.DeviceID != "" {
+		if _, ok := shop.Device(in.DeviceID); !ok {
+			return pay.Order{}, none, pay.Refuse(pay.ErrDenied, "device", "设备不存在")
+		}
+	}
+	code := strings.TrimSpace(in.AuthCode.Reveal())
+	ch, err := channel.WalletOf(code)
+	if err != nil {
+		return pay.Order{}, none, pay.Refuse(pay.ErrInvalid, "auth_code", "付款码无法识别，请让顾客刷新后重新扫码")
+	}
+	if in.Platform != 0 && in.Platform != ch.Platform() {
+		return pay.Order{}, none, pay.Refuse(pay.ErrInvalid, "platform", "付款码与支付平台不一致")
+	}
+	now := g.now()
+	o := pay.Order{
+		MerchantID: m.ID, OutTradeNo: in.OutTradeNo, ProviderID: m.ProviderID, Channel: ch, Unit: g.Store.NewUnit(),
+		TradeType: pay.TradeMicroPay, State: pay.PAYING, Total: in.Total, Currency: "CNY",
+		CodeHash: pay.CodeHash(g.CodeKey, code), ShopID: in.ShopID, DeviceID: in.DeviceID, StaffID: in.StaffID,
+		Body: in.Body, NotifyURL: in.NotifyURL, Extra: in.Extra,
+		SentAt: now, CreatedAt: now, UpdatedAt: now, Truth: pay.TruthLocal,
+	}
+	if o.Body == "" {
+		o.Body = m.DefaultBody
+	}
+	if o.Body == "" {
+		o.Body = m.Name
+	}
+	o.TransactionID = ownNumber(now, o.OutTradeNo)
+	o.Fingerprint = pay.Intent{
+		Total: o.Total, Currency: o.Currency, TradeType: o.TradeType, Channel: o.Channel,
+		CodeHash: o.CodeHash, ShopID: o.ShopID, DeviceID: o.DeviceID,
+	}.Fingerprint()
+	return o, channel.PayRequest{
+		OrderRequest: channel.OrderRequest{OutTradeNo: o.OutTradeNo, Total: o.Total},
+		AuthCode:     secret.New(code), Currency: o.Currency, Body: o.Body, Detail: in.Detail, Attach: in.Attach,
+		GoodsTag: in.GoodsTag, LimitPay: in.LimitPay, DeviceID: in.DeviceID, ShopID: in.ShopID, StaffID: in.StaffID,
+		ClientIP: in.ClientIP, DiscountableAmount: in.DiscountableAmount, UndiscountableAmount: in.UndiscountableAmount,
+		DisablePayChannels: in.DisablePayChannels, Start: now, Expire: now.Add(g.profile(ch).Expire),
+	}, nil
+}
+
+// ownNumber is the transaction_id of an order until the wallet's is known: a
+// till asserts that there is one at once (protocol.md R39). It is shorter than
+// 32 characters and cannot be taken for a wallet's, which begins with a digit.
+func ownNumber(now time.Time, outTradeNo string) string {
+	n := "cp" + strconv.FormatInt(now.UnixMilli(), 10)
+	return n + outTradeNo[max(0, len(outTradeNo)-(31-len(n))):]
+}
+
+// send makes the one pay call of an order and settles its answer. The call
+// outlives the caller: a request's death must not abort a settle.
+func (g *Gateway) send(ctx context.Context, m *directory.Merchant, wallet channel.Channel, o pay.Order, req channel.PayRequest) (pay.Order, error) {
+	type result struct {
+		order pay.Order
+		err   error
+	}
+	done := make(chan result, 1)
+	after := context.WithoutCancel(ctx)
+	g.calls.Go(func() {
+		call, cancel := context.WithTimeout(after, channel.PayTimeout)
+		out := wallet.Pay(call, req)
+		cancel()
+		settled, err := g.settle(after, m, o, pay.CallPay, out)
+		done <- result{settled, err}
+	})
+	timer := time.NewTimer(g.AnswerWithin)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.order, r.err
+	case <-timer.C:
+		// The order itself says PAYING and that nothing was heard: 103.
+		return g.Store.Order(ctx, o.MerchantID, o.OutTradeNo)
+	case <-ctx.Done():
+		return o, pay.Refuse(pay.ErrUnavailable, "caller_gone", "支付结果未知，请稍后查询")
+	}
+}
+
+// replay answers a request whose order could not be opened: the order of the
+// same number if the fingerprint agrees, 407 if not, or the open order that
+// holds the payment code. found is false when neither exists any more.
+func (g *Gateway) replay(ctx context.Context, o pay.Order) (old pay.Order, found bool, err error) {
+	old, err = g.Store.Order(ctx, o.MerchantID, o.OutTradeNo)
+	switch {
+	case err == nil && old.Fingerprint == o.Fingerprint:
+		return old, true, nil
+	case err == nil:
+		return pay.Order{}, true, pay.Refuse(pay.ErrConflict, "reentry", "订单号重复且参数不一致，请更换订单号，禁止撤单")
+	case !errors.Is(err, pay.ErrNotFound):
+		return pay.Order{}, true, fmt.Errorf("read order: %w", err)
+	}
+	holder, err := g.Store.OrderByCode(ctx, o.MerchantID, o.CodeHash)
+	switch {
+	case err == nil:
+		return pay.Order{}, true, pay.Refuse(pay.ErrDenied, "code_in_use", "该付款码正用于订单"+holder.OutTradeNo+"，请先查询该订单")
+	case !errors.Is(err, pay.ErrNotFound):
+		return pay.Order{}, true, fmt.Errorf("read order by code: %w", err)
+	}
+	return pay.Order{}, false, nil
+}

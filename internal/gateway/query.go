@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cloudpay/internal/directory"
+	"cloudpay/internal/jobs"
+	"cloudpay/internal/pay"
+)
+
+// QueryOrder returns the merchant's order with this number. It asks nobody:
+// the settle job keeps the row true, and a till polls often. An unknown number
+// is ErrNotFound (104/400).
+func (g *Gateway) QueryOrder(ctx context.Context, m *directory.Merchant, outTradeNo string) (pay.Order, error) {
+	o, err := g.Store.Order(ctx, m.ID, outTradeNo)
+	if errors.Is(err, pay.ErrNotFound) {
+		return pay.Order{}, pay.Refuse(pay.ErrNotFound, "order_missing", "订单不存在")
+	} else if err != nil {
+		return pay.Order{}, fmt.Errorf("read order: %w", err)
+	}
+	return o, nil
+}
+
+// Reverse is a cashier's wish to undo a code payment (money.md §3 rows 6 to
+// 8). It returns the order as it stands; order.ReverseAnswer says what the
+// till is told. The reverse itself leaves at the earliest 15 s after the pay
+// request, driven by the settle job.
+func (g *Gateway) Reverse(ctx context.Context, m *directory.Merchant, outTradeNo, deviceID string) (pay.Order, error) {
+	o, err := g.QueryOrder(ctx, m, outTradeNo)
+	if err != nil {
+		return pay.Order{}, err
+	}
+	var refused error
+	o, err = g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
+		var c pay.Change
+		c, refused = g.profile(row.Channel).ReverseAsked(row, deviceID, m.ReversePaid, now)
+		return c
+	})
+	if err != nil {
+		return pay.Order{}, err
+	}
+	if refused != nil {
+		return pay.Order{}, refused
+	}
+	if !o.State.Final() {
+		g.runFor(ctx, jobs.Key{MerchantID: o.MerchantID, Kind: kindSettle, Ref: o.OutTradeNo})
+		if again, err := g.Store.Order(ctx, o.MerchantID, o.OutTradeNo); err == nil {
+			o = again
+		}
+	}
+	return o, nil
+}
+
+// CloseOrder refuses to close a code payment with the documented sentence, and
+// an unknown number with ErrNotFound. Unified orders do not exist yet.
+func (g *Gateway) CloseOrder(ctx context.Context, m *directory.Merchant, outTradeNo string) error {
+	if _, err := g.QueryOrder(ctx, m, outTradeNo); err != nil {
+		return err
+	}
+	return pay.Refuse(pay.ErrDenied, "close_micropay", "刷卡支付时，订单不能关闭，只能撤单。")
+}

@@ -1,0 +1,196 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"cloudpay/internal/directory"
+	"cloudpay/internal/jobs"
+	"cloudpay/internal/pay"
+)
+
+// The kinds of job this room writes and runs.
+const (
+	kindSettle    = "settle"     // drives an order to its truth; Ref is the order number
+	kindRefund    = "refund"     // sends a refund; one line per order
+	kindRefundAsk = "refund_ask" // asks for a refund the wallet accepted; outside the line
+	kindCallback  = "callback"   // tells the merchant; Ref is order number and event; one line per order
+)
+
+// This file is the only door through which money moves. Every function here
+// writes one unit of work whose first statement is a compare-and-set; losing
+// it means that somebody else settled first, and the row is read again.
+
+// openOrder is commit 1 of a payment: the order in PAYING and its safety-net
+// job, before anything leaves the house. o.Unit is already chosen, so that the
+// settlement knows the row's version without reading it again.
+func (g *Gateway) openOrder(ctx context.Context, o pay.Order) (won bool, err error) {
+	step := g.profile(o.Channel).Next(o, o.SentAt)
+	won, err = g.Store.OpenOrder(ctx, o, jobs.Edit{Put: settleJobOf(o, step.At)})
+	if err != nil {
+		return false, fmt.Errorf("commit order %s: %w", o.OutTradeNo, err)
+	}
+	return won, nil
+}
+
+// settle applies one outcome to an order and commits what follows from it.
+// It returns the order as it stands afterwards, whoever settled it.
+func (g *Gateway) settle(ctx context.Context, m *directory.Merchant, o pay.Order, call pay.Call, out pay.Outcome) (pay.Order, error) {
+	g.Metrics.outcome(o.Channel, string(call), out.Kind)
+	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
+		return g.profile(o.Channel).Apply(o, call, out, now)
+	})
+}
+
+// change commits the change that decide makes of an order, deciding anew each
+// time somebody else was first.
+func (g *Gateway) change(ctx context.Context, m *directory.Merchant, o pay.Order, decide func(pay.Order, time.Time) pay.Change) (pay.Order, error) {
+	for range maxRounds {
+		now := g.now()
+		c := decide(o, now)
+		if c.Raise != "" {
+			g.raise(ctx, o, c.Raise)
+		}
+		if !c.Changed() {
+			return o, nil
+		}
+		c.Order.Unit = g.Store.NewUnit()
+		edits, due := g.orderEdits(ctx, m, c, now)
+		won, err := g.Store.SettleOrder(ctx, c, edits...)
+		if err != nil {
+			return o, fmt.Errorf("settle order %s: %w", o.OutTradeNo, err)
+		}
+		if won {
+			g.settled(ctx, c)
+			if due {
+				g.runner.Wake()
+			}
+			return c.Order, nil
+		}
+		if o, err = g.Store.Order(ctx, o.MerchantID, o.OutTradeNo); err != nil {
+			return o, fmt.Errorf("read order after a lost race: %w", err)
+		}
+	}
+	return o, pay.Refuse(pay.ErrUnavailable, "busy", "订单正在处理，请稍后查询")
+}
+
+// orderEdits are the job rows that follow from a change: the settle job moved
+// to the next step or finished, and one callback job per event. due reports
+// whether some job may run at once.
+func (g *Gateway) orderEdits(ctx context.Context, m *directory.Merchant, c pay.Change, now time.Time) (edits []jobs.Edit, due bool) {
+	o := c.Order
+	step := g.profile(o.Channel).Next(o, now)
+	if step.Act == pay.ActNone {
+		k := jobs.Key{MerchantID: o.MerchantID, Kind: kindSettle, Ref: o.OutTradeNo}
+		edits = append(edits, jobs.Edit{Done: &k})
+	} else {
+		edits = append(edits, jobs.Edit{Put: settleJobOf(o, step.At)})
+		due = !step.At.After(now)
+	}
+	for _, event := range c.Callbacks {
+		if e, ok := g.callbackEdit(ctx, m, o.OutTradeNo, o.NotifyURL, event, now); ok {
+			edits = append(edits, e)
+			due = true
+		}
+	}
+	return edits, due
+}
+
+// settled writes the one log line of a state change and counts it.
+func (g *Gateway) settled(ctx context.Context, c pay.Change) {
+	if c.From.State == c.Order.State && c.From.PaidSeen == c.Order.PaidSeen && c.From.Late == c.Order.Late {
+		return
+	}
+	g.Metrics.settled(c.Order.Channel, c.Order.State)
+	g.Log.InfoContext(ctx, "order settled",
+		slog.String("merchant_id", c.Order.MerchantID), slog.String("out_trade_no", c.Order.OutTradeNo),
+		slog.String("from", string(c.From.State)), slog.String("to", string(c.Order.State)),
+		slog.Int64("total_fen", int64(c.Order.Total)), slog.String("truth", string(c.Order.Truth)),
+		slog.String("code", c.Order.Code))
+}
+
+// raise asks for a person.
+func (g *Gateway) raise(ctx context.Context, o pay.Order, why string) {
+	g.Metrics.raised(o.Channel)
+	g.Log.ErrorContext(ctx, "needs an operator",
+		slog.String("merchant_id", o.MerchantID), slog.String("out_trade_no", o.OutTradeNo),
+		slog.String("state", string(o.State)), slog.String("why", why))
+}
+
+// openRefund is commit 1 of a refund: the reservation on the order's row, the
+// refund in PENDING and its job, due at once.
+func (g *Gateway) openRefund(ctx context.Context, r pay.Refund, from pay.OrderState) (won bool, err error) {
+	won, err = g.Store.OpenRefund(ctx, r, from, r.OpenPostings(), jobs.Edit{Put: refundJobOf(r, kindRefund)})
+	if err != nil {
+		return false, fmt.Errorf("commit refund %s: %w", r.OutRefundNo, err)
+	}
+	return won, nil
+}
+
+// changeRefund commits one change of a refund and returns the row as written.
+// won is false when somebody else changed it first; the caller reads it again.
+func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, c pay.RefundChange) (r pay.Refund, won bool, err error) {
+	now := g.now()
+	c.Refund.Unit = g.Store.NewUnit()
+	r = c.Refund
+	var edits []jobs.Edit
+	send := jobs.Key{MerchantID: r.MerchantID, Kind: kindRefund, Ref: r.OutRefundNo}
+	ask := jobs.Key{MerchantID: r.MerchantID, Kind: kindRefundAsk, Ref: r.OutRefundNo}
+	switch {
+	case r.State != pay.RefundPending:
+		edits = append(edits, jobs.Edit{Done: &send}, jobs.Edit{Done: &ask})
+	case r.Accepted:
+		edits = append(edits, jobs.Edit{Done: &send}, jobs.Edit{Put: refundJobOf(r, kindRefundAsk)})
+	default:
+		edits = append(edits, jobs.Edit{Touch: &jobs.Touch{Key: send, RunAt: r.DoAt}})
+	}
+	for _, event := range c.Callbacks {
+		if e, ok := g.callbackEdit(ctx, m, r.OutTradeNo, r.NotifyURL, event, now); ok {
+			edits = append(edits, e)
+		}
+	}
+	if c.Raise != "" {
+		g.Metrics.raised(r.Channel)
+		g.Log.ErrorContext(ctx, "needs an operator",
+			slog.String("merchant_id", r.MerchantID), slog.String("out_trade_no", r.OutTradeNo),
+			slog.String("out_refund_no", r.OutRefundNo), slog.String("why", c.Raise))
+	}
+	won, err = g.Store.SettleRefund(ctx, c, edits...)
+	if err != nil {
+		return r, false, fmt.Errorf("settle refund %s: %w", r.OutRefundNo, err)
+	}
+	if won {
+		if c.From.State != r.State {
+			g.Metrics.refundSettled(r.Channel, r.State)
+			g.Log.InfoContext(ctx, "refund settled",
+				slog.String("merchant_id", r.MerchantID), slog.String("out_trade_no", r.OutTradeNo),
+				slog.String("out_refund_no", r.OutRefundNo), slog.String("to", string(r.State)),
+				slog.Int64("amount_fen", int64(r.Amount)), slog.String("code", r.Code))
+		}
+		g.runner.Wake()
+	}
+	return r, won, nil
+}
+
+// settleJobOf is the job that drives an order.
+func settleJobOf(o pay.Order, at time.Time) *jobs.Job {
+	return &jobs.Job{
+		Key:   jobs.Key{MerchantID: o.MerchantID, Kind: kindSettle, Ref: o.OutTradeNo},
+		State: jobs.Ready, RunAt: at, CreatedAt: o.CreatedAt,
+	}
+}
+
+// refundJobOf is the job that drives a refund. Sends of one order stand in one
+// line: one refund is in flight per order (money.md §2).
+func refundJobOf(r pay.Refund, kind string) *jobs.Job {
+	j := &jobs.Job{
+		Key:   jobs.Key{MerchantID: r.MerchantID, Kind: kind, Ref: r.OutRefundNo},
+		State: jobs.Ready, RunAt: r.DoAt, CreatedAt: r.CreatedAt, Seq: r.CreatedAt.UnixMilli(),
+	}
+	if kind == kindRefund {
+		j.Queue = "refund:" + r.OutTradeNo
+	}
+	return j
+}
