@@ -57,6 +57,9 @@ type Config struct {
 	Resolver Resolver
 	// RootCAs are trusted instead of the system's, if not nil.
 	RootCAs *x509.CertPool
+	// Transport, if not nil, carries the requests instead of connections of ours.
+	// It is for simulations: only the form of an address is judged then.
+	Transport http.RoundTripper
 	// Now measures Result.Took; nil leaves it zero.
 	Now func() time.Time
 }
@@ -89,8 +92,8 @@ func New(c Config) *Client {
 	n.guard.dial = dialer.DialContext
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	n.http = &http.Client{
-		Transport: &http.Transport{
+	if c.Transport == nil {
+		c.Transport = &http.Transport{
 			DialContext:            n.guard.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
 			TLSHandshakeTimeout:    Limit,
@@ -100,7 +103,10 @@ func New(c Config) *Client {
 			MaxIdleConnsPerHost:    maxIdlePerHost,
 			IdleConnTimeout:        idleFor,
 			DisableCompression:     true, // a compressed reply could be a bomb
-		},
+		}
+	}
+	n.http = &http.Client{
+		Transport: c.Transport,
 		// A redirect leads to an address that nobody registered: it is an answer
 		// like any other, and not an acknowledgement.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -424,6 +424,26 @@ func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
 	}
 }
 
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestSimulatedTransportKeepsTheRules(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	c := New(Config{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		http.Redirect(w, req, "https://other.example/", http.StatusFound)
+		return w.Result(), nil
+	})})
+	t.Cleanup(c.Close)
+	if res := c.Deliver(t.Context(), Target{URL: "https://example.com/", Key: secret.New(key)}, nil); res.HTTPStatus != http.StatusFound || res.Delivered {
+		t.Errorf("Deliver = %+v, want the redirect not followed", res)
+	}
+	if res := c.Deliver(t.Context(), Target{URL: "http://example.com/", Key: secret.New(key)}, nil); res.HTTPStatus != 0 {
+		t.Errorf("Deliver = %+v, want the address refused for its form", res)
+	}
+}
+
 func TestLadderIsAsDesigned(t *testing.T) {
 	t.Parallel()
 	var sum time.Duration
