@@ -256,7 +256,8 @@ func (s *Sandbox) sendAli(w http.ResponseWriter, r *http.Request, req *aliReques
 		if t := req.eff.tampered; t != nil {
 			body = []byte("{" + jsonText(key) + ":" + string(object.tamper(t).encode()))
 		}
-		body = append(body, `,"sign":`+jsonText(sign)...)
+		// base64 needs no escaping, and clients take it as it stands.
+		body = append(body, `,"sign":"`+sign+`"`...)
 	}
 	s.deliver(w, r, req.eff, append(body, '}'), "text/html;charset=utf-8")
 }

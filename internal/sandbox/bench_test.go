@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/hmac"
 	"crypto/md5"
@@ -23,6 +24,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -73,10 +76,35 @@ func newBench(t *testing.T, change func(*sandbox.Config)) *bench {
 	if change != nil {
 		change(&b.config)
 	}
+	keys, err := keysOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(b.config.Dir, "sandbox.db"), keys, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	b.start()
 	t.Cleanup(b.stop)
 	return b
 }
+
+// keysOnce makes accounts and keys once for all tests of the run and returns
+// the database that holds them and nothing else.
+var keysOnce = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "sandbox-keys")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	s, err := sandbox.New(context.Background(), sandbox.Config{Dir: dir, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "sandbox.db"))
+})
 
 // start opens the sandbox and its two listeners.
 func (b *bench) start() {

@@ -14,8 +14,9 @@ import (
 
 // Limits of the fault book.
 const (
-	maxFaults     = 100              // rules at a time; exhausted ones make room
-	maxFaultWait  = 10 * time.Minute // longest a fault holds a caller or a state back
+	maxFaults     = 100                 // rules at a time; exhausted ones make room
+	maxFaultHold  = 10 * time.Minute    // longest a fault holds a caller back
+	maxFaultState = 30 * 24 * time.Hour // longest it holds a state back
 	maxFaultSkip  = 1_000_000
 	defaultWait   = 12 * time.Second // upstreams.md §8.8 and issue: "slow 12 s"
 	defaultSeed   = 1
@@ -213,7 +214,7 @@ func (f *Fault) check() (*Scenario, error) {
 	if f.Count == 0 {
 		f.Count = f.Params.N
 	}
-	if err := f.checkNumbers(); err != nil {
+	if err := f.checkNumbers(sc); err != nil {
 		return nil, err
 	}
 	if len(sc.needs) > 0 && !slices.ContainsFunc(f.Params.given(), func(n string) bool { return slices.Contains(sc.needs, n) }) {
@@ -223,16 +224,19 @@ func (f *Fault) check() (*Scenario, error) {
 	return sc, nil
 }
 
-func (f *Fault) checkNumbers() error {
-	p := f.Params
+func (f *Fault) checkNumbers(sc *Scenario) error {
+	p, longest := f.Params, maxFaultState
+	if sc.holds {
+		longest = maxFaultHold
+	}
 	if f.Count < 0 || p.N < 0 {
 		return fmt.Errorf("%w count: it must not be negative", ErrInvalid)
 	}
 	if !(f.Rate >= 0 && f.Rate <= 1) {
 		return fmt.Errorf("%w rate: use 0 to 1", ErrInvalid)
 	}
-	if p.Seconds != nil && !(*p.Seconds >= 0 && *p.Seconds <= maxFaultWait.Seconds()) {
-		return fmt.Errorf("%w params.seconds: use 0 to %d", ErrInvalid, int(maxFaultWait.Seconds()))
+	if p.Seconds != nil && !(*p.Seconds >= 0 && *p.Seconds <= longest.Seconds()) {
+		return fmt.Errorf("%w params.seconds: use 0 to %d", ErrInvalid, int(longest.Seconds()))
 	}
 	if p.Skip < 0 || p.Skip > maxFaultSkip {
 		return fmt.Errorf("%w params.skip: use 0 to %d", ErrInvalid, maxFaultSkip)

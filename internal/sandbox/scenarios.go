@@ -18,6 +18,7 @@ type Scenario struct {
 	// skip work with every scenario.
 	Params []string `json:"params"`
 
+	holds bool     // it makes the caller wait
 	needs []string // at least one of these must be given
 	apply func(*effect, Channel, Params)
 }
@@ -125,7 +126,7 @@ var scenarioTable = []Scenario{
 	},
 	{
 		Name: "timeout", Effect: "the call is held back (12 s), then carried out, even if the caller has gone", Channels: both,
-		Endpoint: EndpointPay, Params: []string{"seconds"},
+		Endpoint: EndpointPay, Params: []string{"seconds"}, holds: true,
 		apply: func(e *effect, _ Channel, p Params) { e.hang = p.wait(defaultWait) },
 	},
 	{
@@ -292,8 +293,8 @@ func transport(name, text string, spoil func(*effect)) Scenario {
 func slowAnswer(name string) Scenario {
 	return Scenario{
 		Name: name, Effect: "carried out, then answered late (12 s)", Channels: both, Endpoint: EndpointPay,
-		Params: []string{"seconds"},
-		apply:  func(e *effect, _ Channel, p Params) { e.delay = p.wait(defaultWait) },
+		Params: []string{"seconds"}, holds: true,
+		apply: func(e *effect, _ Channel, p Params) { e.delay = p.wait(defaultWait) },
 	}
 }
 

@@ -429,7 +429,12 @@ func TestWeChatReverseNeedsItsOwnClientCertificate(t *testing.T) {
 	if got := b.trade(no); got.Refunded != 0 {
 		t.Errorf("trade = %+v, want nothing returned", got)
 	}
-	forged := newBench(t, nil).clientCert(0) // the same merchant number under another authority
+	stranger, err := sandbox.New(t.Context(), sandbox.Config{Dir: t.TempDir(), Now: time.Now}) // the same merchant number under another authority
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	forged := (&bench{Sandbox: stranger, t: t}).clientCert(0)
 	if _, err := b.wxCallAs(b.clientWith([]tls.Certificate{forged}), "/secapi/pay/reverse", kv{"out_trade_no": no}, false); !isCut(err) {
 		t.Errorf("reverse with a forged certificate = %v, want a cut connection", err)
 	}
