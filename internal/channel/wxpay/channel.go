@@ -1,0 +1,235 @@
+// Package wxpay is the adapter of WeChat Pay v2 for service providers: flat
+// XML messages signed with the provider's API key, and mutual TLS where money
+// goes back (upstreams.md §2).
+//
+// It knows WeChat's endpoints, spellings, signatures and codes, and turns one
+// call into one request and its answer into a pay.Outcome. It must not know
+// orders, stores, clocks or retries: what an outcome leads to is decided by
+// internal/pay, and the meaning of outcomes by internal/channel.
+package wxpay
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
+)
+
+// beijing is the zone of all v2 times. Beijing has no daylight saving.
+var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// Forms of time on the wire (upstreams.md §2.1).
+const (
+	wireTime   = "20060102150405"
+	refundTime = "2006-01-02 15:04:05" // refund success times only
+)
+
+// Config is one provider's account. All fields but RootCAs, SignType and
+// Transport are required.
+type Config struct {
+	BaseURL string         // https://api.mch.weixin.qq.com
+	RootCAs *x509.CertPool // nil: the system's
+	MchID   string         // the provider's
+	AppID   string         // the provider's
+	APIKey  secret.Secret  // APIv2 key: signs requests, verifies answers
+	// ClientCertPEM and ClientKeyPEM are the provider's API certificate, which
+	// reverse and refund are refused without.
+	ClientCertPEM string
+	ClientKeyPEM  secret.Secret
+	SignType      SignType // "" is MD5, upstream's default
+	// Transport replaces the connection pools, for simulations; it must not
+	// send a request twice.
+	Transport http.RoundTripper
+}
+
+// Channel is one provider's account at WeChat Pay v2. It implements
+// channel.Channel, holds no state but its connections, and is safe for
+// concurrent use.
+type Channel struct {
+	base     *url.URL
+	mchID    string
+	appID    string
+	key      secret.Secret
+	signType SignType
+	open     *channel.Poster
+	mutual   *channel.Poster // presents the client certificate
+}
+
+var _ channel.Channel = (*Channel)(nil)
+
+// New checks the account and returns its channel. It connects to nothing. The
+// error says what to correct and holds no secret.
+func New(c Config) (*Channel, error) {
+	base, err := channel.ParseBase(c.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("wxpay account %s: %w", c.MchID, err)
+	}
+	if c.MchID == "" || c.AppID == "" || c.APIKey.IsZero() {
+		return nil, fmt.Errorf("wxpay account %q: mch_id, appid and API key are required", c.MchID)
+	}
+	switch c.SignType {
+	case "":
+		c.SignType = SignMD5
+	case SignMD5, SignHMAC:
+	default:
+		return nil, fmt.Errorf("wxpay account %s: sign type must be MD5 or HMAC-SHA256", c.MchID)
+	}
+	cert, err := tls.X509KeyPair([]byte(c.ClientCertPEM), []byte(c.ClientKeyPEM.Reveal()))
+	if err != nil {
+		// The cause is left out: it is about the text of a private key.
+		return nil, fmt.Errorf("wxpay account %s: the client certificate and its key do not fit; "+
+			"give both as PEM (apiclient_cert.pem, apiclient_key.pem)", c.MchID)
+	}
+	return &Channel{
+		base: base, mchID: c.MchID, appID: c.AppID, key: c.APIKey, signType: c.SignType,
+		open:   channel.NewPoster(channel.PosterConfig{RootCAs: c.RootCAs, Transport: c.Transport}),
+		mutual: channel.NewPoster(channel.PosterConfig{RootCAs: c.RootCAs, Transport: c.Transport, ClientCert: &cert}),
+	}, nil
+}
+
+// CloseIdle drops the idle connections. Calls under way are not touched.
+func (c *Channel) CloseIdle() {
+	c.open.CloseIdle()
+	c.mutual.CloseIdle()
+}
+
+// call is one endpoint.
+type call struct {
+	path string
+	// mutual: the endpoint demands the client certificate (upstreams.md §2.1).
+	mutual bool
+	codes  channel.Table
+	// lost is what a missing or unverifiable answer asks for.
+	lost pay.Next
+}
+
+// The endpoints of code payments.
+var (
+	callPay         = call{path: "/pay/micropay", codes: payCodes}
+	callQuery       = call{path: "/pay/orderquery", codes: queryCodes}
+	callReverse     = call{path: "/secapi/pay/reverse", mutual: true, codes: reverseCodes, lost: pay.NextRetrySame}
+	callClose       = call{path: "/pay/closeorder", codes: closeCodes}
+	callRefund      = call{path: "/secapi/pay/refund", mutual: true, codes: refundCodes}
+	callQueryRefund = call{path: "/pay/refundquery", codes: refundQueryCodes}
+)
+
+// send signs and posts m once and returns the verified answer. When there is
+// none, ok is false and out is the outcome.
+func (c *Channel) send(ctx context.Context, to call, merchant channel.Merchant, m message) (answer message, out pay.Outcome, ok bool) {
+	m.set("appid", c.appID)
+	m.set("mch_id", c.mchID)
+	m.set("sub_appid", merchant.SubAppID)
+	m.set("sub_mch_id", merchant.SubMchID)
+	m.set("nonce_str", nonce())
+	if c.signType == SignHMAC {
+		m.set("sign_type", string(SignHMAC)) // MD5 is what its absence means
+	}
+	m.set("sign", c.signType.signature(m, c.key.Reveal()))
+	poster := c.open
+	if to.mutual {
+		poster = c.mutual
+	}
+	body, err := poster.Post(ctx, c.base.JoinPath(to.path), "text/xml; charset=utf-8", m.encode())
+	if err == nil {
+		answer, err = c.verified(body)
+	}
+	if err == nil {
+		return answer, pay.Outcome{}, true
+	}
+	out = lossOutcome(err)
+	out.Next = to.lost
+	return message{}, out, false
+}
+
+// refusedError is an unsigned answer whose return_code is not SUCCESS.
+type refusedError struct{ code, text string }
+
+func (e *refusedError) Error() string { return "wxpay: return_code " + e.code }
+
+// verified reads an answer and checks its signature over all of its elements.
+func (c *Channel) verified(body []byte) (message, error) {
+	m, err := parseMessage(body, "xml")
+	if err != nil {
+		return message{}, channel.ErrUnreadable
+	}
+	if code := m.get("return_code"); code != "SUCCESS" {
+		return message{}, &refusedError{code: channel.CleanCode(code), text: channel.CleanText(m.get("return_msg"))}
+	}
+	if !c.signType.verify(m, c.key.Reveal()) {
+		return message{}, channel.ErrSignature
+	}
+	return m, nil
+}
+
+// lossOutcome is the outcome of a call without a verified answer. A
+// return_code other than SUCCESS is unsigned, so it decides nothing; it is
+// usually a mistake in the account, so an operator is told (upstreams.md §6).
+func lossOutcome(err error) pay.Outcome {
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		// SYSTEMERROR has been seen as return_code and is no mistake of ours.
+		return pay.Outcome{
+			Kind: pay.Unknown, Lost: true, Alert: refused.code != "SYSTEMERROR",
+			Code: refused.code, Text: refused.text,
+		}
+	}
+	if lost, ok := errors.AsType[channel.LostError](err); ok {
+		return lost.Outcome()
+	}
+	return channel.ErrUnreadable.Outcome()
+}
+
+// same reports whether the answer is about our account and merchant. The
+// numbers of a refusal may be left out; those of a success may not.
+func (c *Channel) same(m message, merchant channel.Merchant, success bool) bool {
+	fits := func(name, want string) bool {
+		got := m.get(name)
+		return got == want || got == "" && !success
+	}
+	return fits("mch_id", c.mchID) && fits("sub_mch_id", merchant.SubMchID) &&
+		(m.get("appid") == "" || m.get("appid") == c.appID)
+}
+
+// ruled is the outcome of a verified answer by one line of a table.
+func ruled(r channel.Rule, code, text string) pay.Outcome {
+	out := r.Outcome()
+	out.Verified = true
+	out.Code, out.Text = channel.CleanCode(code), channel.CleanText(text)
+	return out
+}
+
+// refused classifies a verified answer whose result_code is not SUCCESS.
+func (c *Channel) refused(m message, to call, r channel.OrderRequest) pay.Outcome {
+	if no := m.get("out_trade_no"); !c.same(m, r.Merchant, false) || no != "" && no != r.OutTradeNo {
+		return differs(m.get("err_code"))
+	}
+	if m.get("result_code") != "FAIL" {
+		return ruled(channel.Unlisted, m.get("result_code"), m.get("err_code_des"))
+	}
+	return ruled(to.codes.Find(m.get("err_code")), m.get("err_code"), m.get("err_code_des"))
+}
+
+// differs is a verified answer about something else than what was asked for:
+// never paid, and no evidence of anything (upstreams.md §6).
+func differs(code string) pay.Outcome {
+	return pay.Outcome{
+		Kind: pay.Unknown, Alert: true, Code: channel.CleanCode(code),
+		Text: "钱包应答的金额、商户或订单号与请求不一致",
+	}
+}
+
+// nonce returns 32 characters that do not repeat (nonce_str).
+func nonce() string {
+	buf := make([]byte, 16)
+	_, _ = rand.Read(buf) // never fails: the runtime ends the process instead
+	return hex.EncodeToString(buf)
+}

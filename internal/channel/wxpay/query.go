@@ -1,0 +1,62 @@
+package wxpay
+
+import (
+	"context"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/pay"
+)
+
+// Query asks for an order by /pay/orderquery. It implements channel.Channel.
+// A REFUND state is Paid with RefundState; v2 says how much was refunded only
+// to a refund query, so Payment.Refunded stays 0.
+func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	var m message
+	m.set("out_trade_no", r.OutTradeNo)
+	answer, out, ok := c.send(ctx, callQuery, r.Merchant, m)
+	if !ok {
+		return out
+	}
+	if answer.get("result_code") != "SUCCESS" {
+		return c.refused(answer, callQuery, r)
+	}
+	return c.state(answer, r)
+}
+
+// state classifies a trade_state (upstreams.md §2.4).
+func (c *Channel) state(m message, r channel.OrderRequest) pay.Outcome {
+	state := m.get("trade_state")
+	if !c.same(m, r.Merchant, true) || m.get("out_trade_no") != r.OutTradeNo {
+		return differs(state)
+	}
+	out := ruled(queryStates.Find(state), state, m.get("trade_state_desc"))
+	switch out.Kind {
+	case pay.Paid:
+		payment, ok := c.payment(m, r)
+		if !ok {
+			return differs(state)
+		}
+		out.Payment = payment
+		out.Payment.RefundState = state == "REFUND"
+	case pay.Declined:
+		// CLOSED or REVOKED of an order that carries a pay time was paid, and
+		// all of it went back.
+		if !wasPaid(m) {
+			break
+		}
+		payment, ok := c.payment(m, r)
+		if !ok {
+			return differs(state)
+		}
+		out.Payment, out.Returned = payment, true
+	case pay.Waiting, pay.Unknown:
+	}
+	return out
+}
+
+// wasPaid looks for evidence of a payment. Unpaid orders carry no more than
+// their number and state (upstreams.md §2.2).
+func wasPaid(m message) bool {
+	cash, ok := readFen(m, "cash_fee")
+	return m.get("time_end") != "" || ok && cash > 0
+}
