@@ -185,7 +185,7 @@ func (p Profile) askPause(o Order, now time.Time) time.Duration {
 	if now.Sub(o.SentAt) < p.BlindUntil {
 		return p.QueryEvery
 	}
-	young := int64(p.BlindUntil / p.QueryEvery)
+	young := int64(p.BlindUntil / max(p.QueryEvery, 1))
 	return pick(p.QuerySlow, (o.Asks-young)/4+1)
 }
 

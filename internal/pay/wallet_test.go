@@ -43,12 +43,12 @@ type wallet struct {
 	paidAt   time.Time // zero: not paid
 	before   bool      // the payment belongs to an earlier order
 	closed   bool
+	stays    bool // the expiry is not kept
 	payError bool
 	tomb     bool // reversed before it arrived: refused when it does
 	charges  int
 	reversed bool
 	reverses int
-	hit      bool // an earlier order's payment was reversed
 	recalls  int  // how many reverses are answered "again"
 	expired  bool // reversing is no longer possible
 	sent     bool
@@ -101,7 +101,7 @@ func (w *wallet) tick(now time.Time) {
 	case due && w.open() && (w.does == approves || w.does == refusedNow) && w.acts.Before(expiry):
 		w.charge(w.acts)
 	}
-	if w.open() && now.After(expiry) {
+	if w.open() && now.After(expiry) && !w.stays {
 		w.closed = true
 	}
 }
@@ -211,7 +211,6 @@ func (w *wallet) reverse(now time.Time) Outcome {
 		return out
 	}
 	w.closed = true
-	w.hit = w.hit || w.before
 	out := verified(Paid, "SUCCESS")
 	if !w.paidAt.IsZero() {
 		w.reversed = true
