@@ -244,14 +244,14 @@ func (c *Client) QueryRefundOrder(ctx context.Context, req *QueryRefundOrderRequ
 func (c *Client) Ping(ctx context.Context) (*PingResponse, error) {
 	base, err := c.domains.pick(ctx)
 	if err != nil {
-		return nil, &TransportError{Method: string(MethodPing), Err: err}
+		return nil, &TransportError{Method: MethodPing, Err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	resp, err := c.ping(ctx, base)
 	if err != nil {
 		c.domains.failed(base)
-		return nil, &TransportError{Method: string(MethodPing), Domain: base, Err: err}
+		return nil, &TransportError{Method: MethodPing, Domain: base, Err: err}
 	}
 	return resp, nil
 }
@@ -321,7 +321,7 @@ func invoke[T any, M interface {
 			break
 		}
 		c.log.WarnContext(ctx, "cpay call has no outcome",
-			slog.String("method", string(req.Method())), slog.Int("attempt", n+1), slog.String("error", err.Error()))
+			slog.String("method", req.Method()), slog.Int("attempt", n+1), slog.String("error", err.Error()))
 	}
 	return nil, err
 }
@@ -354,27 +354,27 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (c *Client) attempt(ctx context.Context, method Method, body []byte, resp Message) error {
+func (c *Client) attempt(ctx context.Context, method string, body []byte, resp Message) error {
 	base, err := c.domains.pick(ctx)
 	if err != nil {
-		return &TransportError{Method: string(method), Err: err}
+		return &TransportError{Method: method, Err: err}
 	}
 	limited, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	var head Head
-	answered, err := c.post(limited, base+method.Path(), body)
+	answered, err := c.post(limited, base+Path(method), body)
 	if err == nil {
 		head, err = OpenResponse(answered, method, resp, c.cfg.Keys.AuthenKey)
 	}
 	if _, refused := errors.AsType[*Error](err); err == nil || refused {
-		c.log.DebugContext(ctx, "cpay call answered", slog.String("method", string(method)),
+		c.log.DebugContext(ctx, "cpay call answered", slog.String("method", method),
 			slog.Int64("status", int64(head.Status)), slog.Uint64("log_id", uint64(head.LogID)))
 		return err
 	}
 	if ctx.Err() == nil { // otherwise it is the caller who gave up
 		c.domains.failed(base)
 	}
-	return &TransportError{Method: string(method), Domain: base, Err: err}
+	return &TransportError{Method: method, Domain: base, Err: err}
 }
 
 // post sends body and returns what was answered with status 200. Everything that
@@ -403,9 +403,9 @@ func (c *Client) post(ctx context.Context, address string, body []byte) ([]byte,
 // mismatch is the error for an authentic answer about another order than the one
 // asked for. The nonce is not echoed, so only the numbers tie an answer to its
 // call.
-func mismatch(method Method) error {
+func mismatch(method string) error {
 	return &TransportError{
-		Method: string(method),
+		Method: method,
 		Err:    fmt.Errorf("%w: the answer is about another order or amount", ErrNotAuthentic),
 	}
 }

@@ -106,7 +106,7 @@ func (c *Client) pingDomain(ctx context.Context, base string) error {
 }
 
 func (c *Client) ping(ctx context.Context, base string) (*PingResponse, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+MethodPing.Path(), strings.NewReader("GoPing"))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+Path(MethodPing), strings.NewReader("GoPing"))
 	if err != nil {
 		return nil, err
 	}

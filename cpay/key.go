@@ -170,9 +170,12 @@ func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	return nil, errors.New("cpay: public key is not an RSA key")
 }
 
+// nonceLength is what the protocol gives a nonce_str.
+const nonceLength = 32
+
 // newNonce returns 32 fresh hexadecimal digits (protocol.md §1.6).
 func newNonce() string {
-	var raw [limitNonce / 2]byte
+	var raw [nonceLength / 2]byte
 	_, _ = rand.Read(raw[:]) // never fails since Go 1.24
 	return hex.EncodeToString(raw[:])
 }

@@ -2,32 +2,32 @@ package cpay
 
 // Method is the last part of an interface's path. For the interfaces of this
 // package it is also the name of the object in the response.
-type Method string
+type Method = string
 
-// The interfaces, in the order of protocol.md §2.
+// The methods, in the order of protocol.md §2.
 const (
-	MethodMicroPay         Method = "micro_pay"
-	MethodScanCodePay      Method = "scan_code_pay"
-	MethodQueryOrder       Method = "query_order"
-	MethodCloseOrder       Method = "close_order"
-	MethodReverse          Method = "reverse"
-	MethodRefund           Method = "refund"
-	MethodQueryRefundOrder Method = "query_refund_order"
-	MethodPing             Method = "ping"
+	MethodMicroPay         = "micro_pay"
+	MethodScanCodePay      = "scan_code_pay"
+	MethodQueryOrder       = "query_order"
+	MethodCloseOrder       = "close_order"
+	MethodReverse          = "reverse"
+	MethodRefund           = "refund"
+	MethodQueryRefundOrder = "query_refund_order"
+	MethodPing             = "ping"
 )
 
-// Path is where the interface is found below a domain.
-func (m Method) Path() string { return "/cpay/" + string(m) }
+// Path is where an interface is found below a domain.
+func Path(method Method) string { return "/cpay/" + method }
 
 // maxTradeResponse bounds the whole body of answers that embedded C clients read
 // into 4,096 bytes without a check (protocol.md R21).
 const maxTradeResponse = 3500
 
-func (m Method) maxResponse() int {
-	switch m {
+// maxResponse is the largest body of a method's answer, or 0 for no limit.
+func maxResponse(method string) int {
+	switch method {
 	case MethodMicroPay, MethodQueryOrder, MethodRefund, MethodQueryRefundOrder:
 		return maxTradeResponse
-	case MethodScanCodePay, MethodCloseOrder, MethodReverse, MethodPing:
 	}
 	return 0
 }

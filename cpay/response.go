@@ -19,7 +19,7 @@ type Head struct {
 // method.
 type answer struct {
 	head   *Head
-	method Method
+	method string
 	body   Message // nil for an object that holds only a nonce
 	found  bool    // the body was there
 }
@@ -48,10 +48,10 @@ func (a *answer) fields(c *walk) {
 	if body == nil {
 		body = new(CloseOrderResponse)
 	}
-	if c.name == string(a.method) && !c.hit {
+	if c.name == a.method && !c.hit {
 		a.found = true
 	}
-	c.object(string(a.method), body)
+	c.object(a.method, body)
 }
 
 // SealResponse returns a whole response. At StatusOK it carries body, or an
@@ -72,7 +72,7 @@ func SealResponse(head Head, method Method, body Message, key Key) []byte {
 	if head.Status == StatusOK {
 		a.body = body
 	}
-	limit := method.maxResponse()
+	limit := maxResponse(method)
 	b := sealContent(encode(&a, nonce, 0), head.Status, key)
 	for shed := shedTexts; limit > 0 && len(b) > limit; shed++ {
 		smaller := sealContent(encode(&a, nonce, shed), head.Status, key)
@@ -143,11 +143,11 @@ func OpenResponse(answered []byte, method Method, body Message, key Key) (Head, 
 		return Head{}, fmt.Errorf("%w: no authen_info", ErrNotAuthentic)
 	case head.Status != StatusOK:
 		return head, &Error{
-			Method: string(method), Status: head.Status, Internal: head.InternalStatus,
+			Method: method, Status: head.Status, Internal: head.InternalStatus,
 			Description: head.Description, LogID: head.LogID,
 		}
 	case !a.found:
-		return Head{}, &FieldError{Field: string(method), Reason: "is missing", Err: ErrMalformed}
+		return Head{}, &FieldError{Field: method, Reason: "is missing", Err: ErrMalformed}
 	}
 	return head, nil
 }

@@ -360,7 +360,7 @@ func decodeVector(t *testing.T, e *Envelope, path string) map[string]any {
 		}
 		return tree
 	}
-	switch Method(strings.TrimPrefix(path, "/cpay/")) {
+	switch strings.TrimPrefix(path, "/cpay/") {
 	case MethodMicroPay:
 		var m MicroPayRequest
 		if err := e.Decode(&m); err != nil {
