@@ -120,10 +120,15 @@ func latest() int64 {
 	return v
 }
 
+const (
+	versionQuery   = "SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied"
+	undefinedTable = "42P01" // SQLSTATE: the database has no schema of ours yet
+)
+
 // appliedVersion reads the version of a database, 0 if it has no schema of ours.
 func appliedVersion(ctx context.Context, db *sql.DB) (v int64, err error) {
-	err = db.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&v)
-	if pgCode(err) == "42P01" || sqliteCode(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table") {
+	err = db.QueryRowContext(ctx, versionQuery).Scan(&v)
+	if pgCode(err) == undefinedTable || sqliteCode(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table") {
 		return 0, nil
 	}
 	return v, err

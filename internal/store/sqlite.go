@@ -137,6 +137,8 @@ func (l *lite) verify(ctx context.Context) error {
 	return explain(l.path, quickCheck(ctx, l.readers))
 }
 
+func (*lite) isolation(context.Context) (string, error) { return "serializable", nil }
+
 func (l *lite) close() error {
 	l.line.close()
 	return errors.Join(l.readers.Close(), l.write.Close())

@@ -128,23 +128,15 @@ func (w *liteWriter) rollback(ctx context.Context) error {
 	return err
 }
 
-// apply runs one unit inside the transaction.
+// apply runs one unit inside the transaction. What it does after losing would
+// change nothing, so it stops there.
 func (w *liteWriter) apply(ctx context.Context, u *unit) error {
-	u.won = true
-	for i, st := range u.statements {
-		rows, err := w.exec(ctx, st.sql, st.args)
-		if err != nil {
-			return err
+	return u.outcome(func(i int) (int64, error) {
+		if i > 0 && !u.won {
+			return 0, nil
 		}
-		if i == 0 && rows == 0 && !u.always {
-			u.won = false
-			return nil
-		}
-		if st.want != anyRows && rows != st.want {
-			return fmt.Errorf("%w: statement %d of unit %s changed %d rows, not %d", errContradiction, i, u.id, rows, st.want)
-		}
-	}
-	return nil
+		return w.exec(ctx, u.statements[i].sql, u.statements[i].args)
+	})
 }
 
 // exec runs one statement, prepared, and returns the number of rows it changed.

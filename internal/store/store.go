@@ -123,6 +123,7 @@ type backend interface {
 	snapshot(ctx context.Context, f func(*sqlcgen.Queries) error) error
 	ping(ctx context.Context) error
 	verify(ctx context.Context) error
+	isolation(ctx context.Context) (string, error)
 	// close commits what was submitted and releases everything.
 	close() error
 }
@@ -204,6 +205,17 @@ func (s *Store) Verify(ctx context.Context) error {
 		return fmt.Errorf("verify store: %w", err)
 	}
 	return nil
+}
+
+// Isolation returns the level at which units really run: what PostgreSQL says
+// of a committer's transactions, and "serializable" for the one writer of
+// SQLite, which runs them one after the other.
+func (s *Store) Isolation(ctx context.Context) (string, error) {
+	level, err := s.db.isolation(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask for the isolation level: %w", err)
+	}
+	return level, nil
 }
 
 // Stats are figures since Open, for metrics.

@@ -1,0 +1,10 @@
+//go:build !unix
+
+package storetest
+
+import "errors"
+
+// start cannot start a server here.
+func start() (string, error) {
+	return "", errors.New("no private PostgreSQL on this system; set CLOUDPAY_TEST_PG")
+}

@@ -1,0 +1,139 @@
+// Package storetest gives tests a real database: a SQLite file or a
+// PostgreSQL database of their own, migrated and empty.
+//
+// It knows how to start a private PostgreSQL server, once per test process,
+// with the settings of a real one (fsync is on). It must not know what is
+// tested. Only tests import it.
+//
+// Two variables of the environment matter. CLOUDPAY_TEST_PG is the URL of a
+// server to use instead of a private one; its user must be allowed to create
+// databases. CLOUDPAY_REQUIRE_PG=1 turns the skipping of tests on a machine
+// without PostgreSQL into failures.
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"cloudpay/internal/store"
+)
+
+// startTimeout bounds the start of a server and the creation of a database.
+// initdb takes about a second; a busy machine may take ten.
+const startTimeout = 60 * time.Second
+
+// Open opens the database of one test, as often as it is called: every call is
+// another process to the database. mods change the configuration before it is
+// used. The store is closed when the test ends.
+type Open func(mods ...func(*store.Config)) *store.Store
+
+// Each runs a test on both engines, in parallel, with a fresh migrated database.
+func Each(t *testing.T, test func(t *testing.T, open Open)) {
+	t.Helper()
+	t.Run(store.SQLite, func(t *testing.T) {
+		t.Parallel()
+		test(t, Migrated(t, SQLite(t)))
+	})
+	t.Run(store.Postgres, func(t *testing.T) {
+		t.Parallel()
+		test(t, Migrated(t, Postgres(t)))
+	})
+}
+
+// Migrated migrates an empty database and returns how to open it.
+func Migrated(tb testing.TB, dsn string) Open {
+	tb.Helper()
+	if _, _, err := store.Migrate(tb.Context(), store.Config{DSN: dsn}); err != nil {
+		tb.Fatal(err)
+	}
+	return func(mods ...func(*store.Config)) *store.Store {
+		tb.Helper()
+		c := store.Config{DSN: dsn, PoolSize: 8}
+		for _, mod := range mods {
+			mod(&c)
+		}
+		s, err := store.Open(tb.Context(), c)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				tb.Error(err)
+			}
+		})
+		return s
+	}
+}
+
+// SQLite returns the DSN of a file that does not exist yet, in a directory
+// that is removed when the test ends.
+func SQLite(tb testing.TB) string {
+	tb.Helper()
+	return "sqlite:" + filepath.Join(tb.TempDir(), "cloudpay.db")
+}
+
+// Postgres returns the URL of an empty database that is dropped when the test
+// ends. Where there is no PostgreSQL it skips the test, or fails it if
+// CLOUDPAY_REQUIRE_PG is 1.
+func Postgres(tb testing.TB) string {
+	tb.Helper()
+	server, err := private()
+	if err != nil {
+		if v, _ := os.LookupEnv("CLOUDPAY_REQUIRE_PG"); v == "1" {
+			tb.Fatalf("PostgreSQL is required: %v", err)
+		}
+		tb.Skipf("NOT TESTED ON POSTGRESQL: %v", err)
+	}
+	name := "t" + strings.ToLower(rand.Text())
+	if err := execute(tb.Context(), server, "CREATE DATABASE "+name); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		// The test's context has ended; the database must go all the same.
+		if err := execute(context.WithoutCancel(tb.Context()), server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			tb.Error(err)
+		}
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// execute runs one statement on a connection of its own.
+func execute(ctx context.Context, dsn, statement string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, statement)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+// private returns the URL of the server of this process, which the first call
+// starts.
+var private = sync.OnceValues(func() (string, error) {
+	if dsn, ok := os.LookupEnv("CLOUDPAY_TEST_PG"); ok && dsn != "" {
+		return dsn, nil
+	}
+	dsn, err := start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "storetest: no PostgreSQL for tests:", err)
+	}
+	return dsn, err
+})
