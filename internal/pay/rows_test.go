@@ -417,3 +417,64 @@ func TestS004NeverByItselfLeavesTheReverseToTheCashier(t *testing.T) {
 		}
 	}
 }
+
+func TestRow5WaitingSeenBeforeTheRefusalDoesNotHastenTheCancel(t *testing.T) {
+	t.Parallel()
+	s := newWorld(t, Profiles[Alipay], newWallet(Alipay, refusedNow, time.Time{}))
+	s.send(8 * time.Second)
+	s.until(at(9))
+	s.ends(t, DECLINED)
+	s.called(t, "0 pay", "5 query", "30 query", "30 reverse")
+}
+
+func TestRow9EveryThirdLostReverseIsFollowedByAQuery(t *testing.T) {
+	t.Parallel()
+	s := start(t, Wxpay, ignores, 0)
+	s.loses("reverse", lostAfter, 64)
+	s.ends(t, REVERSED)
+	if tail := s.calls[len(s.calls)-4:]; !slices.Equal(tail, []string{"60 reverse", "61 reverse", "63 reverse", "63 query"}) {
+		t.Errorf("calls end in %v: the query shows that it was done", tail)
+	}
+}
+
+func TestRow9TenthReverseThatIsDoneAlertsNobody(t *testing.T) {
+	t.Parallel()
+	o := Order{State: REVERSING, ReverseSentAt: at(60), ReverseTries: 10, Total: total}
+	if c := Profiles[Wxpay].Apply(o, CallReverse, verified(Paid, "SUCCESS"), at(300)); c.Raise != "" {
+		t.Errorf("raised %q", c.Raise)
+	}
+}
+
+func TestRow10CloseIsNotRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
+	p := Profiles[Wxpay]
+	o := Order{State: REVERSING, ReverseSentAt: at(60), ReversedAt: at(60), ReverseTries: 1, RefundInstead: true, Total: total, SentAt: begin}
+	o = p.Apply(o, CallClose, Outcome{Kind: Unknown, Lost: true}, at(70)).Order
+	o = p.Apply(o, CallQuery, verified(Waiting, "NOTPAY"), at(70)).Order
+	if got, want := p.Next(o, at(70)), (Step{ActCancel, at(71)}); got != want {
+		t.Errorf("next %v, want %v", got, want)
+	}
+}
+
+func TestRow10RefundThatTheWalletClosedIsSentAgain(t *testing.T) {
+	t.Parallel()
+	r := Refund{State: RefundPending, Origin: OriginReverse, Amount: total, Accepted: true, Tries: 2}
+	c := Profiles[Wxpay].ApplyRefund(r, CallQueryRefund, verified(Declined, "REFUNDCLOSE"), RefundPaid{}, false, true, at(9))
+	if n := c.Refund; n.State != RefundPending || n.Accepted || n.Do != ActSend || !n.DoAt.After(at(9)) || c.Raise == "" || c.Reserved != 0 {
+		t.Errorf("%+v raised %q", n, c.Raise)
+	}
+}
+
+func TestRow11SightingsAreAMinuteApart(t *testing.T) {
+	t.Parallel()
+	missing := Outcome{Kind: Unknown, Verified: true, Reason: ReasonNotFound, Code: "ORDERNOTEXIST"}
+	for _, c := range []struct {
+		first, now float64
+		want       OrderState
+	}{{151, 210.9, REVERSING}, {151, 211, CLOSED}, {60, 149.9, REVERSING}, {60, 150, CLOSED}} {
+		o := Order{State: REVERSING, ReverseSentAt: at(60), ReverseGone: true, MissingAt: at(c.first), Total: total, SentAt: begin}
+		if got := Profiles[Wxpay].Apply(o, CallQuery, missing, at(c.now)).Order.State; got != c.want {
+			t.Errorf("first missed at %v s, again at %v s: %s, want %s", c.first, c.now, got, c.want)
+		}
+	}
+}
