@@ -283,10 +283,11 @@ func refundState(r cpay.RefundOrderContent) string {
 // refundCmd refunds an order.
 type refundCmd struct {
 	tillFlags
-	Order        string `arg:"" help:"Order number."`
-	Amount       string `name:"amount" placeholder:"YUAN" help:"Yuan with two decimals; the whole order without it."`
-	RefundNumber string `name:"refund" placeholder:"NUMBER" help:"Refund number; a new one without it. The same number never refunds twice."`
-	Reason       string `name:"reason" placeholder:"TEXT" help:"Reason, shown to the customer."`
+	Order        string        `arg:"" help:"Order number."`
+	Amount       string        `name:"amount" placeholder:"YUAN" help:"Yuan with two decimals; the whole order without it."`
+	RefundNumber string        `name:"refund" placeholder:"NUMBER" help:"Refund number; a new one without it. The same number never refunds twice."`
+	Reason       string        `name:"reason" placeholder:"TEXT" help:"Reason, shown to the customer."`
+	Wait         time.Duration `name:"wait" default:"10s" help:"How long to wait for an accepted refund to arrive."`
 }
 
 // Run sends the refund. Exit code 0 is accepted, 1 refused, 2 unknown.
@@ -328,7 +329,34 @@ func (c *refundCmd) Run(ctx context.Context, e env) error {
 	if err != nil {
 		return told(err)
 	}
-	_, _ = fmt.Fprintf(e.stdout, "✔ %s\n", refundState(r.RefundOrderContent))
+	return c.await(ctx, e, t, r.RefundOrderContent)
+}
+
+// await watches an accepted refund for a while. Accepted is good enough for
+// exit code 0: the money is on its way whether or not it is seen arriving.
+func (c *refundCmd) await(ctx context.Context, e env, t *till, r cpay.RefundOrderContent) error {
+	const pause = 500 * time.Millisecond
+	shown := false
+	for end := time.Now().Add(c.Wait); r.Local() == cpay.LocalRefundProcessing && time.Now().Before(end); {
+		if !shown {
+			shown = true
+			_, _ = fmt.Fprintln(e.stdout, "已受理，等待到账…")
+		}
+		select {
+		case <-ctx.Done():
+			return told(ctx.Err())
+		case <-time.After(pause):
+		}
+		q, err := t.client.QueryRefundOrder(ctx, &cpay.QueryRefundOrderRequest{OutTradeNo: c.Order, OutRefundNo: c.RefundNumber})
+		if err == nil && len(q.RefundOrderContent) == 1 {
+			r = q.RefundOrderContent[0]
+		}
+	}
+	if r.Local() == cpay.LocalRefundFail {
+		_, _ = fmt.Fprintf(e.stdout, "✘ %s\n", refundState(r))
+		return &exitError{code: exitDeclined}
+	}
+	_, _ = fmt.Fprintf(e.stdout, "✔ %s\n", refundState(r))
 	return nil
 }
 

@@ -1,8 +1,9 @@
 package gateway_test
 
 import (
-	"bytes"
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,15 +16,25 @@ import (
 	"cloudpay/internal/pay"
 )
 
-// receiver is a merchant's callback address that misbehaves as told.
+// receiver is a merchant's callback server that misbehaves as told. It is
+// reached through pipes, so that it fits a bubble of fake time.
 type receiver struct {
 	mu     sync.Mutex
 	times  []time.Time
 	bodies [][]byte
-	answer func(n int, req *http.Request) (*http.Response, error)
+	answer func(n int, w http.ResponseWriter, r *http.Request)
+
+	conns  chan net.Conn
+	closed chan struct{}
+	server *http.Server
 }
 
-func newReceiver() *receiver { return &receiver{answer: acknowledge} }
+func newReceiver() *receiver {
+	r := &receiver{answer: acknowledge, conns: make(chan net.Conn), closed: make(chan struct{})}
+	r.server = &http.Server{Handler: r}
+	go func() { _ = r.server.Serve(r) }()
+	return r
+}
 
 func (r *receiver) count() int {
 	r.mu.Lock()
@@ -31,27 +42,50 @@ func (r *receiver) count() int {
 	return len(r.times)
 }
 
-func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
-		return nil, err
+		return
 	}
 	r.mu.Lock()
 	r.times, r.bodies = append(r.times, time.Now()), append(r.bodies, body)
-	n := len(r.times)
+	n, answer := len(r.times), r.answer
 	r.mu.Unlock()
-	return r.answer(n, req)
+	answer(n, w, req)
 }
 
-func reply(req *http.Request, status int, body string) *http.Response {
-	return &http.Response{
-		StatusCode: status, Status: http.StatusText(status), Header: http.Header{},
-		Body: io.NopCloser(bytes.NewReader([]byte(body))), Request: req,
+// Accept, Close and Addr make the receiver a net.Listener of pipes.
+func (r *receiver) Accept() (net.Conn, error) {
+	select {
+	case c := <-r.conns:
+		return c, nil
+	case <-r.closed:
+		return nil, net.ErrClosed
 	}
 }
 
-func acknowledge(_ int, req *http.Request) (*http.Response, error) {
-	return reply(req, http.StatusOK, `{"response_content":"{\"status\":0}"}`), nil
+func (r *receiver) Close() error   { return nil }
+func (r *receiver) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (r *receiver) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case r.conns <- theirs:
+		return ours, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (r *receiver) close() {
+	close(r.closed)
+	_ = r.server.Close()
+}
+
+func acknowledge(_ int, w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"response_content":"{\"status\":0}"}`)
 }
 
 func TestCallbackIsRepeatedOnTheLadderUntilAcknowledged(t *testing.T) {
@@ -59,21 +93,19 @@ func TestCallbackIsRepeatedOnTheLadderUntilAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver()
 		const fails = 9
-		r.answer = func(n int, req *http.Request) (*http.Response, error) {
+		r.answer = func(n int, w http.ResponseWriter, req *http.Request) {
 			switch {
 			case n > fails:
-				return acknowledge(n, req)
+				acknowledge(n, w, req)
 			case n%3 == 0:
 				<-req.Context().Done() // hangs
-				return nil, req.Context().Err()
 			case n%3 == 1:
-				return reply(req, http.StatusInternalServerError, "sorry"), nil
+				http.Error(w, "sorry", http.StatusInternalServerError)
+			default:
+				http.Redirect(w, req, "http://169.254.169.254/latest/meta-data/", http.StatusFound)
 			}
-			res := reply(req, http.StatusFound, "")
-			res.Header.Set("Location", "http://169.254.169.254/latest/meta-data/")
-			return res, nil
 		}
-		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9/notify", transport: r})
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
 		o, err := h.pay(pay.Wxpay, 100, "")
 		if err != nil {
 			t.Fatal(err)
@@ -108,10 +140,10 @@ func TestCallbackThatNobodyTakesIsBuried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver()
-		r.answer = func(_ int, req *http.Request) (*http.Response, error) {
-			return reply(req, http.StatusOK, `{"response_content":{"status":1}}`), nil
+		r.answer = func(_ int, w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"response_content":{"status":1}}`)
 		}
-		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9/notify", transport: r})
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
 		if _, err := h.pay(pay.Alipay, 100, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +155,9 @@ func TestCallbackThatNobodyTakesIsBuried(t *testing.T) {
 		if len(buried) != 1 || buried[0].State != "buried" || buried[0].LastError == "" {
 			t.Fatalf("jobs = %+v, want one buried with its reason", buried)
 		}
+		r.mu.Lock()
 		r.answer = acknowledge
+		r.mu.Unlock()
 		if ok, err := h.store.ReleaseJob(t.Context(), buried[0].Key, time.Now()); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
@@ -138,7 +172,7 @@ func TestRefundIsCalledBackAfterThePayment(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, ch pay.Channel) {
 		r := newReceiver()
-		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9/notify", transport: r})
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
 		o, err := h.pay(ch, 100, "")
 		if err != nil {
 			t.Fatal(err)

@@ -68,7 +68,7 @@ type house struct {
 type options struct {
 	profiles  map[pay.Channel]pay.Profile
 	notifyURL string
-	transport http.RoundTripper // for callbacks
+	receiver  *receiver // answers callbacks
 	channels  func(gateway.Channels) gateway.Channels
 	dsn       string // a migrated database; "" for SQLite in a temp dir
 }
@@ -132,9 +132,14 @@ func newHouse(t *testing.T, o options) *house {
 	if o.channels != nil {
 		find = o.channels(find)
 	}
+	nc := notify.Config{AllowPrivate: true}
+	if o.receiver != nil {
+		nc.Dial = o.receiver.dial
+	}
+	told := notify.New(nc)
 	gw := gateway.New(gateway.Config{
 		Store: st, Directory: people, Channels: find,
-		Notify:   notify.New(notify.Config{AllowPrivate: true, Transport: o.transport}),
+		Notify:   told,
 		CodeKey:  []byte("test code key"),
 		Profiles: o.profiles, Now: time.Now, Log: log,
 	})
@@ -146,6 +151,10 @@ func newHouse(t *testing.T, o options) *house {
 		cancel()
 		if err := errors.Join(<-done, st.Close(), box.Close()); err != nil {
 			t.Errorf("stop the house: %v", err)
+		}
+		told.Close()
+		if o.receiver != nil {
+			o.receiver.close()
 		}
 	}
 	t.Cleanup(h.stop)
@@ -305,7 +314,7 @@ func (h *house) kept(no string) (kept, charges int64) {
 		h.t.Fatal(err)
 	}
 	for _, t := range ts {
-		kept += t.Charged - t.Refunded
+		kept += int64(t.Charged - t.Refunded)
 		charges += t.Charges
 	}
 	return kept, charges

@@ -134,7 +134,9 @@ func TestLateApprovalInTheMiddleOfAReverseLeavesNoCharge(t *testing.T) {
 		var box *sandbox.Sandbox
 		receiver := newReceiver()
 		h := newHouse(t, options{
-			notifyURL: "http://127.0.0.1:9/notify", transport: receiver,
+			notifyURL: "http://127.0.0.1:9000/notify", receiver: receiver,
+			// The dialogue closes after 30 s: reverse while it is still open.
+			profiles: map[pay.Channel]pay.Profile{ch: withReverseFrom(pay.Profiles[ch], 20*time.Second)},
 			channels: func(find gateway.Channels) gateway.Channels {
 				return func(ctx context.Context, p string, ch pay.Channel) (channel.Channel, error) {
 					c, err := find(ctx, p, ch)
@@ -143,7 +145,6 @@ func TestLateApprovalInTheMiddleOfAReverseLeavesNoCharge(t *testing.T) {
 			},
 		})
 		box = h.box
-		h.gw.Profiles[ch] = withReverseFrom(h.gw.Profiles[ch], 20*time.Second) // while the dialogue is still open
 		o, err := h.pay(ch, 60000, "anna")
 		if err != nil {
 			t.Fatal(err)

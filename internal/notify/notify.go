@@ -57,9 +57,9 @@ type Config struct {
 	Resolver Resolver
 	// RootCAs are trusted instead of the system's, if not nil.
 	RootCAs *x509.CertPool
-	// Transport, if not nil, carries the requests instead of connections of ours.
-	// It is for simulations: only the form of an address is judged then.
-	Transport http.RoundTripper
+	// Dial makes the connection once the address has been approved; nil is the
+	// network. Simulations, which have no network, give their own.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now measures Result.Took; nil leaves it zero.
 	Now func() time.Time
 }
@@ -90,10 +90,13 @@ func New(c Config) *Client {
 	n := &Client{guard: guard{allowPrivate: c.AllowPrivate, resolver: c.Resolver}, now: c.Now}
 	dialer := &net.Dialer{Timeout: dialLimit, ControlContext: n.guard.control}
 	n.guard.dial = dialer.DialContext
+	if c.Dial != nil {
+		n.guard.dial = c.Dial
+	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	if c.Transport == nil {
-		c.Transport = &http.Transport{
+	n.http = &http.Client{
+		Transport: &http.Transport{
 			DialContext:            n.guard.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
 			TLSHandshakeTimeout:    Limit,
@@ -103,10 +106,7 @@ func New(c Config) *Client {
 			MaxIdleConnsPerHost:    maxIdlePerHost,
 			IdleConnTimeout:        idleFor,
 			DisableCompression:     true, // a compressed reply could be a bomb
-		}
-	}
-	n.http = &http.Client{
-		Transport: c.Transport,
+		},
 		// A redirect leads to an address that nobody registered: it is an answer
 		// like any other, and not an acknowledgement.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

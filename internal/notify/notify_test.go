@@ -424,23 +424,21 @@ func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
 	}
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func TestSimulatedTransportKeepsTheRules(t *testing.T) {
+func TestSimulatedDialKeepsTheGuard(t *testing.T) {
 	t.Parallel()
-	w := httptest.NewRecorder()
-	c := New(Config{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
-		http.Redirect(w, req, "https://other.example/", http.StatusFound)
-		return w.Result(), nil
-	})})
+	dialled := 0
+	c := New(Config{Dial: func(context.Context, string, string) (net.Conn, error) {
+		dialled++
+		return nil, errors.New("no network here")
+	}})
 	t.Cleanup(c.Close)
-	if res := c.Deliver(t.Context(), Target{URL: "https://example.com/", Key: secret.New(key)}, nil); res.HTTPStatus != http.StatusFound || res.Delivered {
-		t.Errorf("Deliver = %+v, want the redirect not followed", res)
+	for _, u := range []string{"https://127.0.0.1/", "https://10.0.0.1/", "http://example.com/"} {
+		if res := c.Deliver(t.Context(), Target{URL: u, Key: secret.New(key)}, nil); res.Delivered || dialled != 0 {
+			t.Errorf("Deliver(%s) = %+v after %d dials, want it refused before any", u, res, dialled)
+		}
 	}
-	if res := c.Deliver(t.Context(), Target{URL: "http://example.com/", Key: secret.New(key)}, nil); res.HTTPStatus != 0 {
-		t.Errorf("Deliver = %+v, want the address refused for its form", res)
+	if c.Deliver(t.Context(), Target{URL: "https://93.184.216.34/", Key: secret.New(key)}, nil); dialled != 1 {
+		t.Errorf("a public address was dialled %d times, want once", dialled)
 	}
 }
 

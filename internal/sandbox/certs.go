@@ -23,7 +23,7 @@ const rsaBits = 2048
 // Certificates are valid over a span no test clock leaves: TLS is checked
 // against the machine's time, while business time is Config.Now.
 var (
-	validFrom  = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	validFrom  = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) // simulated clocks start at the year 2000
 	validUntil = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
