@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -168,9 +169,7 @@ func TestAlipayRefusesBadContent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		biz := kv{"out_trade_no": b.no(), "total_amount": "0.01", "subject": "x", "auth_code": b.code(sandbox.Alipay, "")}
-		for name, value := range tt.change {
-			biz[name] = value
-		}
+		maps.Copy(biz, tt.change)
 		if got, _ := b.ali("alipay.trade.pay", biz); got != tt.want {
 			t.Errorf("trade.pay with %v = %s, want %s", tt.change, got, tt.want)
 		}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -396,7 +397,7 @@ func TestApprovalAndReverseExcludeEachOther(t *testing.T) {
 func TestMoneyIsConserved(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, nil)
 			rng := rand.New(rand.NewPCG(seed, 1))
@@ -475,7 +476,7 @@ func randomStep(b *bench, rng *rand.Rand, customers []string) {
 		part := max(1, fen/(1+rng.IntN(2)))
 		if wx {
 			_, _ = b.wxCall("/secapi/pay/refund", kv{
-				"out_trade_no": no, "out_refund_no": refundNo, "total_fee": fmt.Sprint(fen), "refund_fee": fmt.Sprint(part),
+				"out_trade_no": no, "out_refund_no": refundNo, "total_fee": strconv.Itoa(fen), "refund_fee": strconv.Itoa(part),
 			})
 			return
 		}

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -74,9 +75,7 @@ func TestWeChatRefusesWithoutSigning(t *testing.T) {
 	}
 	for _, tt := range tests {
 		values := payValues(b.no(), b.code(sandbox.WeChat, ""), 1)
-		for name, value := range tt.change {
-			values[name] = value
-		}
+		maps.Copy(values, tt.change)
 		out, err := b.wxCall("/pay/micropay", values)
 		if err == nil || out["return_msg"] != tt.want || out["sign"] != "" || out["result_code"] != "" {
 			t.Errorf("%s: %v, %v, want unsigned FAIL %s", tt.name, out, err, tt.want)
@@ -119,9 +118,7 @@ func TestWeChatRefusesBadFields(t *testing.T) {
 	}
 	for _, tt := range tests {
 		values := payValues(b.no(), b.code(sandbox.WeChat, ""), 1)
-		for name, value := range tt.change {
-			values[name] = value
-		}
+		maps.Copy(values, tt.change)
 		if got, _ := b.wx("/pay/micropay", values); got != tt.want {
 			t.Errorf("micropay with %v = %s, want %s", tt.change, got, tt.want)
 		}
