@@ -1,0 +1,66 @@
+package alipay
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/pay"
+)
+
+// errNotice is every reason for not believing a notice; it says nothing of it.
+var errNotice = errors.New("alipay: the notice does not verify or cannot be read")
+
+// ParseNotice reads a trade notice: a form, decoded exactly once, signed over
+// everything but sign and sign_type (upstreams.md §4.7). It implements
+// channel.Channel. A notice that also tells of a refund has OutRefundNo set
+// and is a hint: it repeats the trade's state with the sum of all refunds, so
+// its outcome is Unknown with QUERY_FIRST and the refund query decides.
+func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notice, error) {
+	if len(body) > channel.MaxAnswer {
+		return channel.Notice{}, errNotice
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return channel.Notice{}, errNotice
+	}
+	m := members{}
+	for name, values := range form {
+		if len(values) != 1 { // two readers could take different ones
+			return channel.Notice{}, errNotice
+		}
+		text, err := json.Marshal(values[0])
+		if err != nil {
+			return channel.Notice{}, errNotice
+		}
+		m[name] = text
+	}
+	text := stringToSign(form, false, "sign", "sign_type")
+	if form.Get("sign_type") != "RSA2" || !verifyText(c.alipayKey, []byte(text), form.Get("sign")) ||
+		form.Get("app_id") != c.appID || form.Get("out_trade_no") == "" {
+		return channel.Notice{}, errNotice
+	}
+	n := channel.Notice{
+		SubMerchant: m.get("seller_id"), OutTradeNo: m.get("out_trade_no"),
+		Ack: "success", AckType: "text/plain",
+	}
+	if no := m.get("out_biz_no"); no != "" && (m.get("refund_fee") != "" || m.get("gmt_refund") != "") {
+		n.OutRefundNo = no
+		n.Outcome = ruled(channel.Rule{Class: channel.ClassQueryFirst}, m.get("trade_status"), "")
+		return n, nil
+	}
+	total, ok := readYuan(m.get("total_amount"))
+	if !ok || total <= 0 {
+		return channel.Notice{}, errNotice
+	}
+	// The caller compares the amount with the order's; here it is compared with itself.
+	n.Outcome = stateOutcome(m, channel.OrderRequest{OutTradeNo: n.OutTradeNo, Total: total}, "gmt_payment")
+	if n.Outcome.Kind == pay.Paid || n.Outcome.Returned {
+		n.Outcome.Payment.PayerID = m.get("buyer_id")
+		if n.Outcome.Payment.PayerID == "" {
+			n.Outcome.Payment.PayerID = m.get("buyer_open_id")
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,46 @@
+package alipay
+
+import (
+	"context"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/pay"
+)
+
+// orderContent is the biz_content of calls that only name an order.
+type orderContent struct {
+	OutTradeNo string `json:"out_trade_no"`
+}
+
+// Query asks for an order by alipay.trade.query. It implements
+// channel.Channel.
+func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	m, out, ok := c.send(ctx, callQuery, r, orderContent{OutTradeNo: r.OutTradeNo})
+	if !ok {
+		return out
+	}
+	state := m.get("trade_status")
+	if !sameOrder(m, r) {
+		return differs(state)
+	}
+	return stateOutcome(m, r, "send_pay_date")
+}
+
+// stateOutcome classifies a trade_status (upstreams.md §4.5, §8.5). paidAt
+// names the member with the pay time.
+func stateOutcome(m members, r channel.OrderRequest, paidAt string) pay.Outcome {
+	state := m.get("trade_status")
+	out := ruled(tradeStates.Find(state), state, "")
+	// A closed trade with a pay date was paid, and all of it went back.
+	out.Returned = out.Kind == pay.Declined && m.get(paidAt) != ""
+	if out.Kind != pay.Paid && !out.Returned {
+		return out
+	}
+	p, ok := payment(m, r, paidAt)
+	if !ok {
+		return differs(state)
+	}
+	p.Finished = state == "TRADE_FINISHED"
+	out.Payment = p
+	return out
+}

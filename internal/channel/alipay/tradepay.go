@@ -1,0 +1,169 @@
+package alipay
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/pay"
+)
+
+// Limits of request fields in characters (upstreams.md §4.4).
+const (
+	maxSubject  = 256
+	maxStore    = 32
+	maxTerminal = 32
+	maxOperator = 28
+)
+
+// payContent is the biz_content of alipay.trade.pay.
+type payContent struct {
+	OutTradeNo           string          `json:"out_trade_no"`
+	Scene                string          `json:"scene"`
+	AuthCode             string          `json:"auth_code"`
+	ProductCode          string          `json:"product_code"`
+	Subject              string          `json:"subject"`
+	TotalAmount          string          `json:"total_amount"`
+	SellerID             string          `json:"seller_id,omitempty"`
+	StoreID              string          `json:"store_id,omitempty"`
+	OperatorID           string          `json:"operator_id,omitempty"`
+	TerminalID           string          `json:"terminal_id,omitempty"`
+	DiscountableAmount   string          `json:"discountable_amount,omitempty"`
+	UndiscountableAmount string          `json:"undiscountable_amount,omitempty"`
+	DisablePayChannels   string          `json:"disable_pay_channels,omitempty"`
+	TimeoutExpress       string          `json:"timeout_express,omitempty"`
+	ExtendParams         *extendParams   `json:"extend_params,omitempty"`
+	BusinessParams       *businessParams `json:"business_params,omitempty"`
+}
+
+type extendParams struct {
+	ServiceProviderID string `json:"sys_service_provider_id"`
+}
+
+type businessParams struct {
+	ClientIP string `json:"mc_create_trade_ip"`
+}
+
+// Pay charges a payment code by alipay.trade.pay. The request leaves at most
+// once (channel.Poster). It implements channel.Channel. A Paid answer may in
+// rare cases be rolled back, so the caller confirms it by a query.
+func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
+	content := payContent{
+		OutTradeNo:         r.OutTradeNo,
+		Scene:              "bar_code",
+		AuthCode:           r.AuthCode.Reveal(),
+		ProductCode:        "FACE_TO_FACE_PAYMENT",
+		Subject:            subject(r.Body),
+		TotalAmount:        r.Total.String(),
+		SellerID:           r.Merchant.SellerID,
+		StoreID:            fitting(r.ShopID, maxStore),
+		OperatorID:         fitting(r.StaffID, maxOperator),
+		TerminalID:         fitting(r.DeviceID, maxTerminal),
+		DisablePayChannels: r.DisablePayChannels,
+		TimeoutExpress:     minutes(r.Start, r.Expire),
+	}
+	if r.DiscountableAmount > 0 {
+		content.DiscountableAmount = r.DiscountableAmount.String()
+	}
+	if r.UndiscountableAmount > 0 {
+		content.UndiscountableAmount = r.UndiscountableAmount.String()
+	}
+	if c.providerID != "" {
+		content.ExtendParams = &extendParams{ServiceProviderID: c.providerID}
+	}
+	if r.ClientIP != "" {
+		content.BusinessParams = &businessParams{ClientIP: r.ClientIP}
+	}
+	answer, out, ok := c.send(ctx, callPay, r.OrderRequest, content)
+	if !ok {
+		return out
+	}
+	payment, ok := payment(answer, r.OrderRequest, "gmt_payment")
+	if !ok {
+		return differs(codeSuccess)
+	}
+	return pay.Outcome{Kind: pay.Paid, Verified: true, Code: codeSuccess, Payment: payment}
+}
+
+// payment reads the wallet's account of a payment. It is not ok unless the
+// order number and the amount are there and ours, and what is said of the
+// currency and the seller is ours too.
+func payment(m members, r channel.OrderRequest, paidAt string) (pay.Payment, bool) {
+	total, ok := readYuan(m.get("total_amount"))
+	if !ok || total != r.Total || !sameOrder(m, r) {
+		return pay.Payment{}, false
+	}
+	p := pay.Payment{
+		TransactionID: m.get("trade_no"),
+		PaidAt:        readTime(m.get(paidAt)),
+		Total:         total,
+		PayerID:       m.get("buyer_user_id"),
+	}
+	if p.PayerID == "" {
+		p.PayerID = m.get("buyer_open_id")
+	}
+	p.Settlement, _ = readYuan(m.get("receipt_amount"))
+	p.Cash, _ = readYuan(m.get("buyer_pay_amount"))
+	return p, true
+}
+
+// sameOrder reports whether an answer is about our order. Answers name the
+// seller and the currency only sometimes.
+func sameOrder(m members, r channel.OrderRequest) bool {
+	seller, currency := m.get("seller_id"), m.get("trans_currency")
+	return m.get("out_trade_no") == r.OutTradeNo &&
+		(seller == "" || r.Merchant.SellerID == "" || seller == r.Merchant.SellerID) &&
+		(currency == "" || currency == "CNY")
+}
+
+// subject is what the customer reads. Alipay refuses / = & in it.
+func subject(body string) string {
+	body = strings.NewReplacer("/", " ", "=", " ", "&", " ").Replace(body)
+	return channel.CutRunes(body, maxSubject)
+}
+
+// fitting returns an optional number of ours if Alipay's field can hold it. A
+// cut number would name another shop.
+func fitting(s string, limit int) string {
+	if len(s) > limit {
+		return ""
+	}
+	return s
+}
+
+// minutes writes the time left as timeout_express: whole minutes, at least one
+// (upstreams.md §4.4), "" when the caller sets no limit.
+func minutes(start, expire time.Time) string {
+	if start.IsZero() || expire.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(max(1, int64(expire.Sub(start)/time.Minute)), 10) + "m"
+}
+
+// readTime reads a Beijing time and returns UTC, zero if there is none.
+func readTime(s string) time.Time {
+	t, err := time.ParseInLocation(wireTime, s, beijing)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// maxYuan is the most digits of yuan that are read: Alipay's largest amount
+// has nine, and more could overflow.
+const maxYuan = 12
+
+// readYuan reads an amount as Alipay writes it: yuan, with up to two decimals,
+// no sign, no exponent, no needless zero in front. It is exact: nothing is
+// rounded, and what does not fit is not ok.
+func readYuan(s string) (pay.Fen, bool) {
+	yuan, cents, dot := strings.Cut(s, ".")
+	if yuan == "" || len(yuan) > maxYuan || len(yuan) > 1 && yuan[0] == '0' ||
+		len(cents) > 2 || dot && cents == "" || strings.Trim(yuan+cents, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(yuan+(cents + "00")[:2], 10, 64)
+	return pay.Fen(n), err == nil
+}
