@@ -81,6 +81,8 @@ func (m *OrderContent) Outcome() State {
 	return StateUnknown
 }
 
+// outcome sorts the states by what is certain about the money; a deposit's states
+// are not about this payment.
 func (s WxpayOrderState) outcome() State {
 	switch s {
 	case WxpayMicroPaid, WxpayPaid:
@@ -96,6 +98,8 @@ func (s WxpayOrderState) outcome() State {
 	return StateUnknown
 }
 
+// outcome is the same for Alipay. A finished trade was paid (money.md §1), although
+// the SDKs in the field show it as initial.
 func (m *AlipayOrderContentExt) outcome() State {
 	switch m.CurrentTradeState {
 	case AlipayPaid, AlipayFinished:
@@ -137,6 +141,7 @@ func (m *OrderContent) tell(s State) string {
 	return tellUnknown
 }
 
+// tellDeclined prefers the reason that the wallet gave.
 func (m *OrderContent) tellDeclined() string {
 	if m.AlipayExt != nil {
 		if m.AlipayExt.CurrentTradeState == AlipayClosed {
@@ -270,6 +275,7 @@ func (w *waiting) submit(ctx context.Context) bool {
 	return false
 }
 
+// refuse ends with a refusal that is certain.
 func (w *waiting) refuse(e *Error) bool {
 	w.result.Err = e
 	if e.Reentry() {
@@ -335,11 +341,13 @@ func (w *waiting) learn(o *OrderContent) bool {
 	return false
 }
 
+// end sets the outcome and returns true, for its caller to return.
 func (w *waiting) end(s State, tell string) bool {
 	w.result.State, w.result.Tell = s, tell
 	return true
 }
 
+// progress tells the caller what is awaited.
 func (w *waiting) progress() {
 	if w.opts.Progress == nil {
 		return

@@ -35,20 +35,30 @@ const (
 
 // Account is what a device was set up with: whose money it takes, and where.
 type Account struct {
-	OutMchID    string
+	// OutMchID is the provider's id.
+	OutMchID string
+	// OutSubMchID is the merchant's id; it must be set.
 	OutSubMchID string
-	OutShopID   string
-	DeviceID    string
-	StaffID     string // may be empty
+	// OutShopID is the shop's id.
+	OutShopID string
+	// DeviceID is the number that the merchant gave the device.
+	DeviceID string
+	// StaffID is the member of staff; it may be empty.
+	StaffID string
 }
 
 // Terminal describes the device.
 type Terminal struct {
-	TerminalType    int64 // protocol.md §3.13
+	// TerminalType is the operating system (protocol.md §3.13).
+	TerminalType int64
+	// SubTerminalType is the model; statistics by model need it.
 	SubTerminalType int64
-	MachineNo       string
-	SpbillCreateIP  string // 127.0.0.1 when empty
-	SNCode          string
+	// MachineNo is unique to the device.
+	MachineNo string
+	// SpbillCreateIP is the device's address, 127.0.0.1 when empty.
+	SpbillCreateIP string
+	// SNCode is the serial number of the device.
+	SNCode string
 }
 
 // Config says whom a Client speaks for and where it calls. Domains, Account and
@@ -121,6 +131,8 @@ func NewClient(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// defaultTransport is for tills and servers alike: connections are kept, because a
+// TLS handshake over a mobile network takes longer than a payment.
 func defaultTransport() *http.Transport {
 	const (
 		dial   = 5 * time.Second
@@ -146,6 +158,7 @@ func (c *Client) MicroPay(ctx context.Context, req *MicroPayRequest) (*MicroPayR
 	return c.microPay(ctx, req, c.cfg.Attempts)
 }
 
+// microPay is MicroPay with its own number of attempts.
 func (c *Client) microPay(ctx context.Context, req *MicroPayRequest, attempts int) (*MicroPayResponse, error) {
 	r := *req
 	c.fill(&r.PayMchKey, &r.OrderClient)
@@ -178,6 +191,7 @@ func (c *Client) QueryOrder(ctx context.Context, req *QueryOrderRequest) (*Query
 	return c.queryOrder(ctx, req, c.cfg.Attempts)
 }
 
+// queryOrder is QueryOrder with its own number of attempts.
 func (c *Client) queryOrder(ctx context.Context, req *QueryOrderRequest, attempts int) (*QueryOrderResponse, error) {
 	r := *req
 	c.fill(&r.PayMchKey, &r.OrderClient)
@@ -354,6 +368,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// attempt makes a call once, over the domain that is chosen now. It returns an
+// *Error for a status and a *TransportError for everything else.
 func (c *Client) attempt(ctx context.Context, method string, body []byte, resp Message) error {
 	base, err := c.domains.pick(ctx)
 	if err != nil {

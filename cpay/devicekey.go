@@ -23,6 +23,7 @@ func SealDeviceKey(key, initKey Key) (string, error) {
 	return sealDeviceKey(key, initKey, salt)
 }
 
+// sealDeviceKey is SealDeviceKey with a given salt.
 func sealDeviceKey(key, initKey Key, salt [deviceSaltLength]byte) (string, error) {
 	if key.IsZero() || initKey.IsZero() {
 		return "", errors.New("cpay: seal device key: a key is empty")

@@ -104,6 +104,7 @@ func (c *walk) exactText(name string, loose bool) string {
 	return v
 }
 
+// parse reads the outer document, whose length is bounded before anything else.
 func (o *outer) parse(body []byte) error {
 	if len(body) > MaxBody {
 		return fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxBody)
@@ -303,6 +304,8 @@ func (e *Envelope) Hint() (Hint, error) {
 	return got, nil
 }
 
+// agree takes over an id where none is known, and reports whether the two places
+// that name it say the same.
 func agree(got *string, other string) bool {
 	if *got == "" {
 		*got = other

@@ -35,6 +35,7 @@ type failover struct {
 	next   int // where the next probe starts
 }
 
+// newFailover needs at least one domain. A single one is taken without a probe.
 func newFailover(domains []string, probe func(context.Context, string) error) *failover {
 	f := &failover{domains: domains, probe: probe, probing: make(chan struct{}, 1), chosen: -1}
 	f.probing <- struct{}{}
@@ -44,6 +45,7 @@ func newFailover(domains []string, probe func(context.Context, string) error) *f
 	return f
 }
 
+// current is the chosen domain, if there is one.
 func (f *failover) current() (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,6 +107,8 @@ func (c *Client) pingDomain(ctx context.Context, base string) error {
 	return err
 }
 
+// ping asks one domain for its time. Anything but the flat answer of a Cloud Pay
+// service, such as the page of a captive portal, is an error.
 func (c *Client) ping(ctx context.Context, base string) (*PingResponse, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+Path(MethodPing), strings.NewReader("GoPing"))
 	if err != nil {

@@ -52,6 +52,7 @@ func (k Key) MAC(message []byte) string {
 	return string(code[:])
 }
 
+// mac is MAC without an allocation for the result.
 func (k Key) mac(message []byte) [macLength]byte {
 	var sum [sha256.Size]byte
 	h := hmac.New(sha256.New, []byte(k.text))

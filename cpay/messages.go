@@ -58,22 +58,34 @@ func (p PayCode) MarshalText() ([]byte, error) { return []byte(p.String()), nil 
 
 // PayMchKey names the merchant and the wallet (pay_mch_key).
 type PayMchKey struct {
-	PayPlatform    PayPlatform // 0 in a request: derived, or that of the order
+	// PayPlatform may be 0 in a request: it is derived from the payment code, or is that of the order.
+	PayPlatform PayPlatform
+	// SubPayPlatform tells apart the kinds of one platform (protocol.md §3.2).
 	SubPayPlatform int64
-	OutMchID       string // the provider
-	OutSubMchID    string // the merchant
-	OutShopID      string
-	// MchID and SubMchID are the wallet's own ids; responses may add them.
-	MchID, SubMchID string
-	// NotifyOpenIDs are openids of staff to notify, under the provider's account.
+	// OutMchID is the provider's id.
+	OutMchID string
+	// OutSubMchID is the merchant's id; it selects the key that authenticates the call.
+	OutSubMchID string
+	// OutShopID is the shop's id, unique in the whole system.
+	OutShopID string
+	// MchID is the wallet's id of the provider, in responses only.
+	MchID string
+	// SubMchID is the wallet's id of the merchant, in responses only.
+	SubMchID string
+	// NotifyOpenIDs are openids, under the provider's official account, of staff to notify.
 	NotifyOpenIDs []string
-	SubMchPayInfo string // opaque, stored with the order
-	WxpayExt      *WxpayPayMchKeyExt
-	AlipayExt     *AlipayPayMchKeyExt
-	// The rest says who refunds, for refunds that check it (api_version 2).
-	IsSubMchAdmin        bool
+	// SubMchPayInfo is opaque and stored with the order.
+	SubMchPayInfo string
+	// WxpayExt names the payer for official-account, mini-program and app payments.
+	WxpayExt *WxpayPayMchKeyExt
+	// AlipayExt names the payer likewise.
+	AlipayExt *AlipayPayMchKeyExt
+	// IsSubMchAdmin says that the merchant's administrator refunds (api_version 2).
+	IsSubMchAdmin bool
+	// AuthorizationStaffID is the member of staff who allows the refund (api_version 2).
 	AuthorizationStaffID string
-	AuthorizationName    string
+	// AuthorizationName is that person's name.
+	AuthorizationName string
 }
 
 func (m *PayMchKey) fields(c *walk) {
@@ -98,11 +110,17 @@ func (m *PayMchKey) fields(c *walk) {
 
 // WxpayPayMchKeyExt names the payer to WeChat Pay.
 type WxpayPayMchKeyExt struct {
-	AppID               string
-	SubAppID            string
-	OpenID              string
-	SubOpenID           string
-	MobAppID            string
+	// AppID is the provider's official account.
+	AppID string
+	// SubAppID is the merchant's official account.
+	SubAppID string
+	// OpenID is the payer under AppID.
+	OpenID string
+	// SubOpenID is the payer under SubAppID.
+	SubOpenID string
+	// MobAppID is the mobile application of app_pay.
+	MobAppID string
+	// MiniProgramSubAppID is the mini program of mini_program_pay.
 	MiniProgramSubAppID string
 }
 
@@ -116,22 +134,34 @@ func (m *WxpayPayMchKeyExt) fields(c *walk) {
 }
 
 // AlipayPayMchKeyExt names the payer to Alipay.
-type AlipayPayMchKeyExt struct{ UserID string }
+type AlipayPayMchKeyExt struct {
+	// UserID is the payer's number at Alipay.
+	UserID string
+}
 
 func (m *AlipayPayMchKeyExt) fields(c *walk) { c.text("user_id", &m.UserID, limitOpenID) }
 
 // OrderClient describes the device that calls (order_client). A server must not
 // insist on any of it (protocol.md R10).
 type OrderClient struct {
-	DeviceID        string
-	StaffID         string // empty on a device set up without staff
-	TerminalType    int64  // opaque, protocol.md §3.13
+	// DeviceID is the number that the merchant gave the device.
+	DeviceID string
+	// StaffID is the member of staff; empty on a device set up without staff.
+	StaffID string
+	// TerminalType is kept as it comes: the documents contradict each other (protocol.md §3.13).
+	TerminalType int64
+	// SubTerminalType is the model, from a range allocated to its maker.
 	SubTerminalType int64
-	MachineNo       string
-	SDKVersion      string
-	SpbillCreateIP  string
-	ShopID          string
-	SNCode          string
+	// MachineNo is unique to the device.
+	MachineNo string
+	// SDKVersion has at most ten characters in the documents and more in the field.
+	SDKVersion string
+	// SpbillCreateIP is the address that the device believes to have.
+	SpbillCreateIP string
+	// ShopID is the merchant's own number of the shop.
+	ShopID string
+	// SNCode is the serial number of the device.
+	SNCode string
 }
 
 func (m *OrderClient) fields(c *walk) {
@@ -149,20 +179,35 @@ func (m *OrderClient) fields(c *walk) {
 // PayContent is what is to be paid (pay_content). Amounts are fen, times are
 // UNIX seconds.
 type PayContent struct {
-	OutTradeNo      string
-	AuthorCode      PayCode // micro_pay only
-	TimeExpire      int64   // not for micro_pay
-	TotalFee        int64
-	FeeType         string // CNY
-	Body            string
-	Detail          string // JSON text of a Detail
-	Remark          string
-	ClientFlowID    string
+	// OutTradeNo begins with the merchant's order prefix, has letters and digits only, and is never used twice.
+	OutTradeNo string
+	// AuthorCode is the customer's payment code; only micro_pay has one.
+	AuthorCode PayCode
+	// TimeExpire is when the order ends unpaid; micro_pay has none.
+	TimeExpire int64
+	// TotalFee is the amount, 1 to MaxFee.
+	TotalFee int64
+	// FeeType is CNY; empty means the same.
+	FeeType string
+	// Body describes the goods to the customer in at most 128 characters.
+	Body string
+	// Detail is the JSON text of a Detail, at most 6,000 characters.
+	Detail string
+	// Remark is the merchant's note.
+	Remark string
+	// ClientFlowID is the till's own number of the sale.
+	ClientFlowID string
+	// CallerNotifyURL replaces the provider's callback address for this order.
 	CallerNotifyURL string
-	WxpayExt        *WxpayPayContentExt
-	AlipayExt       *AlipayPayContentExt
-	// The rest belongs to deposits.
-	OutFreezeNo       string
+	// WxpayExt is what only WeChat Pay takes.
+	WxpayExt *WxpayPayContentExt
+	// AlipayExt is what only Alipay takes.
+	AlipayExt *AlipayPayContentExt
+	// What follows belongs to deposits.
+
+	// OutFreezeNo is the deposit to take the money from.
+	OutFreezeNo string
+	// IsConfirmUnfreeze returns the rest of the deposit.
 	IsConfirmUnfreeze bool
 }
 
@@ -206,11 +251,16 @@ func (m *PayContent) strayAttach(c *walk) {
 
 // WxpayPayContentExt is what only WeChat Pay takes.
 type WxpayPayContentExt struct {
-	Attach    string // opaque, returned with the order
-	GoodsTag  string
+	// Attach is opaque and returned with the order.
+	Attach string
+	// GoodsTag selects promotions.
+	GoodsTag string
+	// ProductID is the merchant's number of the goods.
 	ProductID string
-	LimitPay  string // no_credit refuses credit cards
-	SceneInfo string // JSON text
+	// LimitPay may be no_credit, to refuse credit cards.
+	LimitPay string
+	// SceneInfo is JSON text about the web page of mob_web_pay.
+	SceneInfo string
 }
 
 func (m *WxpayPayContentExt) fields(c *walk) {
@@ -223,13 +273,20 @@ func (m *WxpayPayContentExt) fields(c *walk) {
 
 // AlipayPayContentExt is what only Alipay takes. Amounts are fen.
 type AlipayPayContentExt struct {
-	DiscountableAmount   int64
+	// DiscountableAmount is the part that promotions may apply to.
+	DiscountableAmount int64
+	// UndiscountableAmount is the part that they may not apply to.
 	UndiscountableAmount int64
-	ProductCode          string
-	RoyaltyInfo          string
-	ExtendParams         string
-	DisablePayChannels   string
-	TimeoutExpress       string
+	// ProductCode is Alipay's product.
+	ProductCode string
+	// RoyaltyInfo is JSON text about splitting the money.
+	RoyaltyInfo string
+	// ExtendParams is JSON text, such as instalments.
+	ExtendParams string
+	// DisablePayChannels lists what the customer may not pay with.
+	DisablePayChannels string
+	// TimeoutExpress is how long the order can be paid, such as 2m.
+	TimeoutExpress string
 }
 
 func (m *AlipayPayContentExt) fields(c *walk) {
@@ -246,8 +303,11 @@ func (m *AlipayPayContentExt) fields(c *walk) {
 // encoded and decoded on its own: PayContent.Detail = string(Encode(&detail)).
 // A CostPrice other than the amount means that one receipt is paid in parts.
 type Detail struct {
-	CostPrice   int64
-	ReceiptID   string
+	// CostPrice is the sum of the receipt; another one than the amount means that it is paid in parts.
+	CostPrice int64
+	// ReceiptID is the merchant's number of the receipt.
+	ReceiptID string
+	// GoodsDetail are the lines; together they should not exceed the amount.
 	GoodsDetail []GoodsDetail
 }
 
@@ -260,10 +320,14 @@ func (m *Detail) fields(c *walk) {
 
 // GoodsDetail is one line of a Detail; Price is of one piece, in fen.
 type GoodsDetail struct {
-	GoodsID   string
+	// GoodsID is the merchant's number of the goods.
+	GoodsID string
+	// GoodsName is what the customer reads.
 	GoodsName string
-	Quantity  int64
-	Price     int64
+	// Quantity is a whole number of pieces.
+	Quantity int64
+	// Price is that of one piece, after discounts.
+	Price int64
 }
 
 func (m *GoodsDetail) fields(c *walk) {
@@ -271,38 +335,4 @@ func (m *GoodsDetail) fields(c *walk) {
 	c.text("goods_name", &m.GoodsName, limitPayCode)
 	c.mustInt("quantity", &m.Quantity)
 	c.mustInt("price", &m.Price)
-}
-
-// RefundContent is what is to be refunded (refund_content). Amounts are fen.
-type RefundContent struct {
-	OutTradeNo         string
-	OutRefundNo        string
-	TotalFee           int64 // of the order, not of this refund
-	RefundFee          int64
-	RefundFeeType      string // CNY
-	RefundReason       string
-	ClientRefundFlowID string
-	OutFreezeNo        string
-	WxpayExt           *WxpayRefundContentExt
-}
-
-func (m *RefundContent) fields(c *walk) {
-	c.mustText("out_trade_no", &m.OutTradeNo, limitTradeNo)
-	c.mustText("out_refund_no", &m.OutRefundNo, limitTradeNo)
-	c.mustInt("total_fee", &m.TotalFee)
-	c.mustInt("refund_fee", &m.RefundFee)
-	c.text("refund_fee_type", &m.RefundFeeType, limitCurrency)
-	c.text("refund_reason", &m.RefundReason, limitReason)
-	c.text("client_refund_flow_id", &m.ClientRefundFlowID, limitClientText)
-	c.text("out_freeze_no", &m.OutFreezeNo, limitTradeNo)
-	c.respell("wx_pay_refund_content_ext", "wxpay_refund_content_ext")
-	c.respell("wxpay_refund_order_content_ext", "wxpay_refund_content_ext")
-	optional(c, "wxpay_refund_content_ext", &m.WxpayExt)
-}
-
-// WxpayRefundContentExt says which account of the merchant pays the refund.
-type WxpayRefundContentExt struct{ RefundAccount string }
-
-func (m *WxpayRefundContentExt) fields(c *walk) {
-	c.text("refund_account", &m.RefundAccount, limitShort)
 }

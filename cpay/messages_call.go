@@ -46,10 +46,14 @@ type Request interface {
 
 // MicroPayRequest charges the customer whose payment code was scanned.
 type MicroPayRequest struct {
-	PayMchKey   PayMchKey
-	PayContent  PayContent
+	// PayMchKey names the merchant. A Client fills it in.
+	PayMchKey PayMchKey
+	// PayContent is what is to be paid.
+	PayContent PayContent
+	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
-	NonceStr    string
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
 }
 
 func (m *MicroPayRequest) fields(c *walk) {
@@ -83,8 +87,11 @@ func (m *MicroPayRequest) Validate() error {
 // MicroPayResponse is the order as it stands. At status 0 the customer has paid
 // or is typing the password.
 type MicroPayResponse struct {
-	NonceStr     string
-	PayMchKey    PayMchKey
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
+	// PayMchKey echoes the merchant, with the platform that is really used.
+	PayMchKey PayMchKey
+	// OrderContent is the order; Outcome reads its state.
 	OrderContent OrderContent
 }
 
@@ -96,10 +103,14 @@ func (m *MicroPayResponse) fields(c *walk) {
 
 // ScanCodePayRequest asks for a code that the customer scans.
 type ScanCodePayRequest struct {
-	PayMchKey   PayMchKey
-	PayContent  PayContent
+	// PayMchKey names the merchant. A Client fills it in.
+	PayMchKey PayMchKey
+	// PayContent is what is to be paid.
+	PayContent PayContent
+	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
-	NonceStr    string
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
 }
 
 func (m *ScanCodePayRequest) fields(c *walk) {
@@ -126,8 +137,10 @@ func (m *ScanCodePayRequest) Validate() error {
 
 // ScanCodePayResponse brings the code to show.
 type ScanCodePayResponse struct {
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
 	NonceStr string
-	CodeURL  string
+	// CodeURL is what the code to show must hold, at most 64 characters.
+	CodeURL string
 }
 
 func (m *ScanCodePayResponse) fields(c *walk) {
@@ -152,6 +165,7 @@ func (m *orderCall) fields(c *walk) {
 	c.freshNonce(&m.NonceStr)
 }
 
+// validate is Validate for all of them.
 func (m *orderCall) validate() error {
 	r := rules{}
 	r.merchant(&m.PayMchKey)
@@ -162,11 +176,16 @@ func (m *orderCall) validate() error {
 // QueryOrderRequest asks for the state of an order. Merchant and number are
 // enough to find it.
 type QueryOrderRequest struct {
-	PayMchKey   PayMchKey
+	// PayMchKey names the merchant. A Client fills it in.
+	PayMchKey PayMchKey
+	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
-	OutTradeNo  string
-	TradeType   TradeType // optional
-	NonceStr    string
+	// OutTradeNo is the number of the order.
+	OutTradeNo string
+	// TradeType is optional.
+	TradeType TradeType
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
 }
 
 func (m *QueryOrderRequest) fields(c *walk) { (*orderCall)(m).fields(c) }
@@ -179,10 +198,14 @@ func (m *QueryOrderRequest) Validate() error { return (*orderCall)(m).validate()
 
 // QueryOrderResponse is the order as it stands.
 type QueryOrderResponse struct {
-	NonceStr     string
-	PayMchKey    PayMchKey
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
+	// PayMchKey echoes the merchant, with the platform that is really used.
+	PayMchKey PayMchKey
+	// OrderContent is the order; Outcome reads its state.
 	OrderContent OrderContent
-	OrderClient  *OrderClient
+	// OrderClient is the device that made the order, if the server tells.
+	OrderClient *OrderClient
 }
 
 func (m *QueryOrderResponse) fields(c *walk) {
@@ -196,11 +219,16 @@ func (m *QueryOrderResponse) fields(c *walk) {
 // CloseOrderRequest closes an order that the customer has not paid. Orders of
 // micro_pay cannot be closed, only reversed.
 type CloseOrderRequest struct {
-	PayMchKey   PayMchKey
+	// PayMchKey names the merchant. A Client fills it in.
+	PayMchKey PayMchKey
+	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
-	OutTradeNo  string
-	TradeType   TradeType
-	NonceStr    string
+	// OutTradeNo is the number of the order.
+	OutTradeNo string
+	// TradeType is optional.
+	TradeType TradeType
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
 }
 
 func (m *CloseOrderRequest) fields(c *walk) { (*orderCall)(m).fields(c) }
@@ -212,18 +240,26 @@ func (*CloseOrderRequest) Method() Method { return MethodCloseOrder }
 func (m *CloseOrderRequest) Validate() error { return (*orderCall)(m).validate() }
 
 // CloseOrderResponse says no more than that the order is closed.
-type CloseOrderResponse struct{ NonceStr string }
+type CloseOrderResponse struct {
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
+}
 
 func (m *CloseOrderResponse) fields(c *walk) { c.freshNonce(&m.NonceStr) }
 
 // ReverseRequest undoes a micro_pay whose outcome stayed unknown. The server
 // decides whether it may; see protocol.md §4.4 for when never to ask.
 type ReverseRequest struct {
-	PayMchKey   PayMchKey
+	// PayMchKey names the merchant. A Client fills it in.
+	PayMchKey PayMchKey
+	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
-	OutTradeNo  string
-	TradeType   TradeType // optional
-	NonceStr    string
+	// OutTradeNo is the number of the order.
+	OutTradeNo string
+	// TradeType is optional.
+	TradeType TradeType
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
 }
 
 func (m *ReverseRequest) fields(c *walk) { (*orderCall)(m).fields(c) }
@@ -235,18 +271,26 @@ func (*ReverseRequest) Method() Method { return MethodReverse }
 func (m *ReverseRequest) Validate() error { return (*orderCall)(m).validate() }
 
 // ReverseResponse says no more than that the order is reversed.
-type ReverseResponse struct{ NonceStr string }
+type ReverseResponse struct {
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
+}
 
 func (m *ReverseResponse) fields(c *walk) { c.freshNonce(&m.NonceStr) }
 
 // RefundRequest returns a part or all of a payment. The same OutRefundNo again is
 // the same refund; another one is another refund.
 type RefundRequest struct {
-	PayMchKey     PayMchKey
+	// PayMchKey names the merchant. A Client fills it in.
+	PayMchKey PayMchKey
+	// RefundContent is what is to be refunded.
 	RefundContent RefundContent
-	OrderClient   OrderClient
-	APIVersion    int64 // 2 lets the server check who refunds
-	NonceStr      string
+	// OrderClient describes the device. A Client fills it in.
+	OrderClient OrderClient
+	// APIVersion 2 lets the server check who refunds.
+	APIVersion int64
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
 }
 
 func (m *RefundRequest) fields(c *walk) {
@@ -280,8 +324,11 @@ func (m *RefundRequest) Validate() error {
 // RefundResponse is the refund as it was accepted, as one object (protocol.md
 // R29). Accepted is not yet returned: query it, or wait for the callback.
 type RefundResponse struct {
-	NonceStr           string
-	PayMchKey          PayMchKey
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
+	// PayMchKey echoes the merchant, with the platform that is really used.
+	PayMchKey PayMchKey
+	// RefundOrderContent is the refund, as one object (R29).
 	RefundOrderContent RefundOrderContent
 }
 
@@ -294,11 +341,16 @@ func (m *RefundResponse) fields(c *walk) {
 // QueryRefundOrderRequest asks for one refund, or for all refunds of an order
 // when OutRefundNo is empty.
 type QueryRefundOrderRequest struct {
-	PayMchKey   PayMchKey
+	// PayMchKey names the merchant. A Client fills it in.
+	PayMchKey PayMchKey
+	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
-	OutTradeNo  string
+	// OutTradeNo is the number of the order.
+	OutTradeNo string
+	// OutRefundNo is the number of the refund, or empty for all refunds of the order.
 	OutRefundNo string
-	NonceStr    string
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
 }
 
 func (m *QueryRefundOrderRequest) fields(c *walk) {
@@ -326,8 +378,11 @@ func (m *QueryRefundOrderRequest) Validate() error {
 // QueryRefundOrderResponse lists refunds in the order of their creation. If they
 // do not fit what clients can read, the oldest are left out.
 type QueryRefundOrderResponse struct {
-	NonceStr           string
-	PayMchKey          PayMchKey
+	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
+	NonceStr string
+	// PayMchKey echoes the merchant, with the platform that is really used.
+	PayMchKey PayMchKey
+	// RefundOrderContent are the refunds, always as a list (R29).
 	RefundOrderContent []RefundOrderContent
 }
 
@@ -340,9 +395,12 @@ func (m *QueryRefundOrderResponse) fields(c *walk) {
 // PingResponse is flat and not enveloped; Encode writes it (protocol.md §1.7).
 // Devices set their clock by the timestamp.
 type PingResponse struct {
-	Description string // ok
-	Status      int64
-	Timestamp   int64 // UNIX seconds
+	// Description is ok.
+	Description string
+	// Status is 0.
+	Status int64
+	// Timestamp is in UNIX seconds; devices set their clocks by it.
+	Timestamp int64
 }
 
 func (m *PingResponse) fields(c *walk) {

@@ -4,44 +4,83 @@ package cpay
 // fen, times are UNIX seconds. Whether it is paid stands in the ext of its
 // wallet; see Outcome. Exactly one ext is set, and Encode writes only the first.
 type OrderContent struct {
-	OutTradeNo         string
-	TransactionID      string
-	TotalFee           int64
-	NonceStr           string // of the order, not of the answer
-	CreateTime         int64
-	LastUpdateTime     int64
-	IsTransforming     bool // the state may still change
-	TradeType          TradeType
-	FeeType            string
-	CashFee            int64
-	CashFeeType        string
+	// OutTradeNo is the merchant's number.
+	OutTradeNo string
+	// TransactionID is the wallet's number, or the server's until that is known; under 64 characters (R22).
+	TransactionID string
+	// TotalFee is the amount.
+	TotalFee int64
+	// NonceStr belongs to the order, not to the answer.
+	NonceStr string
+	// CreateTime is when the server took the order.
+	CreateTime int64
+	// LastUpdateTime is when the order last changed.
+	LastUpdateTime int64
+	// IsTransforming says that the server is still working on the order.
+	IsTransforming bool
+	// TradeType says how it is paid.
+	TradeType TradeType
+	// FeeType is CNY.
+	FeeType string
+	// CashFee is what the customer paid after coupons.
+	CashFee int64
+	// CashFeeType is CNY.
+	CashFeeType string
+	// SettlementTotalFee is what the merchant is credited, before fees.
 	SettlementTotalFee int64
-	TimeEnd            int64 // when it was paid
-	TradeState         int64
-	SourceType         int64
-	RefundedFee        int64 // sent by client_order_detail only
-	ExchangeRate       int64
-	AuthorCode         PayCode
-	CodeURL            string
-	TimeExpire         int64
-	ClientFlowID       string
-	CouponInfos        []CouponInfo
-	Body               string
-	Remark             string
-	Detail             string // JSON text of a Detail
-	Context            string
-	NotifyURL          string
-	CallerNotifyURL    string
-	WxpayExt           *WxpayOrderContentExt
-	AlipayExt          *AlipayOrderContentExt
-	CardExt            *CardOrderContentExt
-	RecordExt          *RecordOrderContentExt
-	// The rest belongs to deposits.
-	IsDepositMode     bool
-	OutFreezeNo       string
-	FreezeID          string
-	FreezeFee         int64
+	// TimeEnd is when it was paid, by the wallet's clock.
+	TimeEnd int64
+	// TradeState is 4 for success in samples; Outcome does not look at it.
+	TradeState int64
+	// SourceType is the kind of code that the customer scanned (protocol.md §3.14).
+	SourceType int64
+	// RefundedFee is sent by client_order_detail only.
+	RefundedFee int64
+	// ExchangeRate is in units of 1/100,000,000.
+	ExchangeRate int64
+	// AuthorCode is the payment code, if the server repeats it.
+	AuthorCode PayCode
+	// CodeURL is what a scan order's code holds.
+	CodeURL string
+	// TimeExpire is when the order ends unpaid.
+	TimeExpire int64
+	// ClientFlowID is the till's own number of the sale.
+	ClientFlowID string
+	// CouponInfos are the coupons of all wallets in one form.
+	CouponInfos []CouponInfo
+	// Body describes the goods.
+	Body string
+	// Remark is the merchant's note.
+	Remark string
+	// Detail is the JSON text of a Detail, or empty.
+	Detail string
+	// Context is the server's own.
+	Context string
+	// NotifyURL is where the wallet reports to.
+	NotifyURL string
+	// CallerNotifyURL is where the merchant is told.
+	CallerNotifyURL string
+	// WxpayExt is set for WeChat Pay.
+	WxpayExt *WxpayOrderContentExt
+	// AlipayExt is set for Alipay.
+	AlipayExt *AlipayOrderContentExt
+	// CardExt is set for the merchant's member card.
+	CardExt *CardOrderContentExt
+	// RecordExt is set for bookkeeping.
+	RecordExt *RecordOrderContentExt
+	// What follows belongs to deposits.
+
+	// IsDepositMode marks an order paid from a deposit.
+	IsDepositMode bool
+	// OutFreezeNo is the merchant's number of the deposit.
+	OutFreezeNo string
+	// FreezeID is the wallet's number of the deposit.
+	FreezeID string
+	// FreezeFee is the amount of the deposit.
+	FreezeFee int64
+	// IsConfirmUnfreeze says that the rest of the deposit is returned.
 	IsConfirmUnfreeze bool
+	// ManualUnfreezeFee is what was returned by hand.
 	ManualUnfreezeFee int64
 }
 
@@ -85,6 +124,7 @@ func (m *OrderContent) fields(c *walk) {
 	c.text("caller_notify_url", &m.CallerNotifyURL, limitURL)
 }
 
+// ext names the alternatives; a client fails on a second one (protocol.md R29).
 func (m *OrderContent) ext(c *walk) {
 	one := c.mode == writing // write the first that is set, read whatever comes
 	optional(c, "wxpay_order_content_ext", &m.WxpayExt)
@@ -104,19 +144,32 @@ func (m *OrderContent) ext(c *walk) {
 
 // WxpayOrderContentExt is what WeChat Pay knows of an order.
 type WxpayOrderContentExt struct {
+	// CurrentTradeState is the state that decides; see Outcome.
 	CurrentTradeState WxpayOrderState
-	ExpectTradeState  WxpayOrderState
-	BankType          string
-	CouponFee         int64
-	CouponCount       int64
-	CouponInfos       []CouponInfo
-	PrepareID         string
-	Attach            string
-	GoodsTag          string
-	ProductID         string
-	LimitPay          string
-	TradeStateDesc    string
-	SceneInfo         string
+	// ExpectTradeState is the state that the server is working towards.
+	ExpectTradeState WxpayOrderState
+	// BankType is the bank that paid, in WeChat Pay's codes.
+	BankType string
+	// CouponFee is the sum of the coupons.
+	CouponFee int64
+	// CouponCount is how many they are.
+	CouponCount int64
+	// CouponInfos are the coupons, always as a list (R29).
+	CouponInfos []CouponInfo
+	// PrepareID opens the payment on the customer's phone.
+	PrepareID string
+	// Attach is what the request sent.
+	Attach string
+	// GoodsTag is what the request sent.
+	GoodsTag string
+	// ProductID is what the request sent.
+	ProductID string
+	// LimitPay is what the request sent.
+	LimitPay string
+	// TradeStateDesc describes the state and what to do next.
+	TradeStateDesc string
+	// SceneInfo is what the request sent.
+	SceneInfo string
 }
 
 func (m *WxpayOrderContentExt) fields(c *walk) {
@@ -139,11 +192,16 @@ func (m *WxpayOrderContentExt) fields(c *walk) {
 
 // CouponInfo is one coupon that paid a part of an order.
 type CouponInfo struct {
-	CouponBatchID  string
-	CouponID       string
-	CouponFee      int64
-	CouponType     string // CASH or NO_CASH
-	ContributeType int64  // 1 merchant, 2 platform, 3 other
+	// CouponBatchID is the campaign.
+	CouponBatchID string
+	// CouponID is the coupon.
+	CouponID string
+	// CouponFee is what it paid.
+	CouponFee int64
+	// CouponType is CASH if the merchant is credited for it, or NO_CASH.
+	CouponType string
+	// ContributeType says who gave it: 1 merchant, 2 platform, 3 other.
+	ContributeType int64
 }
 
 func (m *CouponInfo) fields(c *walk) {
@@ -157,30 +215,54 @@ func (m *CouponInfo) fields(c *walk) {
 // AlipayOrderContentExt is what Alipay knows of an order. Amounts are integer
 // fen, unlike in Alipay's own interface.
 type AlipayOrderContentExt struct {
-	CurrentTradeState    AlipayOrderState
-	ExpectTradeState     AlipayOrderState
-	BuyerLogonID         string
-	RefundFee            int64
-	GmtRefund            int64
-	GmtClose             int64
-	SendPayDate          int64
-	PointAmount          int64
-	InvoiceAmount        int64
-	DiscountableAmount   int64
+	// CurrentTradeState is the state that decides; see Outcome.
+	CurrentTradeState AlipayOrderState
+	// ExpectTradeState is the state that the server is working towards.
+	ExpectTradeState AlipayOrderState
+	// BuyerLogonID is the payer's account, masked by Alipay.
+	BuyerLogonID string
+	// RefundFee is the sum of the refunds.
+	RefundFee int64
+	// GmtRefund is when it was last refunded.
+	GmtRefund int64
+	// GmtClose is when it ended.
+	GmtClose int64
+	// SendPayDate is when it was paid, by Alipay's clock.
+	SendPayDate int64
+	// PointAmount was paid with points.
+	PointAmount int64
+	// InvoiceAmount may be invoiced to the customer.
+	InvoiceAmount int64
+	// DiscountableAmount is what the request sent.
+	DiscountableAmount int64
+	// UndiscountableAmount is what the request sent.
 	UndiscountableAmount int64
-	ProductCode          string
-	Subject              string
-	SellerID             string
-	SellerEmail          string
-	OutBizNo             string
-	FundBillList         []FundBill
-	VoucherDetailList    []VoucherDetail
-	RoyaltyInfo          string
-	IndustrySepcDetail   string // spelled so on the wire
-	ExtendParams         string
-	EnablePayChannels    string
-	DisablePayChannels   string
-	DiscountGoodsDetail  string
+	// ProductCode is what the request sent.
+	ProductCode string
+	// Subject is the title of the order.
+	Subject string
+	// SellerID is the merchant's number at Alipay.
+	SellerID string
+	// SellerEmail is the merchant's account.
+	SellerEmail string
+	// OutBizNo is the number of the last refund.
+	OutBizNo string
+	// FundBillList says where the money came from.
+	FundBillList []FundBill
+	// VoucherDetailList are the vouchers.
+	VoucherDetailList []VoucherDetail
+	// RoyaltyInfo is JSON text about splitting the money.
+	RoyaltyInfo string
+	// IndustrySepcDetail is spelled so on the wire.
+	IndustrySepcDetail string
+	// ExtendParams is JSON text.
+	ExtendParams string
+	// EnablePayChannels lists what the customer could pay with.
+	EnablePayChannels string
+	// DisablePayChannels lists what the customer could not pay with.
+	DisablePayChannels string
+	// DiscountGoodsDetail is JSON text.
+	DiscountGoodsDetail string
 }
 
 func (m *AlipayOrderContentExt) fields(c *walk) {
@@ -214,9 +296,12 @@ func (m *AlipayOrderContentExt) fields(c *walk) {
 
 // FundBill is one source of the money of an Alipay payment or refund, in fen.
 type FundBill struct {
+	// FundChannel is the source, such as ALIPAYACCOUNT.
 	FundChannel string
-	Amount      int64
-	RealAmount  int64
+	// Amount came from there.
+	Amount int64
+	// RealAmount is what the customer really gave.
+	RealAmount int64
 }
 
 func (m *FundBill) fields(c *walk) {
@@ -227,13 +312,20 @@ func (m *FundBill) fields(c *walk) {
 
 // VoucherDetail is one voucher that paid a part of an Alipay order, in fen.
 type VoucherDetail struct {
-	ID             string
-	Name           string
-	Type           string
-	Amount         int64
+	// ID is the voucher.
+	ID string
+	// Name is what the customer reads.
+	Name string
+	// Type is Alipay's kind of voucher.
+	Type string
+	// Amount is what it paid.
+	Amount int64
+	// MerchantAmount is the merchant's share.
 	MerchantAmount int64
-	OtherAmount    int64
-	Memo           string
+	// OtherAmount is the share of others.
+	OtherAmount int64
+	// Memo is a remark.
+	Memo string
 }
 
 func (m *VoucherDetail) fields(c *walk) {
@@ -248,8 +340,10 @@ func (m *VoucherDetail) fields(c *walk) {
 
 // CardOrderContentExt is the state of an order paid by member card.
 type CardOrderContentExt struct {
-	CurrentTradeState int64 // protocol.md §3.6
-	MembershipNumber  string
+	// CurrentTradeState is a CardOrderState of protocol.md §3.6.
+	CurrentTradeState int64
+	// MembershipNumber is the card.
+	MembershipNumber string
 }
 
 func (m *CardOrderContentExt) fields(c *walk) {
@@ -259,146 +353,10 @@ func (m *CardOrderContentExt) fields(c *walk) {
 
 // RecordOrderContentExt is the state of a bookkeeping order.
 type RecordOrderContentExt struct {
-	CurrentTradeState int64 // protocol.md §3.6
+	// CurrentTradeState is a RecordOrderState of protocol.md §3.6.
+	CurrentTradeState int64
 }
 
 func (m *RecordOrderContentExt) fields(c *walk) {
 	c.mustInt("current_trade_state", &m.CurrentTradeState)
 }
-
-// RefundOrderContent is a refund as the server knows it (refund_order_content).
-// Amounts are fen, times are UNIX seconds. Exactly one ext is set, and Encode
-// writes only the first.
-type RefundOrderContent struct {
-	OutRefundNo            string
-	RefundID               string
-	OutTradeNo             string
-	TotalFee               int64
-	RefundFee              int64
-	RefundFeeType          string
-	NonceStr               string
-	CreateTime             int64
-	LastUpdateTime         int64
-	IsTransforming         bool
-	TradeType              TradeType
-	RefundSuccessTime      int64
-	InnerRefundSuccessTime int64
-	SettlementRefundFee    int64
-	TradeState             int64
-	ExchangeRate           int64
-	ClientRefundFlowID     string
-	RefundReason           string
-	WxpayExt               *WxpayRefundOrderContentExt
-	AlipayExt              *AlipayRefundOrderContentExt
-	CardExt                *CardRefundOrderContentExt
-	RecordExt              *RecordRefundOrderContentExt
-	// The rest belongs to deposits.
-	IsDepositMode bool
-	OutFreezeNo   string
-	FreezeFee     int64
-}
-
-func (m *RefundOrderContent) fields(c *walk) {
-	c.mustText("out_refund_no", &m.OutRefundNo, limitTradeNo)
-	c.text("refund_id", &m.RefundID, limitShort)
-	c.mustText("out_trade_no", &m.OutTradeNo, limitTradeNo)
-	c.mustInt("total_fee", &m.TotalFee)
-	c.mustInt("refund_fee", &m.RefundFee)
-	m.ext(c)
-	c.spare(shedOptional)
-	c.text("refund_fee_type", &m.RefundFeeType, limitCurrency)
-	if !c.spared() {
-		c.freshNonce(&m.NonceStr)
-		c.mustInt("create_time", &m.CreateTime)
-		c.mustInt("last_update_time", &m.LastUpdateTime)
-		c.mustBool("is_transforming", &m.IsTransforming)
-	}
-	c.int("trade_type", (*int64)(&m.TradeType))
-	c.int("refund_success_time", &m.RefundSuccessTime)
-	c.int("inner_refund_success_time", &m.InnerRefundSuccessTime)
-	c.int("settlement_refund_fee", &m.SettlementRefundFee)
-	c.int("trade_state", &m.TradeState)
-	c.int("exchange_rate", &m.ExchangeRate)
-	c.bool("is_deposit_mode", &m.IsDepositMode)
-	c.text("out_freeze_no", &m.OutFreezeNo, limitTradeNo)
-	c.int("freeze_fee", &m.FreezeFee)
-	c.spare(shedTexts)
-	c.text("client_refund_flow_id", &m.ClientRefundFlowID, limitClientText)
-	c.text("refund_reason", &m.RefundReason, limitReason)
-}
-
-func (m *RefundOrderContent) ext(c *walk) {
-	one := c.mode == writing
-	optional(c, "wxpay_refund_order_content_ext", &m.WxpayExt)
-	if one && m.WxpayExt != nil {
-		return
-	}
-	optional(c, "alipay_refund_order_content_ext", &m.AlipayExt)
-	if one && m.AlipayExt != nil {
-		return
-	}
-	optional(c, "card_refund_order_content_ext", &m.CardExt)
-	if one && m.CardExt != nil {
-		return
-	}
-	optional(c, "record_refund_order_content_ext", &m.RecordExt)
-}
-
-// WxpayRefundOrderContentExt is what WeChat Pay knows of a refund. Its state is
-// called state, not refund_status.
-type WxpayRefundOrderContentExt struct {
-	State               WxpayRefundState
-	CashRefundFee       int64
-	SettlementRefundFee int64
-	CouponRefundFee     int64
-	CouponRefundCount   int64
-	CouponRefundInfos   []CouponInfo
-	RefundAccount       string
-	RefundChannel       string // ORIGINAL or BALANCE
-	RefundRecvAccount   string
-}
-
-func (m *WxpayRefundOrderContentExt) fields(c *walk) {
-	c.mustInt("state", (*int64)(&m.State))
-	c.spare(shedOptional)
-	c.int("cash_refund_fee", &m.CashRefundFee)
-	c.int("settlement_refund_fee", &m.SettlementRefundFee)
-	c.int("coupon_refund_fee", &m.CouponRefundFee)
-	c.int("coupon_refund_count", &m.CouponRefundCount)
-	list(c, "coupon_refund_infos", &m.CouponRefundInfos)
-	c.text("refund_account", &m.RefundAccount, limitShort)
-	c.text("refund_channel", &m.RefundChannel, limitShort)
-	c.respell("refund_rcv_account", "refund_recv_account")
-	c.text("refund_recv_account", &m.RefundRecvAccount, limitShort)
-}
-
-// AlipayRefundOrderContentExt is what Alipay knows of a refund. Its state is
-// called refund_status, not state.
-type AlipayRefundOrderContentExt struct {
-	RefundStatus         AlipayRefundState
-	FundChange           string // Y if money moved
-	GmtRefundPay         int64
-	RefundDetailItemList []FundBill
-}
-
-func (m *AlipayRefundOrderContentExt) fields(c *walk) {
-	c.mustInt("refund_status", (*int64)(&m.RefundStatus))
-	c.spare(shedOptional)
-	c.text("fund_change", &m.FundChange, limitShort)
-	c.int("gmt_refund_pay", &m.GmtRefundPay)
-	list(c, "refund_detail_item_list", &m.RefundDetailItemList)
-}
-
-// CardRefundOrderContentExt is the state of a refund to a member card.
-type CardRefundOrderContentExt struct {
-	State int64 // protocol.md §3.8
-}
-
-func (m *CardRefundOrderContentExt) fields(c *walk) { c.mustInt("state", &m.State) }
-
-// RecordRefundOrderContentExt is the state of a bookkeeping refund.
-type RecordRefundOrderContentExt struct {
-	State int64 // protocol.md §3.8
-}
-
-func (m *RecordRefundOrderContentExt) fields(c *walk) { c.mustInt("state", &m.State) }

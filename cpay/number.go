@@ -160,6 +160,7 @@ func parseNumber(lit string) (number, bool) {
 	return n, true
 }
 
+// cutDigits splits s behind its leading digits.
 func cutDigits(s string) (digits, rest string) {
 	i := 0
 	for i < len(s) && '0' <= s[i] && s[i] <= '9' {
@@ -269,6 +270,7 @@ func parseInt(lit string) (int64, error) {
 	return parseIntSlow(lit)
 }
 
+// parseIntSlow reads every spelling of an integer that JSON knows.
 func parseIntSlow(lit string) (int64, error) {
 	n, ok := parseNumber(lit)
 	if !ok {

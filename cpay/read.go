@@ -11,10 +11,6 @@ import (
 // maxDepth bounds nesting. The deepest message of the protocol has six levels.
 const maxDepth = 32
 
-// maxList bounds the elements of one list. An order can be refunded fifty times
-// upstream, and nothing else in these messages is longer.
-const maxList = 512
-
 // ErrMalformed is wrapped by every error about a document that is not JSON, or
 // not the JSON that its place demands. A server answers it with 101.
 var ErrMalformed = errors.New("cpay: malformed document")
@@ -34,6 +30,7 @@ type reader struct {
 	exact bool
 }
 
+// fail keeps the first mistake. The reason must not quote the text.
 func (r *reader) fail(why string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%w: %s at byte %d", ErrMalformed, why, r.i)
@@ -72,13 +69,14 @@ func (r *reader) end() {
 	}
 }
 
-// enter and leave count nesting.
+// enter counts one level of nesting, so that no document can exhaust the stack.
 func (r *reader) enter() {
 	if r.depth++; r.depth > maxDepth {
 		r.fail("nested too deeply")
 	}
 }
 
+// leave is the end of a level.
 func (r *reader) leave() { r.depth-- }
 
 // more is called between the elements of an object or a list that ends with
@@ -207,6 +205,7 @@ func (r *reader) unescapeRune(b *strings.Builder, raw string) string {
 	return raw
 }
 
+// hex4 reads the four digits of an escape.
 func hex4(s string) (rune, bool) {
 	if len(s) < 4 {
 		return 0, false

@@ -9,10 +9,16 @@ import (
 
 // Head is the part that all responses share.
 type Head struct {
-	Status         Status
+	// Status says how the call went.
+	Status Status
+	// InternalStatus is one of the constants Internal…, or anything else.
 	InternalStatus int64
-	Description    string // Status.Description when empty
-	LogID          uint32 // the server's number for the call, never 0 on the wire
+	// Description is for people, at most 255 characters. Status.Description stands
+	// in for an empty one, because clients crash without (protocol.md R23).
+	Description string
+	// LogID is the server's number for the call. One is made up for 0, which may not
+	// be sent (R24).
+	LogID uint32
 }
 
 // answer is the content of a response: the head, and the object named after the
@@ -84,6 +90,8 @@ func SealResponse(head Head, method Method, body Message, key Key) []byte {
 	return b
 }
 
+// sealContent puts the outer document around content, with authen_info where the
+// status has it.
 func sealContent(content []byte, status Status, key Key) []byte {
 	b := make([]byte, 0, len(content)+len(content)/4+256)
 	b = appendQuoted(append(b, `{"response_content":`...), content)

@@ -5,10 +5,14 @@ type PayPlatform int64
 
 // The platforms. 0 is not sent: the server derives it from the payment code.
 const (
-	PlatformWxpay  PayPlatform = 1
+	// PlatformWxpay is WeChat Pay.
+	PlatformWxpay PayPlatform = 1
+	// PlatformAlipay is Alipay.
 	PlatformAlipay PayPlatform = 2
-	PlatformCard   PayPlatform = 3 // the merchant's member card
-	PlatformRecord PayPlatform = 4 // bookkeeping of money taken elsewhere
+	// PlatformCard is the merchant's member card.
+	PlatformCard PayPlatform = 3
+	// PlatformRecord is the bookkeeping of money taken elsewhere.
+	PlatformRecord PayPlatform = 4
 )
 
 // PlatformOf tells the wallet of a payment code by its prefix and length
@@ -38,14 +42,22 @@ type TradeType int64
 
 // The trade types.
 const (
-	TradeMicroPay        TradeType = 1 // the till scans the customer's code
-	TradeScanCode        TradeType = 2 // the customer scans a code made for the order
+	// TradeMicroPay: the till scans the customer's code.
+	TradeMicroPay TradeType = 1
+	// TradeScanCode: the customer scans a code made for the order.
+	TradeScanCode TradeType = 2
+	// TradeOfficialAccount: on a page opened inside the wallet.
 	TradeOfficialAccount TradeType = 3
-	TradeApp             TradeType = 4
-	TradeSoundWave       TradeType = 5
-	TradeMobileWeb       TradeType = 6
-	TradeOneCode         TradeType = 8
-	TradeMiniProgram     TradeType = 9
+	// TradeApp: in the merchant's mobile application.
+	TradeApp TradeType = 4
+	// TradeSoundWave: by sound; listed and used by nobody.
+	TradeSoundWave TradeType = 5
+	// TradeMobileWeb: on a page opened in a browser.
+	TradeMobileWeb TradeType = 6
+	// TradeOneCode: the customer scans the shop's code for all wallets.
+	TradeOneCode TradeType = 8
+	// TradeMiniProgram: in a mini program of the wallet.
+	TradeMiniProgram TradeType = 9
 )
 
 // WxpayOrderState is current_trade_state of a WeChat Pay order (protocol.md §3.4).
@@ -53,19 +65,33 @@ type WxpayOrderState int64
 
 // The states of a WeChat Pay order.
 const (
-	WxpayInitial     WxpayOrderState = 1
-	WxpayMicroPaid   WxpayOrderState = 2
-	WxpayPaid        WxpayOrderState = 3 // an order that the customer scanned or opened
-	WxpayRefunded    WxpayOrderState = 4 // wholly or in part
-	WxpayCancelled   WxpayOrderState = 5 // the customer stopped
-	WxpayWaiting     WxpayOrderState = 6 // never for micro_pay (protocol.md R40)
-	WxpayClosed      WxpayOrderState = 7
-	WxpayReversed    WxpayOrderState = 8
-	WxpayUserPaying  WxpayOrderState = 9 // typing the password
-	WxpayFailed      WxpayOrderState = 10
-	WxpayVoid        WxpayOrderState = 11 // never reached the wallet
-	WxpayAccepting   WxpayOrderState = 12
-	WxpayUnfrozen    WxpayOrderState = 13
+	// WxpayInitial is before the wallet was asked.
+	WxpayInitial WxpayOrderState = 1
+	// WxpayMicroPaid is paid by micro_pay.
+	WxpayMicroPaid WxpayOrderState = 2
+	// WxpayPaid is paid by a customer who scanned or opened the order.
+	WxpayPaid WxpayOrderState = 3
+	// WxpayRefunded is paid and then refunded, wholly or in part.
+	WxpayRefunded WxpayOrderState = 4
+	// WxpayCancelled is stopped by the customer.
+	WxpayCancelled WxpayOrderState = 5
+	// WxpayWaiting waits for the customer to scan; never for micro_pay (R40).
+	WxpayWaiting WxpayOrderState = 6
+	// WxpayClosed is closed unpaid.
+	WxpayClosed WxpayOrderState = 7
+	// WxpayReversed is undone, whatever was paid is returned.
+	WxpayReversed WxpayOrderState = 8
+	// WxpayUserPaying waits for the customer's password.
+	WxpayUserPaying WxpayOrderState = 9
+	// WxpayFailed is refused by the wallet.
+	WxpayFailed WxpayOrderState = 10
+	// WxpayVoid never reached the wallet.
+	WxpayVoid WxpayOrderState = 11
+	// WxpayAccepting is taken and not yet decided.
+	WxpayAccepting WxpayOrderState = 12
+	// WxpayUnfrozen is a deposit that was returned.
+	WxpayUnfrozen WxpayOrderState = 13
+	// WxpayDepositUsed is a deposit that was consumed.
 	WxpayDepositUsed WxpayOrderState = 14
 )
 
@@ -74,12 +100,18 @@ type AlipayOrderState int64
 
 // The states of an Alipay order.
 const (
-	AlipayInitial  AlipayOrderState = 1
-	AlipayPaid     AlipayOrderState = 2 // also after a partial refund
-	AlipayWaiting  AlipayOrderState = 4
-	AlipayClosed   AlipayOrderState = 5 // closed, or refunded in full
-	AlipayFinished AlipayOrderState = 6 // paid and no longer refundable
-	AlipayVoid     AlipayOrderState = 7
+	// AlipayInitial is before the wallet was asked.
+	AlipayInitial AlipayOrderState = 1
+	// AlipayPaid is paid, also after a partial refund.
+	AlipayPaid AlipayOrderState = 2
+	// AlipayWaiting waits for the customer.
+	AlipayWaiting AlipayOrderState = 4
+	// AlipayClosed is closed unpaid, or paid and refunded in full.
+	AlipayClosed AlipayOrderState = 5
+	// AlipayFinished is paid and can no longer be refunded.
+	AlipayFinished AlipayOrderState = 6
+	// AlipayVoid does not exist at the wallet.
+	AlipayVoid AlipayOrderState = 7
 )
 
 // WxpayRefundState is the state of a WeChat Pay refund (protocol.md §3.7).
@@ -87,12 +119,18 @@ type WxpayRefundState int64
 
 // The states of a WeChat Pay refund.
 const (
-	WxpayRefundInitial    WxpayRefundState = 1
-	WxpayRefundSucceeded  WxpayRefundState = 2
-	WxpayRefundFailed     WxpayRefundState = 3
+	// WxpayRefundInitial is before the wallet was asked.
+	WxpayRefundInitial WxpayRefundState = 1
+	// WxpayRefundSucceeded means that the customer has the money.
+	WxpayRefundSucceeded WxpayRefundState = 2
+	// WxpayRefundFailed means that the wallet refused.
+	WxpayRefundFailed WxpayRefundState = 3
+	// WxpayRefundProcessing is on its way.
 	WxpayRefundProcessing WxpayRefundState = 4
-	WxpayRefundByHand     WxpayRefundState = 5 // the bank returned it to the merchant
-	WxpayRefundVoid       WxpayRefundState = 6
+	// WxpayRefundByHand came back from the bank to the merchant, who must settle it by hand.
+	WxpayRefundByHand WxpayRefundState = 5
+	// WxpayRefundVoid never reached the wallet.
+	WxpayRefundVoid WxpayRefundState = 6
 )
 
 // AlipayRefundState is refund_status of an Alipay refund (protocol.md §3.8).
@@ -100,11 +138,16 @@ type AlipayRefundState int64
 
 // The states of an Alipay refund.
 const (
-	AlipayRefundInitial    AlipayRefundState = 1
-	AlipayRefundSucceeded  AlipayRefundState = 2
-	AlipayRefundFailed     AlipayRefundState = 3
+	// AlipayRefundInitial is before the wallet was asked.
+	AlipayRefundInitial AlipayRefundState = 1
+	// AlipayRefundSucceeded means that the customer has the money.
+	AlipayRefundSucceeded AlipayRefundState = 2
+	// AlipayRefundFailed means that the wallet refused.
+	AlipayRefundFailed AlipayRefundState = 3
+	// AlipayRefundProcessing is on its way.
 	AlipayRefundProcessing AlipayRefundState = 4
-	AlipayRefundVoid       AlipayRefundState = 5
+	// AlipayRefundVoid does not exist at the wallet.
+	AlipayRefundVoid AlipayRefundState = 5
 )
 
 // LocalState is the state of an order as SDKs in the field show it (protocol.md
@@ -114,13 +157,21 @@ type LocalState int
 
 // The local states of an order.
 const (
+	// LocalNone is an order of no wallet that SDKs know.
 	LocalNone LocalState = iota
+	// LocalInit is not decided.
 	LocalInit
+	// LocalUserPaying waits for the customer.
 	LocalUserPaying
+	// LocalSuccess is paid.
 	LocalSuccess
+	// LocalFail is not paid.
 	LocalFail
+	// LocalReverse is listed and never shown: SDKs show LocalFail.
 	LocalReverse
+	// LocalRefund is refunded, wholly or in part.
 	LocalRefund
+	// LocalClosed is closed, or an Alipay order refunded in full.
 	LocalClosed
 )
 
@@ -137,6 +188,7 @@ func (m *OrderContent) Local() LocalState {
 	return LocalNone
 }
 
+// local is the column of WeChat Pay.
 func (s WxpayOrderState) local() LocalState {
 	switch s {
 	case WxpayMicroPaid, WxpayPaid:
@@ -154,6 +206,7 @@ func (s WxpayOrderState) local() LocalState {
 	return LocalInit
 }
 
+// local is the column of Alipay. 6 is a paid order; the SDKs do not know it.
 func (s AlipayOrderState) local() LocalState {
 	switch s {
 	case AlipayPaid:
@@ -174,9 +227,13 @@ type LocalRefundState int
 
 // The local states of a refund.
 const (
+	// LocalRefundNone is a refund of no wallet that SDKs know.
 	LocalRefundNone LocalRefundState = iota
+	// LocalRefundProcessing is accepted and not decided.
 	LocalRefundProcessing
+	// LocalRefundSuccess means that the customer has the money.
 	LocalRefundSuccess
+	// LocalRefundFail means that the customer does not get it this way.
 	LocalRefundFail
 )
 
@@ -192,6 +249,7 @@ func (m *RefundOrderContent) Local() LocalRefundState {
 	return LocalRefundNone
 }
 
+// local is the column of WeChat Pay refunds.
 func (s WxpayRefundState) local() LocalRefundState {
 	switch s {
 	case WxpayRefundInitial, WxpayRefundProcessing:
@@ -204,6 +262,7 @@ func (s WxpayRefundState) local() LocalRefundState {
 	return LocalRefundNone
 }
 
+// local is the column of Alipay refunds.
 func (s AlipayRefundState) local() LocalRefundState {
 	switch s {
 	case AlipayRefundInitial, AlipayRefundProcessing:

@@ -88,11 +88,16 @@ func (s Status) Definite() bool {
 // Error is an answer with a non-zero status. Every such answer is an error
 // (protocol.md R49), but only a definite one says that nothing happened.
 type Error struct {
-	Method      string
-	Status      Status
-	Internal    int64
+	// Method is the interface that was called.
+	Method string
+	// Status is never StatusOK.
+	Status Status
+	// Internal is the internal_status, see the constants Internal….
+	Internal int64
+	// Description is for the person at the till; it may be empty.
 	Description string
-	LogID       uint32
+	// LogID is the server's number for the call, to ask its operator about.
+	LogID uint32
 }
 
 // Error returns method, statuses, the server's number for the call and its
@@ -125,9 +130,12 @@ func (e *Error) Reentry() bool { return e.Definite() && e.Internal == InternalRe
 // connection failed, the time was up, the body was not an answer or its
 // authen_code was wrong. The call may have been carried out.
 type TransportError struct {
+	// Method is the interface that was called.
 	Method string
-	Domain string // empty if no domain could be reached at all
-	Err    error
+	// Domain is where; empty if no domain could be reached at all.
+	Domain string
+	// Err is the cause.
+	Err error
 }
 
 // Error returns method, domain and cause.

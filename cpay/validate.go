@@ -3,12 +3,14 @@ package cpay
 // rules collects the first broken rule of a request.
 type rules struct{ bad *FieldError }
 
+// fail keeps the first broken rule.
 func (r *rules) fail(field, reason string) {
 	if r.bad == nil {
 		r.bad = &FieldError{Field: field, Reason: reason}
 	}
 }
 
+// need asks for a text that is not empty.
 func (r *rules) need(field, v string) {
 	if v == "" {
 		r.fail(field, "is missing")
@@ -45,6 +47,8 @@ func (r *rules) tradeNo(field, v string) {
 	}
 }
 
+// fee asks for an amount that money can have and every client can read
+// (protocol.md R24, §4.6).
 func (r *rules) fee(field string, v int64) {
 	switch {
 	case v == 0:
@@ -56,12 +60,14 @@ func (r *rules) fee(field string, v int64) {
 	}
 }
 
+// currency allows the only one there is, and its absence.
 func (r *rules) currency(field, v string) {
 	if v != "" && v != "CNY" {
 		r.fail(field, "is not CNY")
 	}
 }
 
+// payment is what all ways of paying need.
 func (r *rules) payment(m *PayContent) {
 	r.tradeNo("pay_content.out_trade_no", m.OutTradeNo)
 	r.fee("pay_content.total_fee", m.TotalFee)

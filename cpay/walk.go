@@ -92,6 +92,7 @@ func (c *walk) caught(name string) {
 	}
 }
 
+// failed reports whether the pass is over.
 func (c *walk) failed() bool { return c.bad != nil || c.r.err != nil }
 
 // within prefixes the path of a mistake found inside the member name.
@@ -139,6 +140,7 @@ func (c *walk) respell(from, to string) {
 // spare marks the members named next as ones a crowded response may lose.
 func (c *walk) spare(level int) { c.level = level }
 
+// spared reports whether the member named now is left out.
 func (c *walk) spared() bool { return c.level > 0 && c.shed >= c.level }
 
 // text is a string member of at most limit characters, left out when empty.
@@ -255,44 +257,6 @@ func (c *walk) mustBool(name string, p *bool) {
 	}
 }
 
-// texts is a list of strings, left out when empty.
-func (c *walk) texts(name string, p *[]string, limit int) {
-	switch c.mode {
-	case reading:
-		if !c.match(name) || c.r.null() {
-			return
-		}
-		*p = nil
-		c.r.take('[')
-		for first := true; c.r.more(first, ']'); first = false {
-			v, _ := c.r.text()
-			if *p = append(*p, v); len(*p) > maxList {
-				c.fail(name, "has too many elements", ErrMalformed)
-				return
-			}
-		}
-		c.caught(name)
-	case writing:
-		if len(*p) == 0 || c.spared() {
-			return
-		}
-		c.b = append(appendKey(c.b, name), '[')
-		for i, v := range *p {
-			if i > 0 {
-				c.b = append(c.b, ',')
-			}
-			c.b = appendString(c.b, v)
-		}
-		c.b = append(c.b, ']')
-	case checking:
-		for i, v := range *p {
-			if utf8.RuneCountInString(v) > limit {
-				c.fail(fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("is longer than %d characters", limit), nil)
-			}
-		}
-	}
-}
-
 // object is a member that is an object and is always written.
 func (c *walk) object(name string, m Message) {
 	if c.mode == reading && (!c.match(name) || c.r.null()) {
@@ -323,58 +287,6 @@ func optional[T any, M interface {
 	case checking:
 		if *p != nil {
 			c.inside(name, M(*p))
-		}
-	}
-}
-
-// list is a member that is a list of objects, left out when empty.
-func list[T any, M interface {
-	*T
-	Message
-}](c *walk, name string, p *[]T,
-) {
-	if c.mode == writing && (len(*p) == 0 || c.spared()) {
-		return
-	}
-	mustList[T, M](c, name, p)
-}
-
-// mustList is a list of objects that is written even when empty.
-func mustList[T any, M interface {
-	*T
-	Message
-}](c *walk, name string, p *[]T,
-) {
-	switch c.mode {
-	case reading:
-		if !c.match(name) || c.r.null() {
-			return
-		}
-		*p = (*p)[:0]
-		c.r.take('[')
-		for first := true; c.r.more(first, ']') && c.bad == nil; first = false {
-			if len(*p) == maxList {
-				c.fail(name, "has too many elements", ErrMalformed)
-				return
-			}
-			*p = append(*p, *new(T))
-			if c.read(M(&(*p)[len(*p)-1])); c.bad != nil {
-				c.within(fmt.Sprintf("%s[%d]", name, len(*p)-1), nil)
-			}
-		}
-		c.caught(name)
-	case writing:
-		c.b = append(appendKey(c.b, name), '[')
-		for i := min(len(*p), max(0, c.shed-shedOptional)); i < len(*p); i++ {
-			if c.b[len(c.b)-1] != '[' {
-				c.b = append(c.b, ',')
-			}
-			c.write(M(&(*p)[i]))
-		}
-		c.b = append(c.b, ']')
-	case checking:
-		for i := range *p {
-			c.inside(fmt.Sprintf("%s[%d]", name, i), M(&(*p)[i]))
 		}
 	}
 }
@@ -439,6 +351,7 @@ func Encode(m Message) []byte { return encode(m, newNonce(), 0) }
 // encodedSize is room for a usual response, so that writing one grows no buffer.
 const encodedSize = 2048
 
+// encode is Encode with a given nonce and with members left out.
 func encode(m Message, nonce string, shed int) []byte {
 	c := walk{mode: writing, nonce: nonce, shed: shed, b: make([]byte, 0, encodedSize)}
 	c.write(m)
@@ -447,15 +360,19 @@ func encode(m Message, nonce string, shed int) []byte {
 
 // Decode reads one JSON object into m, leniently as protocol.md §1.1.1, §7 and
 // §8.1 ask: numbers in any spelling, ids written as numbers, other spellings of
-// members, unknown members. Members that are absent or null leave m as it was.
-// Not lenient: a member given twice, an element of the wrong kind, a NUL
-// character and anything that is not JSON are refused with an error that wraps
-// ErrMalformed, mostly a *FieldError. Half surrogates and bytes that are not
-// UTF-8 become U+FFFD.
+// members, unknown members. A member given twice, an element of the wrong kind, a
+// NUL character and anything that is not JSON are refused all the same, with an
+// error that wraps ErrMalformed, mostly a *FieldError. Half surrogates and bytes
+// that are not UTF-8 become U+FFFD.
+//
+// Members that are absent or null leave m as it was, and an empty string empties
+// a text: a message that is filled with stored values before it is decoded keeps
+// what was not sent and loses what was cleared (protocol.md §1.1).
 //
 // The strings in m share memory with one copy of content.
 func Decode(content []byte, m Message) error { return decode(string(content), m) }
 
+// decode is Decode without the copy.
 func decode(content string, m Message) error {
 	c := walk{mode: reading, r: reader{s: content}}
 	c.read(m)

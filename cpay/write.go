@@ -49,6 +49,7 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
+// appendControl appends an ASCII character that cannot stand for itself.
 func appendControl(b []byte, c byte) []byte {
 	switch c {
 	case '"', '\\', '/':
@@ -69,6 +70,7 @@ func appendControl(b []byte, c byte) []byte {
 	return appendEscape(b, rune(c))
 }
 
+// appendEscape appends one UTF-16 code unit.
 func appendEscape(b []byte, r rune) []byte {
 	return append(b, '\\', 'u',
 		hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
