@@ -45,7 +45,7 @@ type process struct {
 }
 
 // startProcess runs this binary as cloudpay. The test's end kills it.
-func startProcess(t testing.TB, args ...string) *process {
+func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], args...), done: make(chan error, 1), stderr: &bytes.Buffer{}}
 	p.cmd.Env = append(os.Environ(), asBinary+"=1", "GORACE=halt_on_error=1")
@@ -69,7 +69,7 @@ func (p *process) kill() {
 }
 
 // stop asks the process to end and returns how it did.
-func (p *process) stop(t testing.TB, limit time.Duration) error {
+func (p *process) stop(t *testing.T, limit time.Duration) error {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ type demo struct {
 }
 
 // startDemo starts a demo on dir and waits until it has announced itself.
-func startDemo(t testing.TB, dir string, args ...string) *demo {
+func startDemo(t *testing.T, dir string, args ...string) *demo {
 	t.Helper()
 	path := filepath.Join(dir, "demo.json")
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -127,7 +127,7 @@ type ran struct {
 }
 
 // cloudpay runs one command to its end.
-func cloudpay(t testing.TB, args ...string) ran {
+func cloudpay(t *testing.T, args ...string) ran {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -146,7 +146,7 @@ func cloudpay(t testing.TB, args ...string) ran {
 }
 
 // want fails unless the command returned code and printed text somewhere.
-func (r ran) want(t testing.TB, code int, text string) {
+func (r ran) want(t *testing.T, code int, text string) {
 	t.Helper()
 	if r.code != code || !strings.Contains(r.stdout+r.stderr, text) {
 		t.Errorf("exit %d, want %d with %q\nstdout: %s\nstderr: %s", r.code, code, text, r.stdout, r.stderr)
@@ -154,7 +154,7 @@ func (r ran) want(t testing.TB, code int, text string) {
 }
 
 // sandboxJSON calls the control API.
-func (d *demo) sandboxJSON(t testing.TB, method, path string, in, out any) {
+func (d *demo) sandboxJSON(t *testing.T, method, path string, in, out any) {
 	t.Helper()
 	f := boxFlags{Control: d.file.Sandbox}
 	raw, err := f.call(t.Context(), method, path, in)
@@ -169,7 +169,7 @@ func (d *demo) sandboxJSON(t testing.TB, method, path string, in, out any) {
 }
 
 // payCode asks the sandbox for a code.
-func (d *demo) payCode(t testing.TB, channel, customer string) string {
+func (d *demo) payCode(t *testing.T, channel, customer string) string {
 	t.Helper()
 	in := map[string]string{"channel": channel}
 	if customer != "" {

@@ -37,24 +37,30 @@ func handle[M any, P interface {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.Now()
 		c := &call{method: method, head: cpay.Head{LogID: s.logIDs.next()}}
-		body, err := func() (out cpay.Message, err error) {
-			defer func() {
-				if p := recover(); p != nil {
-					s.Log.ErrorContext(r.Context(), "request panicked", slog.String("method", string(method)),
-						slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-					out, err = nil, errPanic
-				}
-			}()
-			var m M
+		var m M
+		body, err := guarded(r.Context(), s, c, func(ctx context.Context) (cpay.Message, error) {
 			if err := s.open(r, c, P(&m)); err != nil {
 				return nil, err
 			}
-			return use(r.Context(), c, P(&m))
-		}()
+			return use(ctx, c, P(&m))
+		})
 		s.status(c, err)
 		write(w, cpay.SealResponse(c.head, method, body, c.key))
 		s.done(r.Context(), c, err, s.Now().Sub(start))
 	})
+}
+
+// guarded runs one request and turns a panic into errPanic, with its stack in
+// the log.
+func guarded(ctx context.Context, s *Server, c *call, run func(context.Context) (cpay.Message, error)) (out cpay.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.ErrorContext(ctx, "request panicked", slog.String("method", c.method),
+				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			out, err = nil, errPanic
+		}
+	}()
+	return run(ctx)
 }
 
 // errPanic stands for a fault of ours: its result is not known.
@@ -150,7 +156,7 @@ var contentType = []string{"application/json;charset=UTF-8"}
 // names only.
 func (s *Server) done(ctx context.Context, c *call, err error, took time.Duration) {
 	status := strconv.FormatInt(int64(c.head.Status), 10)
-	s.requests.WithLabelValues(string(c.method), status).Observe(took.Seconds())
+	s.requests.WithLabelValues(c.method, status).Observe(took.Seconds())
 	level := slog.LevelDebug
 	var attrs []slog.Attr
 	if err != nil {
@@ -166,7 +172,7 @@ func (s *Server) done(ctx context.Context, c *call, err error, took time.Duratio
 	if c.merchant != nil {
 		attrs = append(attrs, slog.String("merchant_id", c.merchant.ID))
 	}
-	attrs = append(attrs, slog.String("method", string(c.method)), slog.String("status", status),
+	attrs = append(attrs, slog.String("method", c.method), slog.String("status", status),
 		slog.Int64("log_id", int64(c.head.LogID)), slog.Int("request_bytes", c.size), slog.Duration("took", took))
 	s.Log.LogAttrs(ctx, level, "request answered", attrs...)
 }
@@ -226,7 +232,7 @@ type logIDs struct{ last atomic.Uint32 }
 
 func (l *logIDs) start(now time.Time) {
 	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMilli())) //nolint:gosec // a seed: wrapping is fine
+	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMilli()))
 	l.last.Store(binary.BigEndian.Uint32(b[4:]))
 }
 

@@ -170,7 +170,8 @@ func TestCallbackThatNobodyTakesIsBuried(t *testing.T) {
 
 func TestRefundIsCalledBackAfterThePayment(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		r := newReceiver()
 		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
 		o, err := h.pay(ch, 100, "")

@@ -55,11 +55,12 @@ func (g *Gateway) settleJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 func (g *Gateway) verdict(o pay.Order) (jobs.Verdict, error) {
 	now := g.now()
 	step := g.profile(o.Channel).Next(o, now)
-	switch {
-	case step.Act == pay.ActNone:
+	switch step.Act {
+	case pay.ActNone:
 		return jobs.Done(), nil
-	case step.Act == pay.ActRefund: // driven by the refund's own job
+	case pay.ActRefund: // driven by the refund's own job
 		return jobs.Again(now.Add(lateLook)), nil
+	case pay.ActQuery, pay.ActReverse, pay.ActCancel, pay.ActSend, pay.ActAsk:
 	}
 	return jobs.Again(step.At), nil
 }

@@ -14,20 +14,27 @@ import (
 	"cloudpay/internal/secret"
 )
 
+// bubble is one run of a test in fake time, for one wallet.
+type bubble struct {
+	*testing.T
+	ch pay.Channel
+}
+
 // both runs a test for both wallets, each in its own bubble of fake time.
-func both(t *testing.T, run func(t *testing.T, ch pay.Channel)) {
+func both(t *testing.T, run func(b bubble)) {
 	t.Helper()
 	for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
 		t.Run(string(ch), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { run(t, ch) })
+			synctest.Test(t, func(t *testing.T) { run(bubble{t, ch}) })
 		})
 	}
 }
 
 func TestSmallPaymentIsPaidAtOnce(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		h := newHouse(t, options{})
 		o, err := h.pay(ch, 2, "")
 		if err != nil || o.State != pay.PAID || o.PayAnswer() != nil {
@@ -45,7 +52,8 @@ func TestSmallPaymentIsPaidAtOnce(t *testing.T) {
 
 func TestPasswordIsApproved(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		h := newHouse(t, options{})
 		o, err := h.pay(ch, 60000, "anna")
 		if err != nil || o.State != pay.PAYING || o.Seen != pay.Waiting || o.PayAnswer() != nil {
@@ -68,7 +76,8 @@ func TestPasswordIsApproved(t *testing.T) {
 
 func TestCustomerCancelsEndsReversedAndDeclined(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		h := newHouse(t, options{})
 		o, err := h.pay(ch, 60000, "anna")
 		if err != nil {
@@ -97,7 +106,8 @@ func TestCustomerCancelsEndsReversedAndDeclined(t *testing.T) {
 
 func TestIgnoredPasswordEndsReversed(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		h := newHouse(t, options{})
 		o, err := h.pay(ch, 60000, "anna")
 		if err != nil {
@@ -130,13 +140,14 @@ func (a approveFirst) Reverse(ctx context.Context, r channel.OrderRequest) pay.O
 
 func TestLateApprovalInTheMiddleOfAReverseLeavesNoCharge(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		var box *sandbox.Sandbox
 		receiver := newReceiver()
 		h := newHouse(t, options{
 			notifyURL: "http://127.0.0.1:9000/notify", receiver: receiver,
 			// The dialogue closes after 30 s: reverse while it is still open.
-			profiles: map[pay.Channel]pay.Profile{ch: withReverseFrom(pay.Profiles[ch], 20*time.Second)},
+			profiles: changed(func(p *pay.Profile) { p.ReverseFrom = 20 * time.Second }),
 			channels: func(find gateway.Channels) gateway.Channels {
 				return func(ctx context.Context, p string, ch pay.Channel) (channel.Channel, error) {
 					c, err := find(ctx, p, ch)
@@ -168,11 +179,6 @@ func TestLateApprovalInTheMiddleOfAReverseLeavesNoCharge(t *testing.T) {
 	})
 }
 
-func withReverseFrom(p pay.Profile, d time.Duration) pay.Profile {
-	p.ReverseFrom = d
-	return p
-}
-
 func TestLostAnswersEndInTheWalletsTruth(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -190,7 +196,8 @@ func TestLostAnswersEndInTheWalletsTruth(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			both(t, func(t *testing.T, ch pay.Channel) {
+			both(t, func(b bubble) {
+				t, ch := b.T, b.ch
 				h := newHouse(t, options{})
 				if err := h.box.AddFault(sandbox.Fault{Scenario: tt.scenario, Count: 1}); err != nil {
 					t.Fatal(err)
@@ -231,12 +238,12 @@ func TestSameNumberNeverChargesTwice(t *testing.T) {
 		if err != nil || again.State != pay.PAID {
 			t.Errorf("replay = %s, %v; want the paid order", again.State, err)
 		}
-		changed := map[string]func(*gateway.MicroPay){
+		others := map[string]func(*gateway.MicroPay){
 			"amount": func(m *gateway.MicroPay) { m.Total = 101 },
 			"code":   func(m *gateway.MicroPay) { m.AuthCode = secret.New(h.code(pay.Wxpay, "").AuthCode) },
 			"device": func(m *gateway.MicroPay) { m.DeviceID = "till-2" },
 		}
-		for name, change := range changed {
+		for name, change := range others {
 			other := in
 			change(&other)
 			if _, err := h.gw.MicroPay(t.Context(), h.merchant, other); !errors.Is(err, pay.ErrConflict) {

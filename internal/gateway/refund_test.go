@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,14 +30,19 @@ func (h *house) jobs() []jobs.Job {
 	return list
 }
 
-// noSpacing turns off the pause between refunds of one order.
-func noSpacing() map[pay.Channel]pay.Profile {
-	ps := map[pay.Channel]pay.Profile{}
-	for ch, p := range pay.Profiles {
-		p.RefundSpacing = 0
+// changed returns the preset profiles with a change.
+func changed(change func(*pay.Profile)) map[pay.Channel]pay.Profile {
+	ps := maps.Clone(pay.Profiles)
+	for ch, p := range ps {
+		change(&p)
 		ps[ch] = p
 	}
 	return ps
+}
+
+// noSpacing turns off the pause between refunds of one order.
+func noSpacing() map[pay.Channel]pay.Profile {
+	return changed(func(p *pay.Profile) { p.RefundSpacing = 0 })
 }
 
 func code(err error) string {
@@ -50,7 +56,8 @@ func code(err error) string {
 // 0.02 more, refund the last 0.01.
 func TestAcceptanceAmounts(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		h := newHouse(t, options{profiles: noSpacing()})
 		o, err := h.pay(ch, 2, "")
 		if err != nil {
@@ -91,7 +98,8 @@ func TestAcceptanceAmounts(t *testing.T) {
 
 func TestSecondRefundWaitsForTheWalletsPause(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		h := newHouse(t, options{})
 		o, err := h.pay(ch, 100, "")
 		if err != nil {
@@ -121,7 +129,8 @@ func TestLostRefundAnswersNeverRefundTwice(t *testing.T) {
 	for _, scenario := range []string{"drop_before", "drop_after", "syserr_committed", "syserr_uncommitted", "bad_sign", "truncated_body"} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
-			both(t, func(t *testing.T, ch pay.Channel) {
+			both(t, func(b bubble) {
+				t, ch := b.T, b.ch
 				h := newHouse(t, options{})
 				o, err := h.pay(ch, 100, "")
 				if err != nil {
@@ -145,7 +154,8 @@ func TestLostRefundAnswersNeverRefundTwice(t *testing.T) {
 
 func TestRefusedRefundFreesItsReservation(t *testing.T) {
 	t.Parallel()
-	both(t, func(t *testing.T, ch pay.Channel) {
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
 		h := newHouse(t, options{})
 		o, err := h.pay(ch, 100, "")
 		if err != nil {
