@@ -177,10 +177,10 @@ func (c *payCmd) tell(e env, res cpay.Result) error {
 	case cpay.StatePaid, cpay.StateRefunded:
 		_, _ = fmt.Fprintf(e.stdout, "✔ %s\n", res.Tell)
 		return nil
-	case cpay.StateDeclined, cpay.StateNotOurs:
+	case cpay.StateDeclined:
 		_, _ = fmt.Fprintf(e.stdout, "✘ %s\n", res.Tell)
 		return &exitError{code: exitDeclined}
-	case cpay.StateUnknown, cpay.StateWaiting:
+	case cpay.StateUnknown, cpay.StateWaiting, cpay.StateNotOurs: // 407 may be this very sale: look before charging again
 	}
 	_, _ = fmt.Fprintf(e.stdout, "？ %s\n  订单号 %s\n", res.Tell, c.Order)
 	return &exitError{code: exitUnknown}
