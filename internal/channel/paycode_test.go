@@ -105,6 +105,9 @@ func TestTextsAreFitToShow(t *testing.T) {
 	if got := CleanCode(strings.Repeat("A", 100)); len(got) != 64 {
 		t.Errorf("a long code has %d bytes, want 64", len(got))
 	}
+	if Fitting("S1", 2) != "S1" || Fitting("S12", 2) != "" {
+		t.Error("Fitting must keep a number whole or leave it out")
+	}
 	if got := CutRunes("钱钱钱", 2); got != "钱钱" {
 		t.Errorf("CutRunes = %q, want two characters", got)
 	}

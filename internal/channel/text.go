@@ -78,3 +78,12 @@ func CutBytes(s string, limit int) string {
 	}
 	return s[:limit]
 }
+
+// Fitting returns an optional number of ours if the wallet's field of limit
+// bytes can hold it, and "" otherwise: a cut number would name something else.
+func Fitting(s string, limit int) string {
+	if len(s) > limit {
+		return ""
+	}
+	return s
+}

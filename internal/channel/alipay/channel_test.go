@@ -124,7 +124,7 @@ func TestStatesCarryWhatTheyMean(t *testing.T) {
 		},
 		{
 			"closed after another payment", merge(paid, fieldsOf{"trade_status": "TRADE_CLOSED", "total_amount": "0.05"}),
-			pay.Outcome{Kind: pay.Unknown, Alert: true, Code: "TRADE_CLOSED", Text: differs("").Text},
+			pay.Outcome{Kind: pay.Unknown, Alert: true, Differs: true, Code: "TRADE_CLOSED", Text: differs("").Text},
 		},
 		{
 			"unpaid of nobody",
@@ -217,6 +217,7 @@ func TestRefundsReadFundChange(t *testing.T) {
 		want   pay.Outcome
 	}{
 		{"nothing moved", fieldsOf{"fund_change": "N"}, pay.Outcome{Kind: pay.Unknown, Next: pay.NextQueryFirst, Verified: true}},
+		{"nothing moved so far", fieldsOf{"fund_change": "N", "refund_fee": "0.00"}, pay.Outcome{Kind: pay.Unknown, Next: pay.NextQueryFirst, Verified: true}},
 		{"no fund_change", fieldsOf{"fund_change": ""}, unlisted},
 		{"less than ours", fieldsOf{"refund_fee": "4.99"}, mismatch},
 		{"more than the order", fieldsOf{"refund_fee": "12.01"}, mismatch},

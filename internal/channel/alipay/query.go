@@ -20,7 +20,7 @@ func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome
 		return out
 	}
 	state := m.get("trade_status")
-	if !sameOrder(m, r) {
+	if !sameOrder(m, r) && tradeStates.Find(state).Class != channel.ClassPaid {
 		return differs(state)
 	}
 	return stateOutcome(m, r, "send_pay_date")
@@ -36,9 +36,9 @@ func stateOutcome(m members, r channel.OrderRequest, paidAt string) pay.Outcome 
 	if out.Kind != pay.Paid && !out.Returned {
 		return out
 	}
-	p, ok := payment(m, r, paidAt)
+	p, misfit, ok := payment(m, r, paidAt, state)
 	if !ok {
-		return differs(state)
+		return misfit
 	}
 	p.Finished = state == "TRADE_FINISHED"
 	out.Payment = p

@@ -41,10 +41,11 @@ func (c *Channel) Refund(ctx context.Context, r channel.RefundRequest) channel.R
 	if !ok {
 		return channel.RefundOutcome{Outcome: out}
 	}
-	// refund_fee is the sum of all refunds of the trade, so it can only be
-	// held between this refund and the whole order.
+	// refund_fee is the sum of all refunds of the trade that moved money, so it
+	// can only be held between this refund, if it moved, and the whole order.
 	sum, ok := readYuan(m.get("refund_fee"))
-	if !sameOrder(m, r.OrderRequest) || m.get("refund_fee") != "" && (!ok || sum < r.Amount || sum > r.Total) {
+	moved := m.get("fund_change") == "Y"
+	if !sameOrder(m, r.OrderRequest) || m.get("refund_fee") != "" && (!ok || sum > r.Total || moved && sum < r.Amount) {
 		return channel.RefundOutcome{Outcome: differs(codeSuccess)}
 	}
 	switch m.get("fund_change") {

@@ -58,9 +58,9 @@ func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 		Subject:            subject(r.Body),
 		TotalAmount:        r.Total.String(),
 		SellerID:           r.Merchant.SellerID,
-		StoreID:            fitting(r.ShopID, maxStore),
-		OperatorID:         fitting(r.StaffID, maxOperator),
-		TerminalID:         fitting(r.DeviceID, maxTerminal),
+		StoreID:            channel.Fitting(r.ShopID, maxStore),
+		OperatorID:         channel.Fitting(r.StaffID, maxOperator),
+		TerminalID:         channel.Fitting(r.DeviceID, maxTerminal),
 		DisablePayChannels: r.DisablePayChannels,
 		TimeoutExpress:     minutes(r.Start, r.Expire),
 	}
@@ -80,22 +80,27 @@ func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 	if !ok {
 		return out
 	}
-	payment, ok := payment(answer, r.OrderRequest, "gmt_payment")
+	payment, misfit, ok := payment(answer, r.OrderRequest, "gmt_payment", codeSuccess)
 	if !ok {
-		return differs(codeSuccess)
+		return misfit
 	}
 	return pay.Outcome{Kind: pay.Paid, Verified: true, Code: codeSuccess, Payment: payment}
 }
 
 // payment reads the wallet's account of a payment. It is not ok unless the
 // order number and the amount are there and ours, and what is said of the
-// currency and the seller is ours too.
-func payment(m members, r channel.OrderRequest, paidAt string) (pay.Payment, bool) {
-	total, ok := readYuan(m.get("total_amount"))
-	if !ok || total != r.Total || !sameOrder(m, r) {
-		return pay.Payment{}, false
+// currency and the seller is ours too; misfit is the outcome then. Only an
+// amount that is there and another is said to differ: an answer that leaves it
+// out reports nobody's payment.
+func payment(m members, r channel.OrderRequest, paidAt, code string) (p pay.Payment, misfit pay.Outcome, ok bool) {
+	total, readable := readYuan(m.get("total_amount"))
+	another := readable && total != r.Total || !optional(m, "trans_currency", "CNY")
+	if another || !readable || !sameOrder(m, r) {
+		misfit = differs(code)
+		misfit.Differs = another && m.get("out_trade_no") == r.OutTradeNo
+		return pay.Payment{}, misfit, false
 	}
-	p := pay.Payment{
+	p = pay.Payment{
 		TransactionID: m.get("trade_no"),
 		PaidAt:        readTime(m.get(paidAt)),
 		Total:         total,
@@ -106,31 +111,26 @@ func payment(m members, r channel.OrderRequest, paidAt string) (pay.Payment, boo
 	}
 	p.Settlement, _ = readYuan(m.get("receipt_amount"))
 	p.Cash, _ = readYuan(m.get("buyer_pay_amount"))
-	return p, true
+	return p, pay.Outcome{}, true
 }
 
 // sameOrder reports whether an answer is about our order. Answers name the
 // seller and the currency only sometimes.
 func sameOrder(m members, r channel.OrderRequest) bool {
-	seller, currency := m.get("seller_id"), m.get("trans_currency")
-	return m.get("out_trade_no") == r.OutTradeNo &&
-		(seller == "" || r.Merchant.SellerID == "" || seller == r.Merchant.SellerID) &&
-		(currency == "" || currency == "CNY")
+	return m.get("out_trade_no") == r.OutTradeNo && optional(m, "trans_currency", "CNY") &&
+		(r.Merchant.SellerID == "" || optional(m, "seller_id", r.Merchant.SellerID))
+}
+
+// optional reports whether a member is absent or as wanted.
+func optional(m members, name, want string) bool {
+	got := m.get(name)
+	return got == "" || got == want
 }
 
 // subject is what the customer reads. Alipay refuses / = & in it.
 func subject(body string) string {
 	body = strings.NewReplacer("/", " ", "=", " ", "&", " ").Replace(body)
 	return channel.CutRunes(body, maxSubject)
-}
-
-// fitting returns an optional number of ours if Alipay's field can hold it. A
-// cut number would name another shop.
-func fitting(s string, limit int) string {
-	if len(s) > limit {
-		return ""
-	}
-	return s
 }
 
 // minutes writes the time left as timeout_express: whole minutes, at least one

@@ -191,12 +191,16 @@ func lossOutcome(err error) pay.Outcome {
 // same reports whether the answer is about our account and merchant. The
 // numbers of a refusal may be left out; those of a success may not.
 func (c *Channel) same(m message, merchant channel.Merchant, success bool) bool {
-	fits := func(name, want string) bool {
-		got := m.get(name)
-		return got == want || got == "" && !success
+	if success && (m.get("mch_id") == "" || m.get("sub_mch_id") == "") {
+		return false
 	}
-	return fits("mch_id", c.mchID) && fits("sub_mch_id", merchant.SubMchID) &&
-		(m.get("appid") == "" || m.get("appid") == c.appID)
+	return optional(m, "appid", c.appID) && optional(m, "mch_id", c.mchID) && optional(m, "sub_mch_id", merchant.SubMchID)
+}
+
+// optional reports whether an element is absent or as wanted.
+func optional(m message, name, want string) bool {
+	got := m.get(name)
+	return got == "" || got == want
 }
 
 // ruled is the outcome of a verified answer by one line of a table.

@@ -143,7 +143,7 @@ func TestStatesCarryWhatTheyMean(t *testing.T) {
 		},
 		{
 			"revoked after another payment", merge(paid, fieldsOf{"trade_state": "REVOKED", "total_fee": "5"}),
-			pay.Outcome{Kind: pay.Unknown, Alert: true, Code: "REVOKED", Text: differs("").Text},
+			pay.Outcome{Kind: pay.Unknown, Alert: true, Differs: true, Code: "REVOKED", Text: differs("").Text},
 		},
 		{
 			"unpaid of somebody else",
@@ -152,7 +152,7 @@ func TestStatesCarryWhatTheyMean(t *testing.T) {
 		},
 		{
 			"paid, another amount", merge(paid, fieldsOf{"trade_state": "SUCCESS", "total_fee": "1"}),
-			pay.Outcome{Kind: pay.Unknown, Alert: true, Code: "SUCCESS", Text: differs("").Text},
+			pay.Outcome{Kind: pay.Unknown, Alert: true, Differs: true, Code: "SUCCESS", Text: differs("").Text},
 		},
 	} {
 		ch, _ := play(t, SignMD5, func(request) fieldsOf { return merge(common, c.answer) })

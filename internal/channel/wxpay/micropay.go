@@ -13,6 +13,7 @@ import (
 const (
 	maxBody      = 127 // bytes; the 2025 text says 127, older ones 128
 	maxSceneInfo = 256 // bytes
+	maxDevice    = 32
 )
 
 // noAddress is sent as the terminal's address when the caller knows none: the
@@ -23,10 +24,10 @@ const noAddress = "127.0.0.1"
 // (channel.Poster). It implements channel.Channel.
 func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 	var m message
-	m.set("device_info", sendable(r.DeviceID))
-	m.set("body", channel.CutBytes(sendable(r.Body), maxBody))
-	m.set("detail", sendable(r.Detail))
-	m.set("attach", sendable(r.Attach))
+	m.set("device_info", channel.Fitting(r.DeviceID, maxDevice))
+	m.set("body", channel.CutBytes(r.Body, maxBody))
+	m.set("detail", r.Detail)
+	m.set("attach", r.Attach)
 	m.set("out_trade_no", r.OutTradeNo)
 	m.set("total_fee", wireFen(r.Total))
 	m.set("fee_type", r.Currency)
@@ -34,7 +35,7 @@ func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 	if r.ClientIP == "" {
 		m.set("spbill_create_ip", noAddress)
 	}
-	m.set("goods_tag", sendable(r.GoodsTag))
+	m.set("goods_tag", r.GoodsTag)
 	m.set("limit_pay", r.LimitPay)
 	m.set("time_start", wireBeijing(r.Start))
 	m.set("time_expire", wireBeijing(r.Expire))
@@ -48,25 +49,27 @@ func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 	if answer.get("result_code") != "SUCCESS" {
 		return c.refused(answer, callPay, r.OrderRequest)
 	}
-	payment, ok := c.payment(answer, r.OrderRequest)
+	payment, misfit, ok := c.payment(answer, r.OrderRequest, "SUCCESS")
 	if !ok {
-		return differs(answer.get("result_code"))
+		return misfit
 	}
 	return pay.Outcome{Kind: pay.Paid, Verified: true, Code: "SUCCESS", Payment: payment}
 }
 
 // payment reads the wallet's account of a payment. It is not ok unless the
 // merchant, the order number, the currency and the amount are all there and
-// all ours.
-func (c *Channel) payment(m message, r channel.OrderRequest) (pay.Payment, bool) {
-	total, ok := readFen(m, "total_fee")
-	if !ok || total != r.Total || !c.same(m, r.Merchant, true) || m.get("out_trade_no") != r.OutTradeNo ||
-		m.get("fee_type") != "" && m.get("fee_type") != "CNY" {
-		return pay.Payment{}, false
+// all ours; misfit is the outcome then. Only what is there and another's is
+// said to differ: an answer that leaves something out reports nobody's payment.
+func (c *Channel) payment(m message, r channel.OrderRequest, code string) (p pay.Payment, misfit pay.Outcome, ok bool) {
+	total, readable := readFen(m, "total_fee")
+	another := readable && total != r.Total || !optional(m, "fee_type", "CNY") ||
+		!optional(m, "mch_id", c.mchID) || !optional(m, "sub_mch_id", r.Merchant.SubMchID)
+	if another || !readable || !c.same(m, r.Merchant, true) || m.get("out_trade_no") != r.OutTradeNo {
+		misfit = differs(code)
+		misfit.Differs = another && m.get("out_trade_no") == r.OutTradeNo
+		return pay.Payment{}, misfit, false
 	}
-	p := paymentOf(m)
-	p.Total = total
-	return p, true
+	return paymentOf(m), pay.Outcome{}, true
 }
 
 // paymentOf reads the fields of a payment that need no comparison.
@@ -96,7 +99,7 @@ func sceneInfo(shopID string) string {
 	}
 	text, err := json.Marshal(struct {
 		Store store `json:"store_info"`
-	}{store{ID: sendable(shopID)}})
+	}{store{ID: shopID}})
 	if err != nil || len(text) > maxSceneInfo {
 		return "" // an optional hint
 	}

@@ -26,15 +26,15 @@ func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome
 // state classifies a trade_state (upstreams.md §2.4).
 func (c *Channel) state(m message, r channel.OrderRequest) pay.Outcome {
 	state := m.get("trade_state")
-	if !c.same(m, r.Merchant, true) || m.get("out_trade_no") != r.OutTradeNo {
+	out := ruled(queryStates.Find(state), state, m.get("trade_state_desc"))
+	if out.Kind != pay.Paid && (!c.same(m, r.Merchant, true) || m.get("out_trade_no") != r.OutTradeNo) {
 		return differs(state)
 	}
-	out := ruled(queryStates.Find(state), state, m.get("trade_state_desc"))
 	switch out.Kind {
 	case pay.Paid:
-		payment, ok := c.payment(m, r)
+		payment, misfit, ok := c.payment(m, r, state)
 		if !ok {
-			return differs(state)
+			return misfit
 		}
 		out.Payment = payment
 		out.Payment.RefundState = state == "REFUND"
@@ -44,9 +44,9 @@ func (c *Channel) state(m message, r channel.OrderRequest) pay.Outcome {
 		if !wasPaid(m) {
 			break
 		}
-		payment, ok := c.payment(m, r)
+		payment, misfit, ok := c.payment(m, r, state)
 		if !ok {
-			return differs(state)
+			return misfit
 		}
 		out.Payment, out.Returned = payment, true
 	case pay.Waiting, pay.Unknown:

@@ -23,7 +23,7 @@ func (c *Channel) Refund(ctx context.Context, r channel.RefundRequest) channel.R
 	m.set("out_refund_no", r.OutRefundNo)
 	m.set("total_fee", wireFen(r.Total))
 	m.set("refund_fee", wireFen(r.Amount))
-	m.set("refund_desc", channel.CutRunes(sendable(r.Reason), maxReason))
+	m.set("refund_desc", channel.CutRunes(r.Reason, maxReason))
 	m.set("refund_account", r.Account)
 	answer, out, ok := c.send(ctx, callRefund, r.Merchant, m)
 	if !ok {

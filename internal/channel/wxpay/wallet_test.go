@@ -56,7 +56,7 @@ type fieldsOf map[string]string
 // play starts a wallet that answers with what answer returns, and a channel to it.
 func play(t *testing.T, signType SignType, answer func(r request) fieldsOf) (*Channel, *wallet) {
 	t.Helper()
-	w := &wallet{signType: signType, requests: make(chan request, 100)}
+	w := &wallet{signType: signType, requests: make(chan request, 1000)}
 	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		m, err := parseMessage(body, "xml")

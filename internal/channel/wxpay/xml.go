@@ -29,9 +29,10 @@ type message struct {
 // upstream does not tell apart.
 func (m *message) get(name string) string { return m.values[name] }
 
-// set adds an element unless its value is empty: empty values are not signed,
-// and WeChat refuses some of them.
+// set adds an element, without what XML cannot carry, unless its value is
+// empty: empty values are not signed, and WeChat refuses some of them.
 func (m *message) set(name, value string) {
+	value = sendable(value)
 	if value == "" {
 		return
 	}

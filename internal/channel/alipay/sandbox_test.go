@@ -1,0 +1,70 @@
+package alipay
+
+import (
+	"strings"
+	"testing"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/channel/channeltest"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/sandbox"
+	"cloudpay/internal/secret"
+)
+
+func TestTheSandboxIsServed(t *testing.T) {
+	t.Parallel()
+	channeltest.Run(t, channeltest.Adapter{
+		Wallet: sandbox.Alipay,
+		New: func(b *channeltest.Bench) (channel.Channel, error) {
+			a := b.Provider.Alipay
+			return New(Config{
+				GatewayURL: b.URL + "/gateway.do", RootCAs: b.Roots, AppID: a.AppID, AppPrivateKeyPEM: secret.New(a.AppPrivateKeyPEM),
+				AlipayPublicKeyPEM: a.AlipayPublicKeyPEM, Now: b.Now,
+			})
+		},
+		Charge: func(b *channeltest.Bench, code string) channel.PayRequest {
+			m := b.Provider.Alipay.Merchants[0]
+			return channel.PayRequest{
+				OrderRequest: channel.OrderRequest{Merchant: channel.Merchant{AppAuthToken: secret.New(m.AppAuthToken), SellerID: m.UserID}},
+				AuthCode:     secret.New(code), Body: "测试/商品 <a&b> 50%", ShopID: "S1", DeviceID: "D1", StaffID: "E1",
+			}
+		},
+		Codes: listedCodes(t),
+	})
+}
+
+// listedCodes are the shared list's sub_codes, top-level codes and states.
+func listedCodes(t *testing.T) []channeltest.Listed {
+	t.Helper()
+	file, call := readVectors(t)
+	endpoints := map[string]string{
+		callPay.method: sandbox.EndpointPay, callQuery.method: sandbox.EndpointQuery, callCancel.method: sandbox.EndpointReverse,
+		callClose.method: sandbox.EndpointClose, callRefund.method: sandbox.EndpointRefund, callQueryRefund.method: sandbox.EndpointRefundQuery,
+	}
+	var list []channeltest.Listed
+	for _, one := range calls {
+		endpoint := endpoints[one.method]
+		for _, r := range call(one.method).SubCodes {
+			list = append(list, channeltest.Listed{Endpoint: endpoint, Code: strings.ReplaceAll(r.Code, "*", "X"), Want: r.outcome()})
+		}
+		list = append(list, channeltest.Listed{Endpoint: endpoint, Code: "ACQ.A_CODE_OF_LATER", Want: unlisted})
+		for _, r := range file.TopLevel {
+			want := r.outcome()
+			switch {
+			case r.Code == codeSuccess:
+				continue
+			case r.Code == codeBusiness, r.Code == codeWaiting && !one.waits:
+				want = unlisted
+			case one.question && r.Class == channel.ClassDeclined:
+				want.Kind, want.Next = pay.Unknown, pay.NextOperator
+			}
+			list = append(list, channeltest.Listed{Endpoint: endpoint, Code: r.Code, Want: want})
+		}
+	}
+	for _, r := range call(callQuery.method).States {
+		want := r.outcome()
+		want.Returned = r.TradeStatus == "TRADE_CLOSED" // of an order that was paid
+		list = append(list, channeltest.Listed{Endpoint: sandbox.EndpointQuery, State: r.TradeStatus, Want: want})
+	}
+	return list
+}
