@@ -90,6 +90,8 @@ type wxProvider struct {
 	merchants map[string]WeChatMerchant
 }
 
+// aliApp is an Alipay application: what verifies its requests, what signs the
+// answers to it, and its merchants by app_auth_token.
 type aliApp struct {
 	account   AlipayAccount
 	appKey    *rsa.PublicKey  // verifies requests
@@ -233,6 +235,7 @@ func numbered(n, width int) string {
 	return text
 }
 
+// privatePEM writes a private key as PKCS#8, the form both wallets hand out.
 func privatePEM(k *rsa.PrivateKey) string {
 	der, err := x509.MarshalPKCS8PrivateKey(k)
 	if err != nil {
@@ -241,6 +244,7 @@ func privatePEM(k *rsa.PrivateKey) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
+// publicPEM writes a public key as PKIX, the form Alipay's console shows.
 func publicPEM(k *rsa.PublicKey) string {
 	der, err := x509.MarshalPKIXPublicKey(k)
 	if err != nil {
@@ -249,6 +253,8 @@ func publicPEM(k *rsa.PublicKey) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
+// parsePrivate reads back what privatePEM wrote. Another kind of key means
+// that somebody edited the database.
 func parsePrivate(text string) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

@@ -6,7 +6,9 @@ import (
 	"strconv"
 )
 
-// aliRefund returns money. Without out_request_no it can only be the whole
+// aliRefund returns money, alipay.trade.refund. The money moves at once, which
+// is what fund_change=Y says; a repetition of the same out_request_no and
+// amount moves nothing and says fund_change=N. Without out_request_no it can only be the whole
 // amount, and the order number stands in (upstreams.md §4.4).
 func (s *Sandbox) aliRefund(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer, error) {
 	amount, ok := parseYuan(string(r.biz.RefundAmount))
@@ -36,7 +38,8 @@ func (s *Sandbox) aliRefund(ctx context.Context, tx *txn, r *aliRequest) (aliAns
 	return aliRefundAnswer(r, t, ref, result), nil
 }
 
-// aliRefundAnswer puts what became of a refund call into Alipay's words.
+// aliRefundAnswer puts what became of a refund call into Alipay's words
+// (upstreams.md §4.6).
 func aliRefundAnswer(r *aliRequest, t *trade, ref *refund, result refundResult) aliAnswer {
 	switch result {
 	case refundAccepted, refundRepeated:
@@ -89,6 +92,8 @@ func (s *Sandbox) aliRefundQuery(ctx context.Context, tx *txn, r *aliRequest) (a
 	if err != nil {
 		return aliAnswer{}, err
 	}
+	// The number is looked up among this trade's refunds: at Alipay it is
+	// unique within the trade only.
 	i := slices.IndexFunc(list, func(ref *refund) bool { return ref.outRefundNo == string(r.biz.OutRequestNo) })
 	if i < 0 || list[i].state != refundSuccess && r.eff.state == "" {
 		return aliAnswer{}, nil

@@ -33,7 +33,8 @@ type aliOp struct {
 	run      func(s *Sandbox, ctx context.Context, tx *txn, r *aliRequest) (aliAnswer, error)
 }
 
-// aliOps are the methods the sandbox plays.
+// aliOps are the methods the sandbox plays. There is one path for all of them:
+// the method is a parameter, and the answer's key is made from it.
 var aliOps = map[string]aliOp{
 	"alipay.trade.pay":                  {EndpointPay, (*Sandbox).aliPay},
 	"alipay.trade.query":                {EndpointQuery, (*Sandbox).aliQuery},
@@ -52,17 +53,20 @@ type aliRequest struct {
 	eff      *effect
 }
 
-// aliAnswer is an answer before it is signed. An empty code is 10000.
+// aliAnswer is an answer before it is signed. An empty code is 10000, which
+// means that the call was carried out; what that means for the money is told
+// by the fields (upstreams.md §4.3).
 type aliAnswer struct {
 	code, subCode, subText string
 	fields                 aliObject
 }
 
+// aliRefuse is a refusal under a top-level code of upstreams.md §4.3.
 func aliRefuse(code, subCode, subText string) aliAnswer {
 	return aliAnswer{code: code, subCode: subCode, subText: subText}
 }
 
-// failed is a business refusal.
+// failed is a business refusal: 40004, and a sub_code to decide by.
 func failed(subCode, subText string) aliAnswer { return aliRefuse("40004", subCode, subText) }
 
 // aliTexts are the msg of the top-level codes (upstreams.md §4.3).
@@ -109,12 +113,14 @@ func aliSignText(params map[string]string) string {
 	return strings.Join(parts, "&")
 }
 
+// rsa2Sign is SHA256withRSA, PKCS#1 v1.5, in base64 (sign_type RSA2).
 func rsa2Sign(key *rsa.PrivateKey, text []byte) (string, error) {
 	sum := sha256.Sum256(text)
 	sign, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
 	return base64.StdEncoding.EncodeToString(sign), err
 }
 
+// rsa2Verify checks an RSA2 signature. One that is not base64 is a wrong one.
 func rsa2Verify(key *rsa.PublicKey, text []byte, sign string) bool {
 	raw, err := base64.StdEncoding.DecodeString(sign)
 	if err != nil {
@@ -165,8 +171,11 @@ func (s *Sandbox) serveAlipay(w http.ResponseWriter, r *http.Request) {
 	s.sendAli(w, r, req, answer)
 }
 
-// checkAli authenticates a call. Until the application is known a refusal
-// cannot be signed, and sendAli leaves req.app nil unsigned.
+// checkAli authenticates a call, in upstream's order: method, application,
+// then everything about the request, then the signature, then the merchant's
+// authorisation. Until the application is known a refusal cannot be signed,
+// and sendAli sends it bare. An application's token is good for that
+// application only: a merchant of another provider is refused.
 func (s *Sandbox) checkAli(req *aliRequest) (aliOp, aliAnswer) {
 	p := req.params
 	if p["method"] == "" {
@@ -211,7 +220,8 @@ func (s *Sandbox) checkAli(req *aliRequest) (aliOp, aliAnswer) {
 	return op, aliAnswer{}
 }
 
-// runAli carries a call out in one transaction, on disk when it returns.
+// runAli carries a call out in one transaction, on disk when it returns. An
+// error means that the sandbox could not, and that nothing was committed.
 func (s *Sandbox) runAli(ctx context.Context, op aliOp, req *aliRequest) (aliAnswer, error) {
 	if req.eff.tokenRevoked {
 		return aliRefuse("20001", "aop.invalid-app-auth-token", "应用授权令牌已失效"), nil
@@ -242,6 +252,8 @@ func (s *Sandbox) sendAli(w http.ResponseWriter, r *http.Request, req *aliReques
 			key = f.key
 		}
 	}
+	// What is forced or tampered with is decided before the bytes are fixed;
+	// afterwards nothing may write the object anew.
 	object := answer.object()
 	signed := object.encode()
 	body := []byte("{" + jsonText(key) + ":" + string(signed))
@@ -262,7 +274,8 @@ func (s *Sandbox) sendAli(w http.ResponseWriter, r *http.Request, req *aliReques
 	s.deliver(w, r, req.eff, append(body, '}'), "text/html;charset=utf-8")
 }
 
-// forcedAli is the answer a fault puts in place of the true one.
+// forcedAli is the answer a fault puts in place of the true one. The cancel
+// that asks to be repeated names its trade, as the true one does.
 func forcedAli(f *forcedAnswer, req *aliRequest) aliAnswer {
 	if f.retry {
 		var out aliAnswer
@@ -309,6 +322,7 @@ func (o aliObject) with(name, value string) aliObject {
 // withRaw appends a member whose value is JSON already.
 func (o aliObject) withRaw(name, raw string) aliObject { return append(o, aliMember{name, raw}) }
 
+// encode writes the object. Its bytes are what is signed and what is sent.
 func (o aliObject) encode() []byte {
 	parts := make([]string, len(o))
 	for i, m := range o {

@@ -58,6 +58,8 @@ type aliBiz struct {
 	QueryOptions   []string `json:"query_options"`
 }
 
+// parseAliBiz reads biz_content. That it is missing or not JSON is refused by
+// the gateway; that a member is missing, by the call itself.
 func parseAliBiz(text string) (aliBiz, aliAnswer) {
 	var biz aliBiz
 	if text == "" {
@@ -92,9 +94,12 @@ func aliState(t *trade, now time.Time) string {
 	panic("sandbox: unknown trade state " + string(t.state))
 }
 
+// aliInvalid refuses a member of the content on the level of business.
 func aliInvalid(text string) aliAnswer { return failed("ACQ.INVALID_PARAMETER", text) }
 
-// aliPay charges the customer behind a payment code.
+// aliPay charges the customer behind a payment code, alipay.trade.pay. 10000
+// means charged; 10003 that the phone asks for the password, and then the
+// trade can already be queried as WAIT_BUYER_PAY (upstreams.md §4.4, §8.5).
 func (s *Sandbox) aliPay(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer, error) {
 	total, expireMS, refusal := checkAliPay(r.biz, tx.now)
 	if refusal.code != "" {
@@ -138,7 +143,10 @@ func (s *Sandbox) aliPay(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer
 	panic("sandbox: unknown result of a charge " + strconv.Itoa(int(result)))
 }
 
-// checkAliPay looks at what trade.pay alone requires.
+// checkAliPay looks at what trade.pay alone requires and reads the amount and
+// the expiry. Of the two ways to give an expiry time_expire, the absolute one,
+// wins. An expiry that has passed is refused by the charge, after the number
+// was looked at.
 func checkAliPay(b aliBiz, now time.Time) (total Fen, expireMS int64, refusal aliAnswer) {
 	total, ok := parseYuan(string(b.TotalAmount))
 	subject := string(b.Subject)
@@ -191,13 +199,15 @@ func parseTimeout(text string, now time.Time) (time.Duration, bool) {
 	return life, life > 0 && life <= maxAliTimeout
 }
 
-// aliContext is what a repeated trade.pay must equal: all but the code.
+// aliContext is what a repeated trade.pay must equal: all but the code. The
+// amount is compared as money, so 1 and 1.00 are the same.
 func aliContext(b aliBiz, total Fen) string {
 	sum := sha256.Sum256([]byte(total.Yuan() + "\n" + string(b.Subject) + "\n" + string(b.StoreID) + "\n" + string(b.TerminalID)))
 	return hex.EncodeToString(sum[:16])
 }
 
-// aliBuyer is the head of every answer about a trade.
+// aliBuyer is the head of every answer about a trade: its numbers and its
+// buyer. A trade nobody tried to pay has no buyer.
 func aliBuyer(r *aliRequest, t *trade) aliObject {
 	var o aliObject
 	o = o.with("trade_no", t.tradeNo)
@@ -222,7 +232,8 @@ func (o aliObject) withMoney(t *trade) aliObject {
 		withRaw("fund_bill_list", `[{"fund_channel":"ALIPAYACCOUNT","amount":`+jsonText(yuan)+`}]`)
 }
 
-// aliFind finds the trade a call names, trade_no first.
+// aliFind finds the trade a call names, trade_no first, under the merchant of
+// the token only. A nil trade with an empty refusal means there is none.
 func (s *Sandbox) aliFind(ctx context.Context, tx *txn, r *aliRequest) (*trade, aliAnswer, error) {
 	if r.biz.TradeNo == "" && r.biz.OutTradeNo == "" {
 		return nil, aliInvalid(aliNumberNeeds), nil
@@ -231,7 +242,9 @@ func (s *Sandbox) aliFind(ctx context.Context, tx *txn, r *aliRequest) (*trade, 
 	return t, aliAnswer{}, err
 }
 
-// aliQuery tells the state of a trade, or what a fault makes it say.
+// aliQuery tells the state of a trade, alipay.trade.query, or what a fault
+// makes it say. A trade that was paid keeps its pay date for ever: that is how
+// a TRADE_CLOSED that held money differs from one that never did.
 func (s *Sandbox) aliQuery(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer, error) {
 	t, refusal, err := s.aliFind(ctx, tx, r)
 	if err != nil || refusal.code != "" {
@@ -260,8 +273,10 @@ func (s *Sandbox) aliQuery(ctx context.Context, tx *txn, r *aliRequest) (aliAnsw
 	return out, nil
 }
 
-// aliCancel undoes a payment (upstreams.md §4.6). A number never seen is
-// answered as done without an action.
+// aliCancel undoes a payment, alipay.trade.cancel (upstreams.md §4.6): an
+// unpaid trade is closed, one paid the same Beijing day returned in full. A
+// number never seen is answered as done without an action, and leaves no
+// tombstone: unlike WeChat's, Alipay's documents promise none.
 func (s *Sandbox) aliCancel(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer, error) {
 	t, refusal, err := s.aliFind(ctx, tx, r)
 	if err != nil || refusal.code != "" {
@@ -297,7 +312,8 @@ func (s *Sandbox) aliCancel(ctx context.Context, tx *txn, r *aliRequest) (aliAns
 	panic("sandbox: unknown result of a cancel " + strconv.Itoa(int(result)))
 }
 
-// aliClose closes a trade that waits for its buyer.
+// aliClose closes a trade that waits for its buyer, alipay.trade.close. Any
+// other trade refuses, also one that is closed already.
 func (s *Sandbox) aliClose(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer, error) {
 	t, refusal, err := s.aliFind(ctx, tx, r)
 	if err != nil || refusal.code != "" {

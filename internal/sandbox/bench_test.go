@@ -47,7 +47,7 @@ var noon = time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC)
 // written from upstreams.md and sharing nothing with the sandbox.
 type bench struct {
 	*sandbox.Sandbox
-	t       *testing.T
+	t       testing.TB
 	clock   *clock
 	config  sandbox.Config
 	wallet  *httptest.Server

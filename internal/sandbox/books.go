@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the database/sql driver named "sqlite"
@@ -66,21 +67,41 @@ CREATE TABLE IF NOT EXISTS fault_counts (  -- one row: how often a scenario was 
   scenario TEXT PRIMARY KEY, fired INTEGER NOT NULL) STRICT;
 `
 
+// maxGroup bounds how many calls share one commit, so that none of them waits
+// for an endless stream of others.
+const maxGroup = 256
+
+// errClosed is returned to calls that come after close.
+var errClosed = errors.New("the sandbox is closed")
+
 // books is the sandbox's database: one file, one connection, one writer at a
-// time. All methods but open and close must be called inside run.
+// time. Everything below mu is guarded by it.
 type books struct {
-	mu    sync.Mutex
-	db    *sql.DB
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	queued atomic.Int64 // callers waiting for mu who will run something
+	mu     sync.Mutex
+	db     *sql.DB
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	group  *group // the open transaction, nil when there is none
+	closed bool
 }
 
-// txn is one transaction with the one time everything in it happens at.
+// group is the calls that share one commit, and one fsync. done is closed
+// when it is on disk, or lost, which err tells.
+type group struct {
+	calls int
+	done  chan struct{}
+	err   error
+}
+
+// txn is one call's view of the books: a savepoint of the open transaction,
+// and the one time everything in it happens at.
 type txn struct {
 	b   *books
 	now time.Time
 }
 
+// nowMS is the transaction's time as the tables keep it.
 func (t *txn) nowMS() int64 { return t.now.UnixMilli() }
 
 // openBooks opens or creates dir/sandbox.db with mode 0600, because it holds
@@ -109,7 +130,7 @@ func openBooks(ctx context.Context, dir string) (*books, error) {
 	db.SetMaxOpenConns(1)
 	b := &books{db: db, stmts: map[string]*sql.Stmt{}}
 	if err := b.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open sandbox database %s: %w", path, err), b.close())
+		return nil, errors.Join(fmt.Errorf("open sandbox database %s: %w", path, err), b.close(ctx))
 	}
 	return b, nil
 }
@@ -139,15 +160,20 @@ func (b *books) prepare(ctx context.Context) error {
 		return fmt.Errorf("it is newer (%d) than this binary (%d); install a newer cloudpay or choose another directory",
 			version, schemaVersion)
 	}
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE;"+schema+"PRAGMA user_version = 1; COMMIT"); err != nil {
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE;"+schema+fmt.Sprintf("PRAGMA user_version = %d; COMMIT", schemaVersion)); err != nil {
 		return fmt.Errorf("%w; is another sandbox running on this directory?", err)
 	}
 	return nil
 }
 
-func (b *books) close() error {
+// close commits what is under way and closes the file.
+func (b *books) close(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.closed = true
+	if b.group != nil {
+		b.commit(context.WithoutCancel(ctx), b.group)
+	}
 	var errs []error
 	for _, st := range b.stmts {
 		errs = append(errs, st.Close())
@@ -159,32 +185,82 @@ func (b *books) close() error {
 	return errors.Join(append(errs, b.db.Close())...)
 }
 
-// run executes fn in one transaction and returns after it is on disk. Calls
-// are serialised, which is what makes an approval and a reverse exclude each
-// other. An error from fn rolls everything back. The caller's cancellation is
-// ignored: a wallet does not stop because the till hung up.
-func (b *books) run(ctx context.Context, now func() time.Time, fn func(ctx context.Context, tx *txn) error) (err error) {
+// run executes fn alone and returns after what it wrote is on disk. Calls are
+// serialised, which is what makes an approval and a reverse exclude each
+// other; those that queued up meanwhile share the commit, which is what makes
+// a slow disk bearable. An error from fn takes back what fn wrote and nothing
+// else. The caller's cancellation is ignored: a wallet does not stop because
+// the till hung up.
+func (b *books) run(ctx context.Context, now func() time.Time, fn func(ctx context.Context, tx *txn) error) error {
 	ctx = context.WithoutCancel(ctx)
+	b.queued.Add(1)
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	tx := &txn{b: b, now: now().UTC().Truncate(time.Millisecond)}
-	if err := tx.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	b.queued.Add(-1)
+	g, err := b.join(ctx)
+	if err != nil {
+		b.mu.Unlock()
+		return err
+	}
+	func() {
+		defer b.mu.Unlock()
+		defer b.settle(ctx, g) // also when fn panics: others may be in the group
+		err = b.attempt(ctx, &txn{b: b, now: now().UTC().Truncate(time.Millisecond)}, fn)
+	}()
+	<-g.done
+	return errors.Join(err, g.err)
+}
+
+// join enters the open group, or opens one.
+func (b *books) join(ctx context.Context) (*group, error) {
+	if b.closed {
+		return nil, errClosed
+	}
+	if b.group == nil {
+		if err := (&txn{b: b}).exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+			return nil, fmt.Errorf("begin: %w", err)
+		}
+		b.group = &group{done: make(chan struct{})}
+	}
+	b.group.calls++
+	return b.group, nil
+}
+
+// attempt runs fn under a savepoint.
+func (b *books) attempt(ctx context.Context, tx *txn, fn func(ctx context.Context, tx *txn) error) (err error) {
+	if err := tx.exec(ctx, "SAVEPOINT call"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	committed := false
-	defer func() { // also when fn panics, so that the next call finds a clean connection
-		if !committed {
-			err = errors.Join(err, tx.exec(ctx, "ROLLBACK"))
+	kept := false
+	defer func() { // also when fn panics
+		if !kept {
+			err = errors.Join(err, tx.exec(ctx, "ROLLBACK TO call"), tx.exec(ctx, "RELEASE call"))
 		}
 	}()
 	if err := fn(ctx, tx); err != nil {
 		return err
 	}
-	if err := tx.exec(ctx, "COMMIT"); err != nil {
-		return fmt.Errorf("commit: %w", err)
+	kept = true
+	return tx.exec(ctx, "RELEASE call")
+}
+
+// settle commits the group unless somebody is queued who will join it and
+// settle in turn. There is no timer: a caller who is alone commits at once.
+func (b *books) settle(ctx context.Context, g *group) {
+	if b.queued.Load() > 0 && g.calls < maxGroup {
+		return
 	}
-	committed = true
-	return nil
+	b.commit(ctx, g)
+}
+
+// commit puts a group on disk and lets its calls answer. After a failure none
+// of them may, because nothing they wrote is known to last.
+func (b *books) commit(ctx context.Context, g *group) {
+	tx := &txn{b: b}
+	if err := tx.exec(ctx, "COMMIT"); err != nil {
+		g.err = errors.Join(fmt.Errorf("commit: %w", err), tx.exec(ctx, "ROLLBACK"))
+	}
+	b.group = nil
+	close(g.done)
 }
 
 // prepared is what a transaction does with a statement the books keep open.
@@ -208,6 +284,7 @@ func (t *txn) stmt(ctx context.Context, query string) (prepared, error) {
 	return st, nil
 }
 
+// exec runs a statement for its effect.
 func (t *txn) exec(ctx context.Context, query string, args ...any) error {
 	st, err := t.stmt(ctx, query)
 	if err != nil {

@@ -32,6 +32,7 @@ var (
 // loopback.
 var serverNames = []string{"localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "openapi.alipay.com"}
 
+// newRSAKey makes a key; the runtime takes its randomness from the system.
 func newRSAKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, rsaBits) }
 
 // makeAuthority invents the certificate authority and the wallets' TLS
@@ -75,6 +76,7 @@ func (id *identity) signClient(mchID string, key crypto.PublicKey) (string, erro
 	return id.sign(client, key)
 }
 
+// sign lets our authority sign a certificate for a key.
 func (id *identity) sign(template *x509.Certificate, key crypto.PublicKey) (string, error) {
 	pair, err := tls.X509KeyPair([]byte(id.Accounts.CAPEM), []byte(id.CAKeyPEM))
 	if err != nil {
@@ -87,6 +89,8 @@ func (id *identity) sign(template *x509.Certificate, key crypto.PublicKey) (stri
 	return certPEM(der), nil
 }
 
+// certificate is the part all our certificates share. The serial is random, as
+// a certificate authority's must be.
 func certificate(name string) *x509.Certificate {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -98,10 +102,12 @@ func certificate(name string) *x509.Certificate {
 	}
 }
 
+// certPEM writes a certificate the way Config files and openssl read it.
 func certPEM(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
+// ecPEM writes an ECDSA key as PKCS#8.
 func ecPEM(k *ecdsa.PrivateKey) (string, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(k)
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), err

@@ -23,6 +23,7 @@ type payment struct {
 // own codes.
 type payResult int
 
+// The results of a pay call, whichever wallet it came to.
 const (
 	payDone          payResult = iota
 	payAsksPassword            // the dialogue is open on the customer's phone
@@ -39,7 +40,9 @@ const (
 	payExpired                 // the request's own expiry has passed
 )
 
-// charge tries to take the money. WeChat looks at the code before the number,
+// charge tries to take the money, and returns the trade it was tried on, which
+// is nil when the number stands for nothing yet. It commits with the caller's
+// transaction, so what it answers is what lasts. WeChat looks at the code before the number,
 // so that a repeated, already charged code is answered as used, which is a
 // trap every client meets (money.md §2); Alipay looks at an ended trade first.
 func (s *Sandbox) charge(ctx context.Context, tx *txn, p payment, eff *effect) (*trade, payResult, error) {
@@ -79,6 +82,7 @@ func (s *Sandbox) charge(ctx context.Context, tx *txn, p payment, eff *effect) (
 			return nil, 0, err
 		}
 	}
+	// The reverse's 15 seconds and 7 days count from the latest attempt.
 	t.customer, t.triedMS = customer, tx.nowMS()
 	result, err := s.take(ctx, tx, t, eff)
 	if err != nil {
@@ -87,7 +91,9 @@ func (s *Sandbox) charge(ctx context.Context, tx *txn, p payment, eff *effect) (
 	return t, result, tx.saveTrade(ctx, t)
 }
 
-// take opens the dialogue or moves the money.
+// take opens the dialogue or moves the money. What a fault wants later calls to
+// meet is marked on the trade first, so that it holds for a payment approved
+// only after a dialogue, too.
 func (s *Sandbox) take(ctx context.Context, tx *txn, t *trade, eff *effect) (payResult, error) {
 	eff.mark(t, tx.now)
 	ask, err := s.asksPassword(ctx, tx, t)
@@ -112,7 +118,9 @@ func (s *Sandbox) take(ctx context.Context, tx *txn, t *trade, eff *effect) (pay
 	return payDone, nil
 }
 
-// asksPassword applies the profile's rule to the customer's day.
+// asksPassword applies the profile's rule to the customer's day, which begins
+// at midnight in Beijing and counts every payment with the same wallet,
+// whether the password was asked for or not.
 func (s *Sandbox) asksPassword(ctx context.Context, tx *txn, t *trade) (bool, error) {
 	rule := passwordRules[s.c.Profile]
 	if t.total > rule.amount {
@@ -145,7 +153,8 @@ func (s *Sandbox) newTrade(ctx context.Context, tx *txn, p payment) (*trade, err
 	return t, tx.insertTrade(ctx, t)
 }
 
-// endedResult is the refusal of a pay call whose number is paid or ended.
+// endedResult is the refusal of a pay call whose number is paid or ended. It
+// must not be asked about an open trade.
 func endedResult(t *trade) payResult {
 	switch t.state {
 	case tradePaid:

@@ -24,6 +24,7 @@ var negativeTests = map[string]func(*effect){
 	"MICROPAY_ORDERREVERSED":  refusing("ORDERREVERSED"),
 }
 
+// refusing makes a case that answers a code and carries nothing out.
 func refusing(code string) func(*effect) {
 	return func(e *effect) { e.skip, e.forced = true, &forcedAnswer{code: code} }
 }

@@ -118,6 +118,7 @@ func readQuery(r *http.Request, allowed string) (string, error) {
 	return values.Get(allowed), nil
 }
 
+// postPayCode turns a phone to a fresh code: NewPayCode.
 func (s *Sandbox) postPayCode(r *http.Request) (int, any, error) {
 	var in struct {
 		Channel  string `json:"channel"`
@@ -127,9 +128,11 @@ func (s *Sandbox) postPayCode(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	code, err := s.NewPayCode(r.Context(), in.Channel, in.Customer)
-	return http.StatusCreated, code, err
+	return http.StatusOK, code, err
 }
 
+// postCustomer makes a customer. Without balance_fen it is the usual 10,000
+// yuan; a balance of 0 is a customer who cannot pay.
 func (s *Sandbox) postCustomer(r *http.Request) (int, any, error) {
 	in := struct {
 		ID      string `json:"id"`
@@ -139,14 +142,17 @@ func (s *Sandbox) postCustomer(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	c, err := s.NewCustomer(r.Context(), in.ID, in.Balance)
-	return http.StatusCreated, c, err
+	return http.StatusOK, c, err
 }
 
+// getCustomer shows the phone: balance and open dialogues.
 func (s *Sandbox) getCustomer(r *http.Request) (int, any, error) {
 	c, err := s.Customer(r.Context(), r.PathValue("id"))
 	return http.StatusOK, c, err
 }
 
+// postAnswer lets the customer answer the oldest dialogue, and tells which
+// trade that was and how it ended.
 func (s *Sandbox) postAnswer(r *http.Request) (int, any, error) {
 	var in struct {
 		Action string `json:"action"`
@@ -158,28 +164,34 @@ func (s *Sandbox) postAnswer(r *http.Request) (int, any, error) {
 	return http.StatusOK, t, err
 }
 
+// postFault adds a rule and answers it in normal form, with its id.
 func (s *Sandbox) postFault(r *http.Request) (int, any, error) {
 	var in Fault
 	if err := readControl(r, &in); err != nil {
 		return 0, nil, err
 	}
 	f, err := s.addFault(r.Context(), in)
-	return http.StatusCreated, f, err
+	return http.StatusOK, f, err
 }
 
+// getFaults lists the rules with how often each was seen and applied.
 func (s *Sandbox) getFaults(r *http.Request) (int, any, error) {
 	list, err := s.Faults(r.Context())
 	return http.StatusOK, map[string][]Fault{"faults": list}, err
 }
 
+// deleteFaults takes all rules away.
 func (s *Sandbox) deleteFaults(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, s.clearFaults(r.Context())
 }
 
+// getScenarios lists what a rule can name, so that a script need not guess.
 func (s *Sandbox) getScenarios(*http.Request) (int, any, error) {
 	return http.StatusOK, map[string]any{"scenarios": Scenarios(), "classic_amounts": ClassicAmounts()}, nil
 }
 
+// getTrades tells the truth about one order number, over both wallets and all
+// merchants, or about the newest trades.
 func (s *Sandbox) getTrades(r *http.Request) (int, any, error) {
 	outTradeNo, err := readQuery(r, "out_trade_no")
 	if err != nil {
@@ -189,6 +201,7 @@ func (s *Sandbox) getTrades(r *http.Request) (int, any, error) {
 	return http.StatusOK, map[string][]Trade{"trades": list}, err
 }
 
+// getTotals tells the truth about everything.
 func (s *Sandbox) getTotals(r *http.Request) (int, any, error) {
 	t, err := s.Totals(r.Context())
 	return http.StatusOK, t, err

@@ -34,7 +34,9 @@ func (s *Sandbox) wait(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// deliver sends an answer that is already on disk, with what befalls it.
+// deliver sends an answer that is already on disk, with what befalls it on the
+// way: it may come late, not at all, in part, or as something else. None of
+// that changes what happened.
 func (s *Sandbox) deliver(w http.ResponseWriter, r *http.Request, eff *effect, body []byte, contentType string) {
 	if eff.delay > 0 && !s.wait(r.Context(), eff.delay) || eff.lose {
 		panic(http.ErrAbortHandler)

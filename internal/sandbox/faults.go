@@ -135,7 +135,8 @@ func (p Params) wait(fallback time.Duration) time.Duration {
 // isCommitted says whether the call is carried out; the default is the nastier yes.
 func (p Params) isCommitted() bool { return p.Committed == nil || *p.Committed }
 
-// faultRule is a Fault at work.
+// faultRule is a Fault at work: with the scenario looked up and the generator
+// at the place its draws have brought it to.
 type faultRule struct {
 	Fault
 	scenario *Scenario
@@ -149,12 +150,14 @@ type faultBook struct {
 	rules []*faultRule
 }
 
+// snapshot copies the list, so that a reader does not meet a writer.
 func (b *faultBook) snapshot() []*faultRule {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.rules)
 }
 
+// replace puts a new list in place.
 func (b *faultBook) replace(rules []*faultRule) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -189,7 +192,9 @@ func (b *faultBook) load(ctx context.Context, tx *txn) error {
 	return err
 }
 
-// check finds what is wrong with a rule and puts its names in normal form.
+// check finds what is wrong with a rule and puts its names in normal form. A
+// rule that could never apply, or asks for what its scenario does not do, is a
+// mistake in a test and is refused rather than ignored.
 func (f *Fault) check() (*Scenario, error) {
 	sc := scenarioNamed(f.Scenario)
 	if sc == nil {
@@ -224,6 +229,8 @@ func (f *Fault) check() (*Scenario, error) {
 	return sc, nil
 }
 
+// checkNumbers bounds what is counted, drawn or waited for. The comparisons are
+// written so that NaN fails them.
 func (f *Fault) checkNumbers(sc *Scenario) error {
 	p, longest := f.Params, maxFaultState
 	if sc.holds {
@@ -259,6 +266,8 @@ func (s *Sandbox) AddFault(f Fault) error {
 	return err
 }
 
+// addFault is AddFault under the caller's context, returning the rule as it
+// stands.
 func (s *Sandbox) addFault(ctx context.Context, f Fault) (Fault, error) {
 	sc, err := f.check()
 	if err != nil {
@@ -315,6 +324,7 @@ func (s *Sandbox) Faults(ctx context.Context) ([]Fault, error) {
 // the counts.
 func (s *Sandbox) ClearFaults() error { return s.clearFaults(context.Background()) }
 
+// clearFaults is ClearFaults under the caller's context.
 func (s *Sandbox) clearFaults(ctx context.Context) error {
 	err := s.run(ctx, func(ctx context.Context, tx *txn) error {
 		s.faults.replace(nil)
@@ -336,8 +346,11 @@ type call struct {
 	header     string // Wechatpay-Negative-Test
 }
 
+// exhausted reports whether the rule has applied as often as it may.
 func (r *faultRule) exhausted() bool { return r.Count > 0 && r.Fired >= r.Count }
 
+// matches reports whether a call is one the rule is aimed at. It says nothing
+// about the dice: draw does.
 func (r *faultRule) matches(c call) bool {
 	if r.exhausted() || r.Channel != "" && r.Channel != c.channel || !slices.Contains(r.scenario.Channels, c.channel) {
 		return false
@@ -352,7 +365,8 @@ func (r *faultRule) matches(c call) bool {
 	return hit
 }
 
-// draw decides whether the rule applies to a call it matches.
+// draw decides whether the rule applies to a call it matches. Calls let pass by
+// skip draw no number, so that the sequence begins where the rule does.
 func (r *faultRule) draw() bool {
 	r.Seen++
 	if r.Seen <= r.Params.Skip {
@@ -417,13 +431,16 @@ func (t *txn) draw(ctx context.Context, r *faultRule) (bool, error) {
 	return true, t.countFault(ctx, r.Scenario)
 }
 
+// countFault counts one application of a scenario, for Totals. The count
+// outlives the rule.
 func (t *txn) countFault(ctx context.Context, scenario string) error {
 	return t.exec(ctx, "INSERT INTO fault_counts (scenario, fired) VALUES (?, 1) "+
 		"ON CONFLICT (scenario) DO UPDATE SET fired = fired + 1", scenario)
 }
 
 // mtlsRule looks for a require_mtls rule when a call lacks its certificate.
-// It reports whether the call may go on, or is to get the HTML page.
+// It reports whether the call may go on, or is to get the HTML page. It is
+// asked only then, so such a rule counts the calls whose fate it changed.
 func (s *Sandbox) mtlsRule(ctx context.Context, c call) (relaxed, page bool, err error) {
 	if len(s.faults.snapshot()) == 0 {
 		return false, false, nil

@@ -11,6 +11,7 @@ import (
 // creditKind says why money came back to a customer.
 type creditKind string
 
+// Why money came back.
 const (
 	creditRefund   creditKind = "refund"
 	creditReverse  creditKind = "reverse"
@@ -23,8 +24,10 @@ const maxTrades = 1000
 // errShort is returned by debit when the customer has too little money.
 var errShort = errors.New("balance too low")
 
-// debit takes the trade's total from its customer and marks it paid. This is
-// the only place where a customer loses money.
+// debit takes the trade's total from its customer and marks it paid, all in the
+// caller's transaction. errShort means that nothing was taken. This is the only
+// place where a customer loses money, and credit the only one where they get
+// any: the truth cannot be told past these two.
 func (s *Sandbox) debit(ctx context.Context, tx *txn, t *trade) error {
 	var balance Fen
 	found, err := tx.row(ctx, "SELECT balance FROM customers WHERE id = ?", []any{t.customer}, []any{&balance})

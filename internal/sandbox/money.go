@@ -57,6 +57,7 @@ func parseYuan(text string) (Fen, bool) {
 	return Fen(n), err == nil && n > 0 && Fen(n) <= maxTotal
 }
 
+// allDigits reports whether a text has ASCII digits only. The empty text has.
 func allDigits(s string) bool {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {

@@ -177,7 +177,8 @@ func (s *Sandbox) answerOldest(ctx context.Context, customer, action string) (Tr
 	return out, nil
 }
 
-// answer applies the customer's decision. Leaving the dialogue is PAYERROR at
+// answer applies the customer's decision to an open dialogue. An approval
+// without enough money behind it fails like a cancellation. Leaving the dialogue is PAYERROR at
 // WeChat; Alipay goes on waiting for a buyer (upstreams.md §8.4, §8.5).
 func (s *Sandbox) answer(ctx context.Context, tx *txn, t *trade, action string) error {
 	t.dialogMS = 0
@@ -221,6 +222,8 @@ func (s *Sandbox) ensureCustomer(ctx context.Context, tx *txn, id string) (strin
 	return tx.addCustomer(ctx, id, openingBalance)
 }
 
+// addCustomer makes a customer, inventing an id where none is given. The opening
+// balance is kept beside the balance, so that the books can be checked.
 func (t *txn) addCustomer(ctx context.Context, id string, balance Fen) (string, error) {
 	seq, err := t.next(ctx, "SELECT coalesce(max(seq), 0) + 1 FROM customers")
 	if err != nil {
@@ -236,6 +239,7 @@ func (t *txn) addCustomer(ctx context.Context, id string, balance Fen) (string, 
 		id, seq, balance, balance, t.nowMS())
 }
 
+// validCustomerID keeps ids fit for a URL path and a log line.
 func validCustomerID(id string) bool {
 	if id == "" || len(id) > maxCustomerID {
 		return false
@@ -248,6 +252,7 @@ func validCustomerID(id string) bool {
 	return true
 }
 
+// isAlnum reports whether c is an ASCII letter or digit.
 func isAlnum(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
@@ -281,6 +286,7 @@ func randomDigit(n byte) byte {
 // codeState says what a scanned code is worth to one wallet now.
 type codeState int
 
+// What a code is worth.
 const (
 	codeGood codeState = iota
 	codeUnknown

@@ -10,6 +10,7 @@ import (
 // refundState is where a refund stands.
 type refundState string
 
+// The states of a refund; all but the first are final.
 const (
 	refundProcessing refundState = "processing"
 	refundSuccess    refundState = "success"
@@ -37,9 +38,10 @@ type refund struct {
 	dueMS                 int64 // 0 while it is stuck
 }
 
-// refundResult is what became of a refund call.
+// refundResult is what became of a refund call. The first two are successes.
 type refundResult int
 
+// The results of a refund call.
 const (
 	refundAccepted refundResult = iota
 	refundRepeated              // the same refund as before: nothing moved
@@ -52,8 +54,10 @@ const (
 	refundTooSoon               // strict mode: too soon after the last one
 )
 
+// refundColumns are in the order that scan reads them.
 const refundColumns = "seq, trade, out_refund_no, refund_id, amount, state, fate, accepted_ms, done_ms, due_ms"
 
+// scan reads one row of refundColumns.
 func (r *refund) scan(scan func(...any) error) error {
 	return scan(&r.seq, &r.trade, &r.outRefundNo, &r.refundID, &r.amount, &r.state, &r.fate, &r.acceptedMS, &r.doneMS, &r.dueMS)
 }
@@ -111,7 +115,9 @@ func (s *Sandbox) refundTrade(ctx context.Context, tx *txn, t *trade, outRefundN
 	return r, refundAccepted, s.settleRefund(ctx, tx, t, r)
 }
 
-// refundRefusal applies the wallets' rules on what may be refunded.
+// refundRefusal applies the wallets' rules on what may be refunded, for a
+// number that is new. What is left is what was paid less what is reserved, not
+// less what has arrived.
 func (s *Sandbox) refundRefusal(tx *txn, t *trade, amount Fen) (refundResult, bool) {
 	wait, since := wxRefundWait, tx.nowMS()-t.refundMS
 	if t.channel == Alipay {
@@ -194,6 +200,7 @@ func (s *Sandbox) refundsOf(ctx context.Context, tx *txn, t *trade) ([]*refund, 
 	return list, nil
 }
 
+// refunds reads the refunds a condition selects, as they were stored.
 func (t *txn) refunds(ctx context.Context, where string, args ...any) ([]*refund, error) {
 	var list []*refund
 	err := t.each(ctx, "SELECT "+refundColumns+" FROM refunds "+where, args, func(rows *sql.Rows) error {

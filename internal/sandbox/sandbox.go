@@ -125,6 +125,8 @@ type passwordRule struct {
 	free   int
 }
 
+// passwordRules are data because the documents of different years disagree
+// (upstreams.md §8.3).
 var passwordRules = map[string]passwordRule{
 	ProfileSeed:    {amount: 500_00, free: 5},
 	ProfileCurrent: {amount: 1000_00, free: 10},
@@ -158,11 +160,12 @@ func New(ctx context.Context, c Config) (*Sandbox, error) {
 	}
 	s := &Sandbox{c: c, books: b, closing: make(chan struct{})}
 	if err := s.load(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open sandbox in %s: %w", c.Dir, err), b.close())
+		return nil, errors.Join(fmt.Errorf("open sandbox in %s: %w", c.Dir, err), b.close(ctx))
 	}
 	return s, nil
 }
 
+// load reads or makes the accounts and takes up what an earlier start left.
 func (s *Sandbox) load(ctx context.Context) error {
 	id, err := loadIdentity(ctx, s.c, s.books)
 	if err != nil {
@@ -192,7 +195,7 @@ func (s *Sandbox) load(ctx context.Context) error {
 func (s *Sandbox) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
-		s.closeErr = s.books.close()
+		s.closeErr = s.books.close(context.Background())
 	})
 	return s.closeErr
 }

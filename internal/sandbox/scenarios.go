@@ -66,6 +66,7 @@ type tampering struct{ field, value string }
 // noise is a body that is not an answer.
 type noise int
 
+// The kinds of noise.
 const (
 	noiseNone noise = iota
 	noiseHTTP502
@@ -101,6 +102,7 @@ func (e *effect) decide(r *refund, now time.Time) {
 	}
 }
 
+// The channels a scenario can work on.
 var (
 	both    = []Channel{WeChat, Alipay}
 	onlyWx  = []Channel{WeChat}
@@ -110,6 +112,7 @@ var (
 // Scenarios lists everything a Fault can name, for documents and help.
 func Scenarios() []Scenario { return slices.Clone(scenarioTable) }
 
+// scenarioNamed finds a scenario, or nil.
 func scenarioNamed(name string) *Scenario {
 	i := slices.IndexFunc(scenarioTable, func(s Scenario) bool { return s.Name == name })
 	if i < 0 {
@@ -243,6 +246,7 @@ var scenarioTable = []Scenario{
 	},
 }
 
+// pick chooses the answer in the words of the wallet that is asked.
 func pick(ch Channel, wx, ali forcedAnswer) *forcedAnswer {
 	if ch == WeChat {
 		return &wx
@@ -290,6 +294,7 @@ func transport(name, text string, spoil func(*effect)) Scenario {
 	}
 }
 
+// slowAnswer makes the two names of one scenario: the knob's and the issue's.
 func slowAnswer(name string) Scenario {
 	return Scenario{
 		Name: name, Effect: "carried out, then answered late (12 s)", Channels: both, Endpoint: EndpointPay,

@@ -15,6 +15,7 @@ import (
 // it to its own words (upstreams.md §8.4, §8.5).
 type tradeState string
 
+// The states of a trade. The first three are open: neither paid nor ended.
 const (
 	tradeWaiting  tradeState = "waiting"  // the password dialogue is open on the phone
 	tradeUnpaid   tradeState = "unpaid"   // no dialogue: it timed out, or the attempt was refused
@@ -31,7 +32,9 @@ const (
 	aliLife = 3 * time.Hour
 )
 
-// trade is one row of trades. A time of 0 means never.
+// trade is one row of trades: an order number of one merchant as its wallet
+// knows it. A time of 0 means never. It is changed in memory and written back
+// by saveTrade, inside the one transaction that read it.
 type trade struct {
 	seq                   int64
 	channel               Channel
@@ -64,10 +67,12 @@ type memo struct {
 	TerminalID string `json:"terminal_id,omitempty"`
 }
 
+// tradeColumns are in the order that scan reads and insertTrade writes them.
 const tradeColumns = `seq, channel, provider, merchant, out_trade_no, trade_no, customer, total, state,
  created_ms, tried_ms, paid_ms, ended_ms, dialog_ms, expire_ms, context, memo, lag_ms, lie, rollback_ms,
  reserved, returned, refunds, refund_ms`
 
+// scan reads one row of tradeColumns.
 func (t *trade) scan(scan func(...any) error) error {
 	var note string
 	err := scan(&t.seq, &t.channel, &t.provider, &t.merchant, &t.outTradeNo, &t.tradeNo, &t.customer, &t.total, &t.state,
@@ -135,7 +140,9 @@ func (t *trade) open() bool {
 	return t.state == tradeWaiting || t.state == tradeUnpaid || t.state == tradeFailed
 }
 
-// fullyRefunded reports whether the customer has all of a paid trade back.
+// fullyRefunded reports whether the customer has all of a paid trade back. A
+// refund that is accepted but stuck does not count: the wallet goes on calling
+// the trade paid.
 func (t *trade) fullyRefunded() bool { return t.state == tradePaid && t.returned == t.total }
 
 // unseen reports whether a query must not see the payment yet (slow_state).
@@ -143,6 +150,8 @@ func (t *trade) unseen(now time.Time) bool {
 	return t.state == tradePaid && t.lagMS > 0 && now.UnixMilli() < t.paidMS+t.lagMS
 }
 
+// insertTrade writes a new trade. That its number is new is checked by the
+// table, whatever the caller believes.
 func (t *txn) insertTrade(ctx context.Context, tr *trade) error {
 	note, err := json.Marshal(tr.memo)
 	if err != nil {
@@ -154,6 +163,8 @@ func (t *txn) insertTrade(ctx context.Context, tr *trade) error {
 		tr.rollbackMS, tr.reserved, tr.returned, tr.refundCount, tr.refundMS)
 }
 
+// saveTrade writes what can change about a trade: not its numbers, its total
+// or what the first pay request said.
 func (t *txn) saveTrade(ctx context.Context, tr *trade) error {
 	tr.dirty = false
 	return t.exec(ctx, `UPDATE trades SET customer = ?, state = ?, tried_ms = ?, paid_ms = ?, ended_ms = ?, dialog_ms = ?,
@@ -177,6 +188,8 @@ func newRefundID(seq int64, now time.Time) string {
 	return "50300000001" + now.In(beijing).Format("20060102") + padded(seq, 10)
 }
 
+// padded writes n with leading zeros to a width. A longer number keeps its
+// digits: unique matters more than pretty.
 func padded(n int64, width int) string {
 	text := strconv.FormatInt(n, 10)
 	for len(text) < width {

@@ -16,6 +16,7 @@ const (
 // undoResult is what became of a reverse or cancel.
 type undoResult int
 
+// The results of a reverse or cancel.
 const (
 	undoClosed   undoResult = iota // it was unpaid; nobody can pay it any more
 	undoReturned                   // it was paid; the customer has the money back
@@ -37,7 +38,7 @@ func (s *Sandbox) reverse(ctx context.Context, tx *txn, t *trade, eff *effect) (
 	if result, refused := s.undoRefusal(tx, t, eff); refused {
 		return result, nil
 	}
-	if eff.noEffect {
+	if eff.noEffect { // says what it would have done
 		return undone(t), nil
 	}
 	if t.state == tradePaid {
@@ -49,7 +50,8 @@ func (s *Sandbox) reverse(ctx context.Context, tx *txn, t *trade, eff *effect) (
 	return undone(t), tx.saveTrade(ctx, t)
 }
 
-// undoRefusal applies the wallets' rules on when a trade may still be undone.
+// undoRefusal applies the wallets' rules on when a trade may still be undone
+// (upstreams.md §2.5, §4.6). The first that holds is the one told.
 func (s *Sandbox) undoRefusal(tx *txn, t *trade, eff *effect) (undoResult, bool) {
 	sinceTry := tx.nowMS() - t.triedMS
 	switch {
@@ -88,7 +90,8 @@ func (s *Sandbox) bury(ctx context.Context, tx *txn, provider, merchant, outTrad
 	return tx.saveTrade(ctx, t)
 }
 
-// shut closes an unpaid trade without a reverse (closeorder, trade.close).
+// shut closes an unpaid trade without a reverse (closeorder, trade.close). The
+// caller has made sure that it is open; an approval will find no dialogue.
 func (s *Sandbox) shut(ctx context.Context, tx *txn, t *trade) error {
 	t.state, t.dialogMS, t.endedMS = tradeClosed, 0, tx.nowMS()
 	return tx.saveTrade(ctx, t)

@@ -20,7 +20,10 @@ const (
 	maxWxPage      = 20 // refunds on one page of refundquery
 )
 
-// wxState is the trade's state in WeChat's words.
+// wxState is the trade's state in WeChat's words (upstreams.md §2.4). A refund
+// of a single fen already turns SUCCESS into REFUND; only refundquery tells
+// how much. CLOSED and REVOKED differ in who ended the trade, and neither
+// holds money.
 func wxState(t *trade) string {
 	switch t.state {
 	case tradeWaiting:
@@ -56,13 +59,16 @@ var wxStateText = map[string]string{
 	"USERPAYING": "用户支付中，需要输入密码", "PAYERROR": "支付失败，请撤销订单重新扫码支付", "ACCEPT": "已接收，等待扣款",
 }
 
-// wxMicropay charges the customer behind a payment code.
+// wxMicropay charges the customer behind a payment code, POST /pay/micropay.
+// Success means charged; USERPAYING that the phone asks for the password. No
+// notice will ever follow: the caller has to ask (upstreams.md §2.3).
 func (s *Sandbox) wxMicropay(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer, error) {
 	f := r.fields
 	total, expireMS, refusal := checkMicropay(f, tx.now, s.c.Strict)
 	if refusal.code != "" {
 		return refusal, nil
 	}
+	// A code of the wrong form never reaches a customer, so none is used up.
 	code := f.get("auth_code")
 	if len(code) != 18 || !allDigits(code) || code < "10" || code >= "16" {
 		return wxRefuse("AUTH_CODE_INVALID", "请扫描微信支付付款码(以10-15开头的18位纯数字)"), nil
@@ -80,7 +86,9 @@ func (s *Sandbox) wxMicropay(ctx context.Context, tx *txn, r *wxRequest) (wxAnsw
 	return s.wxPayAnswer(r, t, result), nil
 }
 
-// wxPayAnswer puts what became of a charge into WeChat's words.
+// wxPayAnswer puts what became of a charge into WeChat's words (upstreams.md
+// §2.3). USERPAYING is an err_code although nothing failed, which is one of
+// the traps of v2.
 func (s *Sandbox) wxPayAnswer(r *wxRequest, t *trade, result payResult) wxAnswer {
 	switch result {
 	case payDone:
@@ -109,7 +117,10 @@ func (s *Sandbox) wxPayAnswer(r *wxRequest, t *trade, result payResult) wxAnswer
 	panic("sandbox: unknown result of a charge " + strconv.Itoa(int(result)))
 }
 
-// checkMicropay looks at what micropay alone requires.
+// checkMicropay looks at what micropay alone requires and reads the amount and
+// the expiry. An expiry that has passed is not refused here but by the charge,
+// after the number was looked at: a late repeat of a paid order must still
+// hear that it is paid.
 func checkMicropay(f wxFields, now time.Time, strict bool) (total Fen, expireMS int64, refusal wxAnswer) {
 	total, ok := parseFen(f.get("total_fee"))
 	switch {
@@ -126,6 +137,7 @@ func checkMicropay(f wxFields, now time.Time, strict bool) (total Fen, expireMS 
 	case f.get("fee_type") != "" && f.get("fee_type") != "CNY":
 		return 0, 0, wxRefuse("PARAM_ERROR", "fee_type只支持CNY")
 	}
+	// The moment is Beijing's, whatever zone the caller lives in.
 	if text := f.get("time_expire"); text != "" {
 		expire, err := time.ParseInLocation(wxTime, text, beijing)
 		if err != nil {
@@ -139,7 +151,8 @@ func checkMicropay(f wxFields, now time.Time, strict bool) (total Fen, expireMS 
 	return total, expireMS, wxAnswer{}
 }
 
-// validWxNumber checks a merchant's number: letters, digits and _ - | * @.
+// validWxNumber checks a merchant's number: letters, digits and _ - | * @, up
+// to a length in bytes. Alipay's numbers are held to the same alphabet.
 func validWxNumber(no string, longest int) bool {
 	if no == "" || len(no) > longest {
 		return false
@@ -187,7 +200,9 @@ func wxPaidFields(r *wxRequest, t *trade) wxFields {
 	return f
 }
 
-// wxFind finds the trade a call names, transaction_id first.
+// wxFind finds the trade a call names, transaction_id first. It looks only
+// under the calling merchant: another merchant's trade does not exist for it.
+// A nil trade with an empty refusal means there is none.
 func (s *Sandbox) wxFind(ctx context.Context, tx *txn, r *wxRequest) (*trade, wxAnswer, error) {
 	no, outNo := r.fields.get("transaction_id"), r.fields.get("out_trade_no")
 	if no == "" && outNo == "" {
@@ -197,7 +212,9 @@ func (s *Sandbox) wxFind(ctx context.Context, tx *txn, r *wxRequest) (*trade, wx
 	return t, wxAnswer{}, err
 }
 
-// wxOrderQuery tells the state of a trade, or what a fault makes it say.
+// wxOrderQuery tells the state of a trade, POST /pay/orderquery, or what a
+// fault makes it say. Unpaid states carry the number and the state only; the
+// amounts appear with the money (upstreams.md §2.2).
 func (s *Sandbox) wxOrderQuery(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer, error) {
 	t, refusal, err := s.wxFind(ctx, tx, r)
 	if err != nil || refusal.code != "" {
@@ -210,7 +227,7 @@ func (s *Sandbox) wxOrderQuery(ctx context.Context, tx *txn, r *wxRequest) (wxAn
 		t = &trade{channel: WeChat, outTradeNo: r.fields.get("out_trade_no"), state: tradeUnpaid}
 	}
 	state := wxState(t)
-	switch {
+	switch { // the nearest lie wins: this call's, then the trade's own
 	case r.eff.state != "":
 		state = r.eff.state
 	case t.lie && t.state == tradePaid:
@@ -233,8 +250,10 @@ func (s *Sandbox) wxOrderQuery(ctx context.Context, tx *txn, r *wxRequest) (wxAn
 	return wxAnswer{fields: f}, nil
 }
 
-// wxReverse undoes a payment (upstreams.md §2.5). A number never seen is
-// buried, so that its charge is refused should it still arrive.
+// wxReverse undoes a payment, POST /secapi/pay/reverse (upstreams.md §2.5): an
+// unpaid order is closed, a paid one returned in full, at once. A number never
+// seen is buried, so that its charge is refused should it still arrive.
+// recall=N on every success says that no repetition is asked for.
 func (s *Sandbox) wxReverse(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer, error) {
 	t, refusal, err := s.wxFind(ctx, tx, r)
 	if err != nil || refusal.code != "" {
@@ -270,7 +289,9 @@ func (s *Sandbox) wxReverse(ctx context.Context, tx *txn, r *wxRequest) (wxAnswe
 	panic("sandbox: unknown result of a reverse " + strconv.Itoa(int(result)))
 }
 
-// wxCloseOrder closes an unpaid trade.
+// wxCloseOrder closes an unpaid trade, POST /pay/closeorder. It exists for QR
+// orders; on an open password dialogue it has the effect a reverse would have,
+// but a paid trade refuses it (upstreams.md §2.6).
 func (s *Sandbox) wxCloseOrder(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer, error) {
 	t, refusal, err := s.wxFind(ctx, tx, r)
 	if err != nil || refusal.code != "" {

@@ -7,8 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// wxRefund accepts a refund. Success means accepted, not refunded
-// (upstreams.md §2.2).
+// wxRefund accepts a refund, POST /secapi/pay/refund. Success means accepted,
+// not refunded: the money moves after RefundDelay, and only refundquery says
+// so (upstreams.md §2.2). The same out_refund_no with the same trade and
+// amount is the same refund, however often it is asked for; with another
+// amount it is refused. total_fee must be what was paid.
 func (s *Sandbox) wxRefund(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer, error) {
 	f := r.fields
 	total, ok := parseFen(f.get("total_fee"))
@@ -45,7 +48,9 @@ func (s *Sandbox) wxRefund(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer
 	return wxRefundAnswer(t, ref, result), nil
 }
 
-// wxRefundAnswer puts what became of a refund call into WeChat's words.
+// wxRefundAnswer puts what became of a refund call into WeChat's words. A
+// repetition is answered like the first call: v2 does not tell them apart.
+// Refusals without a documented code of their own are ERROR (upstreams.md §2.6).
 func wxRefundAnswer(t *trade, ref *refund, result refundResult) wxAnswer {
 	switch result {
 	case refundAccepted, refundRepeated:
@@ -82,7 +87,8 @@ func wxRefundAnswer(t *trade, ref *refund, result refundResult) wxAnswer {
 	panic("sandbox: unknown result of a refund " + strconv.Itoa(int(result)))
 }
 
-// wxRefundState is a refund's state in WeChat's words.
+// wxRefundState is a refund's state in WeChat's words. CHANGE means that the
+// customer's bank refused the money; it is neither done nor undone.
 func wxRefundState(state refundState) string {
 	switch state {
 	case refundProcessing:
@@ -124,6 +130,8 @@ func (s *Sandbox) wxRefundQuery(ctx context.Context, tx *txn, r *wxRequest) (wxA
 	f = f.with("fee_type", "CNY")
 	f = f.with("cash_fee", t.total.fenText())
 	f = f.with("refund_count", strconv.Itoa(len(page)))
+	// Elements are numbered per page, from 0, and only refunds that arrived
+	// have a time.
 	for i, ref := range page {
 		n := "_" + strconv.Itoa(i)
 		state := wxRefundState(ref.state)
@@ -154,7 +162,9 @@ func parseOffset(text string) (int, bool) {
 	return n, err == nil && n >= 0 && n <= maxRefunds
 }
 
-// wxRefundsNamed finds the refunds a query means, and their trade.
+// wxRefundsNamed finds the refunds a query means, and their trade: one refund
+// by either of its numbers, or all of a trade's. Refunds of other merchants
+// are not found.
 func (s *Sandbox) wxRefundsNamed(ctx context.Context, tx *txn, r *wxRequest) (*trade, []*refund, wxAnswer, error) {
 	f := r.fields
 	refundID, outRefundNo := f.get("refund_id"), f.get("out_refund_no")
@@ -174,6 +184,7 @@ func (s *Sandbox) wxRefundsNamed(ctx context.Context, tx *txn, r *wxRequest) (*t
 	if err != nil || len(list) == 0 {
 		return nil, nil, wxAnswer{}, err
 	}
+	// refund_id is unique in the wallet, so ownership is checked on the trade.
 	owner, err := tx.trades(ctx, "WHERE seq = ? AND channel = ? AND merchant = ?", list[0].trade, WeChat, r.merchant.SubMchID)
 	if err != nil || len(owner) == 0 {
 		return nil, nil, wxAnswer{}, err

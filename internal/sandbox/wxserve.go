@@ -18,7 +18,9 @@ type wxOp struct {
 	run      func(s *Sandbox, ctx context.Context, tx *txn, r *wxRequest) (wxAnswer, error)
 }
 
-// wxOps are the calls the sandbox plays.
+// wxOps are the calls the sandbox plays. Fields that any call needs are
+// checked for all of them; here stand the ones a call needs beside. Reverse
+// and refund move money back, so they alone demand the certificate.
 var wxOps = []wxOp{
 	{
 		path: "/pay/micropay", endpoint: EndpointPay, run: (*Sandbox).wxMicropay,
@@ -34,7 +36,9 @@ var wxOps = []wxOp{
 	{path: "/pay/closeorder", endpoint: EndpointClose, run: (*Sandbox).wxCloseOrder, required: []string{"out_trade_no"}},
 }
 
-// wxRequest is an authentic WeChat call.
+// wxRequest is an authentic WeChat call: its signature was made with the key
+// of the provider it names. merchant is zero when sub_mch_id is not one of the
+// provider's, which is refused among the fields, under a signature.
 type wxRequest struct {
 	fields   wxFields
 	provider *wxProvider
@@ -43,18 +47,22 @@ type wxRequest struct {
 	eff      *effect
 }
 
-// wxAnswer is the business part of an answer. An empty code is success.
+// wxAnswer is the business part of an answer. An empty code is success. On a
+// refusal the code is what callers decide by; the text is for people and may
+// change.
 type wxAnswer struct {
 	code, text string
 	fields     wxFields
 }
 
+// wxRefuse is a refusal on the level of business: signed, with an err_code.
 func wxRefuse(code, text string) wxAnswer { return wxAnswer{code: code, text: text} }
 
 // wxCommError is a refusal on the level of communication: it has no signature,
 // because the wallet could not tell who called.
 type wxCommError struct{ code, text string }
 
+// Error is for logs; the caller gets the two elements.
 func (e wxCommError) Error() string { return e.code + ": " + e.text }
 
 // serveWx carries one call through upstream's order of checks: XML, merchant
@@ -97,6 +105,8 @@ func (s *Sandbox) readWx(r *http.Request) (*wxRequest, error) {
 	}
 	req.fields, err = parseWx(body)
 	switch {
+	// What cannot be read cannot be answered under a signature, since the key
+	// to sign with is the caller's.
 	case errors.Is(err, errWxEmpty):
 		return req, wxCommError{"FAIL", "post数据为空"}
 	case errors.Is(err, errWxUTF8):
@@ -130,6 +140,8 @@ func (s *Sandbox) readWx(r *http.Request) (*wxRequest, error) {
 // with the HTML page when a fault asks for that (upstreams.md §2.1).
 func (s *Sandbox) admitWx(w http.ResponseWriter, r *http.Request, op wxOp, req *wxRequest) bool {
 	mchID := req.fields.get("mch_id")
+	// The certificate comes before the signature, as it does upstream, where
+	// the connection is cut before anything is read.
 	err := s.checkClient(r.TLS, mchID)
 	if err == nil {
 		return true
@@ -192,7 +204,10 @@ func checkWx(op wxOp, req *wxRequest) wxAnswer {
 	return wxAnswer{}
 }
 
-// encodeWx writes and signs an answer, with the algorithm the caller used.
+// encodeWx writes and signs an answer, with the algorithm the caller used and
+// over every element of it. A forced answer replaces the true one here, after
+// the call was carried out or not; what spoils the signature comes last, so
+// that a spoilt answer is otherwise the true one.
 func (s *Sandbox) encodeWx(req *wxRequest, answer wxAnswer) []byte {
 	eff, in := req.eff, req.fields
 	out := wxFields{{"return_code", "SUCCESS"}, {"return_msg", "OK"}}

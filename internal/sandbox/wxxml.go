@@ -36,6 +36,8 @@ type wxField struct{ name, value string }
 // wxFields is a flat XML document.
 type wxFields []wxField
 
+// get returns an element's value, empty when it is absent: v2 does not tell the
+// two apart.
 func (f wxFields) get(name string) string {
 	for _, e := range f {
 		if e.name == name {
@@ -68,6 +70,8 @@ func parseWx(body []byte) (wxFields, error) {
 	if !utf8.Valid(body) {
 		return nil, errWxUTF8
 	}
+	// The decoder knows no character set but UTF-8 and no entity but XML's own
+	// five, and both refusals are wanted.
 	d := xml.NewDecoder(bytes.NewReader(body))
 	var fields wxFields
 	depth, closed := 0, false
@@ -115,6 +119,7 @@ func parseWx(body []byte) (wxFields, error) {
 	return fields, nil
 }
 
+// has reports whether an element is there at all.
 func (f wxFields) has(name string) bool {
 	return slices.ContainsFunc(f, func(e wxField) bool { return e.name == name })
 }
@@ -139,7 +144,8 @@ const (
 )
 
 // wxSignText is the text that is signed: everything but sign and empty values,
-// sorted by name, then the key (upstreams.md §2.1).
+// sorted by name, then the key (upstreams.md §2.1). Values are raw: neither
+// XML nor URL escapes take part. sign_type takes part when it was sent.
 func wxSignText(f wxFields, key string) string {
 	sorted := slices.Clone(f)
 	slices.SortFunc(sorted, func(a, b wxField) int { return strings.Compare(a.name, b.name) })
@@ -168,7 +174,8 @@ func wxSign(f wxFields, key, signType string) string {
 	return strings.ToUpper(hex.EncodeToString(sum))
 }
 
-// wxVerify checks a document's signature over everything in it.
+// wxVerify checks a document's signature over everything in it, unknown
+// elements included, in constant time.
 func wxVerify(f wxFields, key, signType string) bool {
 	sign := f.get("sign")
 	return sign != "" && hmac.Equal([]byte(sign), []byte(wxSign(f, key, signType)))
