@@ -31,8 +31,18 @@ type Extra struct {
 	Client             cpay.OrderClient `json:"order_client,omitzero"`
 }
 
-// Encode returns the JSON of e, "" when there is nothing in it.
+// Encode returns the JSON of e, "" when there is nothing in it. What no client
+// could read back is dropped: numbers beyond 32 bits (protocol.md R24) and a
+// detail that is not the JSON text of one (R29).
 func (e Extra) Encode() string {
+	for _, n := range [...]*int64{&e.Discountable, &e.Undiscountable, &e.Client.TerminalType, &e.Client.SubTerminalType} {
+		if *n < 0 || *n > cpay.MaxFee {
+			*n = 0
+		}
+	}
+	if e.Detail != "" && cpay.Decode([]byte(e.Detail), new(cpay.Detail)) != nil {
+		e.Detail = ""
+	}
 	if e == (Extra{}) {
 		return ""
 	}
@@ -56,6 +66,10 @@ func decodeExtra(s string) Extra {
 // exchangeRate is the rate the original service sent for CNY.
 const exchangeRate = 100000000
 
+// maxID is the longest number of a wallet that is shown: a C client copies it
+// into 64 bytes without looking (protocol.md R22).
+const maxID = 63
+
 // MchKey names the order's merchant as every answer does (protocol.md R23).
 func MchKey(o pay.Order) cpay.PayMchKey {
 	return cpay.PayMchKey{
@@ -74,37 +88,45 @@ func Client(o pay.Order) *cpay.OrderClient {
 	return &c
 }
 
+// Paying shows an order as the answer to micro_pay. At status 0 that may hold
+// the states 2, 9, 4 and 2, 4 only (money.md §1), so a paid Alipay order that
+// can no longer be refunded is simply paid here.
+func Paying(o pay.Order) cpay.OrderContent {
+	o.Finished = false
+	return Order(o)
+}
+
 // Order shows an order. Times become UNIX seconds, zero times stay absent.
 func Order(o pay.Order) cpay.OrderContent {
 	x := decodeExtra(o.Extra)
 	c := cpay.OrderContent{
-		OutTradeNo: o.OutTradeNo, TransactionID: o.TransactionID, TotalFee: int64(o.Total),
-		CreateTime: unix(o.CreatedAt), LastUpdateTime: unix(o.UpdatedAt), TimeEnd: unix(o.PaidAt),
+		OutTradeNo: o.OutTradeNo, TransactionID: cut(o.TransactionID), TotalFee: int64(o.Total),
+		CreateTime: unix(o.CreatedAt), LastUpdateTime: unix(o.UpdatedAt),
 		IsTransforming: !o.State.Final() || o.Refunded < o.Reserved,
 		TradeType:      cpay.TradeType(o.TradeType), FeeType: o.Currency,
 		Body: o.Body, Detail: x.Detail, Remark: x.Remark, ClientFlowID: x.ClientFlowID,
 		CallerNotifyURL: o.NotifyURL, ExchangeRate: exchangeRate,
 	}
-	if !o.PaidAt.IsZero() && o.State == pay.PAID {
-		c.CashFee, c.CashFeeType = int64(o.Cash), o.Currency
-		c.SettlementTotalFee = int64(o.Settlement)
-		if c.CashFee == 0 {
-			c.CashFee = c.TotalFee
-		}
-	} else {
-		c.TimeEnd = 0 // money that came and went back is not a payment
+	// Money that came and went back, or came late, is not a payment; and what a
+	// reverse returned is not a refund: SDKs tell "refunded in full" from
+	// "closed" by refund_fee.
+	var bank string
+	var refunded int64
+	if o.State == pay.PAID {
+		c.TimeEnd, bank, refunded = unix(o.PaidAt), o.BankType, int64(o.Refunded)
+		c.CashFee, c.CashFeeType, c.SettlementTotalFee = int64(o.Cash), o.Currency, int64(o.Settlement)
 	}
 	switch o.Channel {
 	case pay.Wxpay:
 		c.WxpayExt = &cpay.WxpayOrderContentExt{
-			CurrentTradeState: wxpayState(o), BankType: o.BankType, Attach: x.Attach, GoodsTag: x.GoodsTag,
+			CurrentTradeState: wxpayState(o), BankType: bank, Attach: x.Attach, GoodsTag: x.GoodsTag,
 			LimitPay: x.LimitPay, TradeStateDesc: describe(o),
 		}
 	case pay.Alipay:
 		c.AlipayExt = &cpay.AlipayOrderContentExt{
 			CurrentTradeState: alipayState(o), DiscountableAmount: x.Discountable,
 			UndiscountableAmount: x.Undiscountable, DisablePayChannels: x.DisablePayChannels,
-			RefundFee: int64(o.Refunded), // tells "refunded in full" from "closed"
+			RefundFee: refunded,
 		}
 	}
 	return c
@@ -128,6 +150,9 @@ func wxpayState(o pay.Order) cpay.WxpayOrderState {
 		}
 		return cpay.WxpayMicroPaid
 	case pay.DECLINED:
+		if o.Stopped {
+			return cpay.WxpayCancelled
+		}
 		return cpay.WxpayFailed
 	case pay.REVERSED:
 		if o.Stopped {
@@ -157,6 +182,9 @@ func alipayState(o pay.Order) cpay.AlipayOrderState {
 		}
 		return cpay.AlipayPaid
 	case pay.DECLINED:
+		if o.Stopped {
+			return cpay.AlipayClosed
+		}
 		return cpay.AlipayVoid
 	case pay.REVERSED:
 		return cpay.AlipayClosed
@@ -191,16 +219,16 @@ func describe(o pay.Order) string {
 			return "已部分退款"
 		}
 		return "支付成功"
-	case pay.DECLINED:
-		if o.Text != "" {
+	case pay.DECLINED, pay.REVERSED:
+		switch {
+		case o.Stopped:
+			return "用户已取消支付"
+		case o.State == pay.REVERSED:
+			return "已撤单"
+		case o.Text != "":
 			return o.Text
 		}
 		return "支付失败"
-	case pay.REVERSED:
-		if o.Stopped {
-			return "用户已取消支付"
-		}
-		return "已撤单"
 	case pay.CLOSED:
 		return "订单已关闭"
 	}
@@ -210,7 +238,7 @@ func describe(o pay.Order) string {
 // Refund shows one refund of an order.
 func Refund(o pay.Order, r pay.Refund) cpay.RefundOrderContent {
 	c := cpay.RefundOrderContent{
-		OutRefundNo: r.OutRefundNo, RefundID: r.RefundID, OutTradeNo: r.OutTradeNo,
+		OutRefundNo: r.OutRefundNo, RefundID: cut(r.RefundID), OutTradeNo: r.OutTradeNo,
 		TotalFee: int64(r.Total), RefundFee: int64(r.Amount), RefundFeeType: o.Currency,
 		CreateTime: unix(r.CreatedAt), LastUpdateTime: unix(r.UpdatedAt),
 		IsTransforming: r.State == pay.RefundPending || r.State == pay.RefundNeedsHand,
@@ -260,6 +288,9 @@ func alipayRefundState(s pay.RefundState) cpay.AlipayRefundState {
 	}
 	return cpay.AlipayRefundInitial
 }
+
+// cut bounds a wallet's number.
+func cut(id string) string { return id[:min(len(id), maxID)] }
 
 // unix returns UNIX seconds, 0 for the zero time.
 func unix(t time.Time) int64 {
