@@ -45,6 +45,7 @@ func TestChaosKilledTenTimes(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			dsn := "sqlite:" + dir + "/cloudpay.db"
 			if engine == "postgres" {

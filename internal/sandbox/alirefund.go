@@ -51,7 +51,11 @@ func aliRefundAnswer(r *aliRequest, t *trade, ref *refund, result refundResult) 
 		out.fields = out.fields.with("fund_change", moved)
 		// cumulative for the trade, and only what has moved
 		out.fields = out.fields.with("refund_fee", t.returned.Yuan())
-		out.fields = out.fields.with("send_back_fee", t.returned.Yuan())
+		back := Fen(0) // what this refund moved
+		if moved == "Y" {
+			back = ref.amount
+		}
+		out.fields = out.fields.with("send_back_fee", back.Yuan())
 		if ref.state == refundSuccess {
 			out.fields = out.fields.with("gmt_refund_pay", at(ref.doneMS).Format(longDay))
 			out.fields = out.fields.withRaw("refund_detail_item_list", `[{"fund_channel":"ALIPAYACCOUNT","amount":`+jsonText(ref.amount.Yuan())+`}]`)
