@@ -24,6 +24,7 @@ const (
 	tellCancel   = "用户取消支付"
 	tellClosed   = "已关闭或已退款"
 	tellReversed = "订单已撤销，未收款"
+	tellUnpaid   = "订单已关闭，未收款"
 	tellRefunded = "该订单已付款，后已退款"
 	tellReentry  = "单号已被另一笔支付使用，请勿撤单，请先查询该单号"
 )
@@ -145,6 +146,9 @@ func (m *OrderContent) tell(s State) string {
 func (m *OrderContent) tellDeclined() string {
 	if m.AlipayExt != nil {
 		if m.AlipayExt.CurrentTradeState == AlipayClosed {
+			if m.TimeEnd == 0 { // an order that was refunded had been paid before
+				return tellUnpaid
+			}
 			return tellClosed
 		}
 		return tellDeclined

@@ -314,6 +314,8 @@ func TestWhatTheCashierIsTold(t *testing.T) {
 	t.Parallel()
 	described := wx(WxpayFailed)
 	described.WxpayExt.TradeStateDesc = "银行卡已冻结"
+	wasPaid := ali(AlipayClosed)
+	wasPaid.TimeEnd = 1704067200
 	for _, tt := range []struct {
 		order *OrderContent
 		want  string
@@ -326,7 +328,8 @@ func TestWhatTheCashierIsTold(t *testing.T) {
 		{wx(WxpayReversed), tellReversed},
 		{wx(WxpayFailed), tellDeclined},
 		{described, "银行卡已冻结"},
-		{ali(AlipayClosed), "已关闭或已退款"},
+		{ali(AlipayClosed), tellUnpaid},
+		{wasPaid, "已关闭或已退款"},
 		{ali(AlipayVoid), tellDeclined},
 		{wx(99), tellUnknown},
 	} {

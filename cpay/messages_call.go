@@ -305,7 +305,9 @@ func (m *RefundRequest) fields(c *walk) {
 // Method returns MethodRefund.
 func (*RefundRequest) Method() Method { return MethodRefund }
 
-// Validate follows Request.
+// Validate follows Request. How much may still be refunded is the server's to
+// say, in words for the cashier, also when it is less than RefundFee from the
+// start.
 func (m *RefundRequest) Validate() error {
 	r := rules{}
 	r.merchant(&m.PayMchKey)
@@ -314,9 +316,6 @@ func (m *RefundRequest) Validate() error {
 	r.tradeNo("refund_content.out_refund_no", v.OutRefundNo)
 	r.fee("refund_content.total_fee", v.TotalFee)
 	r.fee("refund_content.refund_fee", v.RefundFee)
-	if v.RefundFee > v.TotalFee {
-		r.fail("refund_content.refund_fee", "is more than total_fee")
-	}
 	r.currency("refund_content.refund_fee_type", v.RefundFeeType)
 	return r.with(m)
 }
