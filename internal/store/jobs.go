@@ -290,7 +290,7 @@ func (s *Store) ListJobs(ctx context.Context, f JobFilter) ([]jobs.Job, error) {
 		return nil, fmt.Errorf("list jobs: limit must be between 1 and %d", maxList)
 	}
 	rows, err := s.read.ListJobs(ctx, sqlcgen.ListJobsParams{
-		MerchantID: f.MerchantID, Kind: f.Kind, State: string(f.State), RowLimit: int32(f.Limit), //nolint:gosec // at most maxList
+		MerchantID: f.MerchantID, Kind: f.Kind, State: string(f.State), RowLimit: int32(f.Limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)

@@ -73,11 +73,11 @@ func (s *Store) Balances(ctx context.Context, merchantID string) (map[pay.Channe
 	if err != nil {
 		return nil, fmt.Errorf("fold ledger of merchant %s: %w", merchantID, err)
 	}
-	b := map[pay.Channel]map[pay.Account]pay.Fen{}
+	b := make(map[pay.Channel]map[pay.Account]pay.Fen)
 	for _, r := range rows {
 		ch := pay.Channel(r.Channel)
 		if b[ch] == nil {
-			b[ch] = map[pay.Account]pay.Fen{}
+			b[ch] = make(map[pay.Account]pay.Fen)
 		}
 		b[ch][pay.Account(r.Account)] = pay.Fen(r.Balance)
 	}

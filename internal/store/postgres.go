@@ -89,7 +89,7 @@ func openPostgres(ctx context.Context, c Config, stats *counters) (*pg, error) {
 		p.lines = append(p.lines, l)
 		p.wg.Go(func() {
 			l.run(w.commit)
-			w.disconnect()
+			w.disconnect(ctx)
 		})
 	}
 	return p, nil

@@ -82,11 +82,21 @@ func (c *committer) replay(ctx context.Context, u *unit, doubt bool, err error) 
 			return
 		}
 		doubt = doubt || errors.Is(err, errDoubt)
-		if _, sqlErr := errors.AsType[*pgconn.PgError](err); sqlErr && !isAgain(err) && c.conn != nil || ctx.Err() != nil {
+		if c.final(err) || ctx.Err() != nil {
 			break
 		}
 	}
 	u.won, u.err = false, fmt.Errorf("commit unit: %w", err)
+}
+
+// final reports an error that another attempt would meet again: one that the
+// server or the rows themselves raised, on a connection that still stands.
+func (c *committer) final(err error) bool {
+	if errors.Is(err, errContradiction) {
+		return true
+	}
+	_, said := errors.AsType[*pgconn.PgError](err)
+	return said && !isAgain(err) && c.conn != nil
 }
 
 // find answers for a unit whose commit was in doubt, if it is there.
@@ -147,7 +157,7 @@ func (c *committer) transact(ctx context.Context, group []*unit) error {
 		if said && e.Severity == "ERROR" && !conn.IsClosed() {
 			return errors.Join(err, c.rollback(ctx))
 		}
-		c.disconnect()
+		c.disconnect(ctx)
 		return fmt.Errorf("%w: %w", errDoubt, err)
 	}
 	return nil
@@ -184,7 +194,7 @@ func (c *committer) rollback(ctx context.Context) error {
 	}
 	_, err := c.conn.Exec(ctx, "ROLLBACK")
 	if err != nil {
-		c.disconnect()
+		c.disconnect(ctx)
 	}
 	return err
 }
@@ -222,11 +232,11 @@ func (c *committer) connect(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // disconnect gives the connection up.
-func (c *committer) disconnect() {
+func (c *committer) disconnect(ctx context.Context) {
 	if c.conn == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), connectTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
 	defer cancel()
 	_ = c.conn.Close(ctx) // there is nothing left to lose on it
 	c.conn = nil

@@ -177,7 +177,7 @@ func (s *statements) prepare(ctx context.Context, query string) (*sql.Stmt, erro
 	if st := s.all[query]; st != nil {
 		return st, nil
 	}
-	st, err := s.db.PrepareContext(ctx, query)
+	st, err := s.db.PrepareContext(ctx, query) //nolint:sqlclosecheck // kept; closing the pool closes it
 	if err == nil {
 		s.all[query] = st
 	}
@@ -196,7 +196,7 @@ func (liteReader) Exec(context.Context, string, ...any) (pgconn.CommandTag, erro
 
 // Query runs a query of many rows.
 func (r liteReader) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
-	rows, err := r.q.QueryContext(ctx, query, args...)
+	rows, err := r.q.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the generated code checks
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (r liteReader) Query(ctx context.Context, query string, args ...any) (pgx.R
 
 // QueryRow runs a query of one row.
 func (r liteReader) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
-	rows, err := r.q.QueryContext(ctx, query, args...)
+	rows, err := r.q.QueryContext(ctx, query, args...) //nolint:rowserrcheck // Scan checks
 	return liteRow{rows, err}
 }
 

@@ -5,6 +5,6 @@ package storetest
 import "errors"
 
 // start cannot start a server here.
-func start() (string, error) {
-	return "", errors.New("no private PostgreSQL on this system; set CLOUDPAY_TEST_PG")
+func start() (server, error) {
+	return server{}, errors.New("no private PostgreSQL on this system; set CLOUDPAY_TEST_PG")
 }

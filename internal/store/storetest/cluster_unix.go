@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -28,21 +27,17 @@ kill -QUIT $server
 wait $server
 rm -rf "$1"`
 
-// lifeline is the standard input of the keeper. It is kept here so that it is
-// closed by the end of the process, and not by the garbage collector before.
-var lifeline io.Closer
-
 // start makes a cluster in a temporary directory and starts its server, which
 // listens on a socket in that directory only. As root it runs as the user
 // postgres, since PostgreSQL refuses root.
-func start() (dsn string, err error) {
+func start() (s server, err error) {
 	bin, err := binaries()
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	dir, err := os.MkdirTemp("", "cpg")
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	defer func() {
 		if err != nil {
@@ -52,10 +47,10 @@ func start() (dsn string, err error) {
 	attr := &syscall.SysProcAttr{Setpgid: true} // an interrupt of the tests is for the tests
 	if os.Geteuid() == 0 {
 		if attr.Credential, err = unprivileged(); err != nil {
-			return "", err
+			return s, err
 		}
 		if err := os.Chown(dir, int(attr.Credential.Uid), int(attr.Credential.Gid)); err != nil {
-			return "", err
+			return s, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -65,19 +60,20 @@ func start() (dsn string, err error) {
 		"-U", "cloudpay", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	initdb.SysProcAttr, initdb.Dir = attr, dir
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w: %s", err, out)
+		return s, fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	// #nosec G204 -- as above; no context, since the keeper ends by its input
-	server := exec.Command("/bin/sh", "-c", keeper, filepath.Join(bin, "postgres"), dir) //nolint:noctx // see above
-	server.SysProcAttr, server.Dir = attr, dir
-	if lifeline, err = server.StdinPipe(); err != nil {
-		return "", err
+	shell := exec.Command("/bin/sh", "-c", keeper, filepath.Join(bin, "postgres"), dir) //nolint:noctx // see above
+	shell.SysProcAttr, shell.Dir = attr, dir
+	if s.lifeline, err = shell.StdinPipe(); err != nil {
+		return s, err
 	}
-	if err := server.Start(); err != nil {
-		return "", err
+	if err := shell.Start(); err != nil {
+		return s, err
 	}
 	u := url.URL{Scheme: "postgres", Path: "/postgres", RawQuery: url.Values{"host": {dir}, "user": {"cloudpay"}}.Encode()}
-	return u.String(), ready(ctx, u.String(), filepath.Join(dir, "log"))
+	s.dsn = u.String()
+	return s, ready(ctx, s.dsn, filepath.Join(dir, "log"))
 }
 
 // ready waits until the server answers.

@@ -16,6 +16,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,17 +39,22 @@ const startTimeout = 60 * time.Second
 // used. The store is closed when the test ends.
 type Open func(mods ...func(*store.Config)) *store.Store
 
-// Each runs a test on both engines, in parallel, with a fresh migrated database.
-func Each(t *testing.T, test func(t *testing.T, open Open)) {
-	t.Helper()
-	t.Run(store.SQLite, func(t *testing.T) {
-		t.Parallel()
-		test(t, Migrated(t, SQLite(t)))
-	})
-	t.Run(store.Postgres, func(t *testing.T) {
-		t.Parallel()
-		test(t, Migrated(t, Postgres(t)))
-	})
+// Engine is one of the databases that a test runs on.
+type Engine struct {
+	Name string // store.SQLite or store.Postgres
+	// DSN returns where an empty database of the test's own is.
+	DSN func(testing.TB) string
+}
+
+// Engines returns both engines, for a subtest each.
+func Engines() []Engine {
+	return []Engine{{store.SQLite, SQLite}, {store.Postgres, Postgres}}
+}
+
+// New makes a fresh migrated database and returns how to open it.
+func (e Engine) New(tb testing.TB) Open {
+	tb.Helper()
+	return Migrated(tb, e.DSN(tb))
 }
 
 // Migrated migrates an empty database and returns how to open it.
@@ -96,16 +102,16 @@ func Postgres(tb testing.TB) string {
 		tb.Skipf("NOT TESTED ON POSTGRESQL: %v", err)
 	}
 	name := "t" + strings.ToLower(rand.Text())
-	if err := execute(tb.Context(), server, "CREATE DATABASE "+name); err != nil {
+	if err := execute(tb.Context(), server.dsn, "CREATE DATABASE "+name); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
 		// The test's context has ended; the database must go all the same.
-		if err := execute(context.WithoutCancel(tb.Context()), server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := execute(context.WithoutCancel(tb.Context()), server.dsn, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			tb.Error(err)
 		}
 	})
-	u, err := url.Parse(server)
+	u, err := url.Parse(server.dsn)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -125,15 +131,23 @@ func execute(ctx context.Context, dsn, statement string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// private returns the URL of the server of this process, which the first call
-// starts.
-var private = sync.OnceValues(func() (string, error) {
+// server is a PostgreSQL server for tests.
+type server struct {
+	dsn string
+	// lifeline, while it is open, keeps a private server running. The end of the
+	// process closes it, however that comes; it is kept here so that the garbage
+	// collector does not close it before.
+	lifeline io.Closer
+}
+
+// private returns the server of this process, which the first call starts.
+var private = sync.OnceValues(func() (server, error) {
 	if dsn, ok := os.LookupEnv("CLOUDPAY_TEST_PG"); ok && dsn != "" {
-		return dsn, nil
+		return server{dsn: dsn}, nil
 	}
-	dsn, err := start()
+	s, err := start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "storetest: no PostgreSQL for tests:", err)
 	}
-	return dsn, err
+	return s, err
 })
