@@ -17,11 +17,12 @@ import (
 
 // callback is the payload of a callback job: which event of which order. The
 // body is rendered at each attempt from the state of that moment; event and
-// number are the key by which a merchant drops repetitions (money.md §6).
+// number are the key by which a merchant drops repetitions (money.md §6). The
+// address is not part of it: it stands in the order and may be longer than a
+// job's payload.
 type callback struct {
 	OutTradeNo string `json:"out_trade_no"`
 	Event      string `json:"event"` // pay.EventPaid, or pay.EventRefund and the refund number
-	URL        string `json:"url,omitempty"`
 }
 
 // callbackEdit is the job that tells the merchant of an event, due at once. ok
@@ -31,7 +32,7 @@ func (g *Gateway) callbackEdit(ctx context.Context, m *directory.Merchant, outTr
 	if url, err := g.callbackURL(ctx, m, own); err == nil && url == "" {
 		return jobs.Edit{}, false
 	} // an address that cannot be read now is looked up again by the job
-	payload, err := json.Marshal(callback{OutTradeNo: outTradeNo, Event: event, URL: own})
+	payload, err := json.Marshal(callback{OutTradeNo: outTradeNo, Event: event})
 	if err != nil {
 		panic("gateway: a callback of strings does not encode: " + err.Error())
 	}
@@ -58,22 +59,23 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	if err != nil {
 		return jobs.Verdict{}, fmt.Errorf("find merchant: %w", err)
 	}
-	url, err := g.callbackURL(ctx, m, cb.URL)
-	if err != nil {
-		return jobs.Verdict{}, err
-	}
-	if url == "" {
-		return jobs.Done(), nil // the address was taken away: nobody is left to tell
-	}
+	own := o.NotifyURL
 	var content []byte
 	if no, isRefund := strings.CutPrefix(cb.Event, pay.EventRefund); isRefund {
 		r, err := g.Store.Refund(ctx, j.MerchantID, no)
 		if err != nil {
 			return jobs.Verdict{}, fmt.Errorf("read refund: %w", err)
 		}
-		content = notify.RefundContent(o, r)
+		own, content = refundURL(o, r), notify.RefundContent(o, r)
 	} else {
 		content = notify.PaidContent(o)
+	}
+	url, err := g.callbackURL(ctx, m, own)
+	if err != nil {
+		return jobs.Verdict{}, err
+	}
+	if url == "" {
+		return jobs.Done(), nil // the address was taken away: nobody is left to tell
 	}
 	res := g.Notify.Deliver(ctx, notify.Target{URL: url, Key: m.AuthenKey}, content)
 	g.Metrics.delivered(res.Delivered)
@@ -85,6 +87,15 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 		return jobs.Verdict{}, errors.New(res.Err)
 	}
 	return jobs.Done(), nil
+}
+
+// refundURL is the address that a refund's request or its order's request chose,
+// "" for neither: caller_notify_url stands for the whole order.
+func refundURL(o pay.Order, r pay.Refund) string {
+	if r.NotifyURL != "" {
+		return r.NotifyURL
+	}
+	return o.NotifyURL
 }
 
 // callbackURL is where a merchant wants to be told: the order's own address,

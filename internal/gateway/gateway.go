@@ -33,6 +33,13 @@ const (
 	// leaseFor is how long a claimed job is ours: longer than the longest call
 	// and two commits.
 	leaseFor = 40 * time.Second
+	// drain is how long running jobs may go on when the process stops. What is
+	// cut off is given back at once, within the second that cmd waits for it;
+	// without that it would wait for the end of its lease after the next start.
+	drain = 500 * time.Millisecond
+	// alertAt and alertEvery are the failed attempts of one job at which a person
+	// is asked for: after about five minutes, then every hour (settleLadder).
+	alertAt, alertEvery = 10, 60
 )
 
 // Channels finds the wallet account of a provider. An error that wraps
@@ -79,15 +86,30 @@ func New(c Config) *Gateway {
 	}
 	g := &Gateway{Config: c}
 	g.runner = jobs.New(jobs.Config{
-		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers,
+		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers, Drain: drain,
 		Kinds: map[string]jobs.Kind{
-			kindSettle:    {Handler: g.settleJob, Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
-			kindRefund:    {Handler: g.refundJob, Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
-			kindRefundAsk: {Handler: g.refundJob, Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
+			kindSettle:    {Handler: g.watched(g.settleJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
+			kindRefund:    {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
+			kindRefundAsk: {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
 			kindCallback:  {Handler: g.callbackJob, Ladder: notify.Ladder, Lease: leaseFor, Timeout: leaseFor},
 		},
 	})
 	return g
+}
+
+// watched asks for a person when a job that never gives up keeps failing: an
+// account or a merchant may be gone while orders are open.
+func (g *Gateway) watched(do jobs.Handler) jobs.Handler {
+	return func(ctx context.Context, j jobs.Job) (jobs.Verdict, error) {
+		v, err := do(ctx, j)
+		if err != nil && (j.Attempt == alertAt || j.Attempt > 0 && j.Attempt%alertEvery == 0) {
+			g.Metrics.raised("")
+			g.Log.ErrorContext(ctx, "needs an operator", slog.String("merchant_id", j.MerchantID),
+				slog.String("kind", j.Kind), slog.String("ref", j.Ref), slog.Int64("attempt", j.Attempt),
+				slog.String("why", "the job keeps failing: "+err.Error()))
+		}
+		return v, err
+	}
 }
 
 // Run runs the jobs until ctx ends, then waits for running jobs and for wallet

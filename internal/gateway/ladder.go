@@ -75,8 +75,8 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 		out := ask(ctx, channel.QueryTimeout, req, wallet.Query)
 		return g.settle(ctx, m, o, pay.CallQuery, out)
 	case pay.ActReverse, pay.ActCancel:
-		started, err := g.startReverse(ctx, m, o)
-		if err != nil || started.ReverseTries == o.ReverseTries {
+		started, ours, err := g.startReverse(ctx, m, o)
+		if err != nil || !ours {
 			return started, err // somebody else changed the order: look again
 		}
 		if act == pay.ActCancel && started.State == pay.REVERSING { // row 10: waiting, so close
@@ -100,16 +100,17 @@ func ask(ctx context.Context, limit time.Duration, req channel.OrderRequest, cal
 }
 
 // startReverse commits that a reverse is about to leave. It is decided on the
-// row as read: if that row has changed, nothing is sent.
-func (g *Gateway) startReverse(ctx context.Context, m *directory.Merchant, o pay.Order) (pay.Order, error) {
-	first := true
-	return g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
-		if !first {
+// row as read: if that row has changed, ours is false and nothing may be sent,
+// even if somebody else has started a reverse meanwhile.
+func (g *Gateway) startReverse(ctx context.Context, m *directory.Merchant, o pay.Order) (started pay.Order, ours bool, err error) {
+	rounds := 0
+	started, err = g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
+		if rounds++; rounds > 1 {
 			return pay.Change{From: row, Order: row}
 		}
-		first = false
 		return g.profile(row.Channel).StartReverse(row, now)
 	})
+	return started, rounds == 1 && err == nil, err
 }
 
 // returnInFull gives all the money of an order back by a refund under a fixed

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -48,12 +50,9 @@ func (g *Gateway) MicroPay(ctx context.Context, m *directory.Merchant, in MicroP
 	if err != nil {
 		return pay.Order{}, err
 	}
-	wallet, sub, err := g.wallet(ctx, m, o.Channel)
+	wallet, sub, err := g.admit(ctx, m, o)
 	if err != nil {
-		if errors.Is(err, pay.ErrNotFound) {
-			return pay.Order{}, pay.Refuse(pay.ErrDenied, "channel_missing", "商户未开通该支付方式")
-		}
-		return pay.Order{}, fmt.Errorf("find channel: %w", err)
+		return g.refusedNow(ctx, o, err)
 	}
 	req.Merchant = sub
 	for range maxRounds {
@@ -85,15 +84,6 @@ func (g *Gateway) intent(m *directory.Merchant, in MicroPay) (pay.Order, channel
 	}
 	if !m.HasPrefix(in.OutTradeNo) {
 		return pay.Order{}, none, pay.Refuse(pay.ErrInvalid, "prefix", "订单号必须以子商户的订单前缀开头，且不超过32位字母数字")
-	}
-	shop, ok := m.Shop(in.ShopID)
-	if !ok {
-		return pay.Order{}, none, pay.Refuse(pay.ErrDenied, "shop", "门店不存在")
-	}
-	if in.DeviceID != "" {
-		if _, ok := shop.Device(in.DeviceID); !ok {
-			return pay.Order{}, none, pay.Refuse(pay.ErrDenied, "device", "设备不存在")
-		}
 	}
 	code := strings.TrimSpace(in.AuthCode.Reveal())
 	ch, err := channel.WalletOf(code)
@@ -131,6 +121,39 @@ func (g *Gateway) intent(m *directory.Merchant, in MicroPay) (pay.Order, channel
 	}, nil
 }
 
+// admit says whether the merchant may take this payment as the directory stands
+// now, and at which wallet.
+func (g *Gateway) admit(ctx context.Context, m *directory.Merchant, o pay.Order) (channel.Channel, channel.Merchant, error) {
+	shop, ok := m.Shop(o.ShopID)
+	if !ok {
+		return nil, channel.Merchant{}, pay.Refuse(pay.ErrDenied, "shop", "门店不存在")
+	}
+	if o.DeviceID != "" {
+		if _, ok := shop.Device(o.DeviceID); !ok {
+			return nil, channel.Merchant{}, pay.Refuse(pay.ErrDenied, "device", "设备不存在")
+		}
+	}
+	wallet, sub, err := g.wallet(ctx, m, o.Channel)
+	if errors.Is(err, pay.ErrNotFound) {
+		return nil, channel.Merchant{}, pay.Refuse(pay.ErrDenied, "channel_missing", "商户未开通该支付方式")
+	} else if err != nil {
+		return nil, channel.Merchant{}, fmt.Errorf("find channel: %w", err)
+	}
+	return wallet, sub, nil
+}
+
+// refusedNow answers a request that the directory does not admit any more. An
+// order that was admitted before is answered as it stands (money.md §2): a
+// refusal would hide that it may be paid.
+func (g *Gateway) refusedNow(ctx context.Context, o pay.Order, refusal error) (pay.Order, error) {
+	switch old, err := g.sameNumber(ctx, o); {
+	case errors.Is(err, pay.ErrNotFound):
+		return pay.Order{}, refusal
+	default:
+		return old, err
+	}
+}
+
 // ownNumber is the transaction_id of an order until the wallet's is known: a
 // till asserts that there is one at once (protocol.md R39). It is shorter than
 // 32 characters and cannot be taken for a wallet's, which begins with a digit.
@@ -149,10 +172,7 @@ func (g *Gateway) send(ctx context.Context, m *directory.Merchant, wallet channe
 	done := make(chan result, 1)
 	after := context.WithoutCancel(ctx)
 	g.calls.Go(func() {
-		call, cancel := context.WithTimeout(after, channel.PayTimeout)
-		out := wallet.Pay(call, req)
-		cancel()
-		settled, err := g.settle(after, m, o, pay.CallPay, out)
+		settled, err := g.sendOnce(after, m, wallet, o, req)
 		done <- result{settled, err}
 	})
 	timer := time.NewTimer(g.AnswerWithin)
@@ -168,18 +188,34 @@ func (g *Gateway) send(ctx context.Context, m *directory.Merchant, wallet channe
 	}
 }
 
+// sendOnce makes the call and settles what it says. Whatever goes wrong of ours
+// from here on, a panic included, leaves the result unknown and never refused:
+// the request may have left. The order's job finds out.
+func (g *Gateway) sendOnce(ctx context.Context, m *directory.Merchant, wallet channel.Channel, o pay.Order, req channel.PayRequest) (settled pay.Order, err error) {
+	defer func() {
+		stack := ""
+		if p := recover(); p != nil {
+			err, stack = fmt.Errorf("panic: %v", p), string(debug.Stack())
+		}
+		if err != nil {
+			g.Log.ErrorContext(ctx, "answer not settled: the order's job asks for it",
+				slog.String("merchant_id", o.MerchantID), slog.String("out_trade_no", o.OutTradeNo),
+				slog.String("error", err.Error()), slog.String("stack", stack))
+			settled, err = o, pay.Refuse(pay.ErrUnavailable, "unsettled", "支付结果未知，请稍后查询")
+		}
+	}()
+	call, cancel := context.WithTimeout(ctx, channel.PayTimeout)
+	defer cancel()
+	out := wallet.Pay(call, req)
+	return g.settle(ctx, m, o, pay.CallPay, out)
+}
+
 // replay answers a request whose order could not be opened: the order of the
 // same number if the fingerprint agrees, 407 if not, or the open order that
 // holds the payment code. found is false when neither exists any more.
 func (g *Gateway) replay(ctx context.Context, o pay.Order) (old pay.Order, found bool, err error) {
-	old, err = g.Store.Order(ctx, o.MerchantID, o.OutTradeNo)
-	switch {
-	case err == nil && old.Fingerprint == o.Fingerprint:
-		return old, true, nil
-	case err == nil:
-		return pay.Order{}, true, pay.Refuse(pay.ErrConflict, "reentry", "订单号重复且参数不一致，请更换订单号，禁止撤单")
-	case !errors.Is(err, pay.ErrNotFound):
-		return pay.Order{}, true, fmt.Errorf("read order: %w", err)
+	if old, err = g.sameNumber(ctx, o); !errors.Is(err, pay.ErrNotFound) {
+		return old, true, err
 	}
 	holder, err := g.Store.OrderByCode(ctx, o.MerchantID, o.CodeHash)
 	switch {
@@ -189,4 +225,17 @@ func (g *Gateway) replay(ctx context.Context, o pay.Order) (old pay.Order, found
 		return pay.Order{}, true, fmt.Errorf("read order by code: %w", err)
 	}
 	return pay.Order{}, false, nil
+}
+
+// sameNumber returns the order that has o's number, if it is the same payment:
+// 407 if it is not, an error that wraps pay.ErrNotFound if there is none.
+func (g *Gateway) sameNumber(ctx context.Context, o pay.Order) (pay.Order, error) {
+	old, err := g.Store.Order(ctx, o.MerchantID, o.OutTradeNo)
+	switch {
+	case err != nil:
+		return pay.Order{}, fmt.Errorf("read order: %w", err)
+	case old.Fingerprint != o.Fingerprint:
+		return pay.Order{}, pay.Refuse(pay.ErrConflict, "reentry", "订单号重复且参数不一致，请更换订单号，禁止撤单")
+	}
+	return old, nil
 }

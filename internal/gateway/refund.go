@@ -170,7 +170,7 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	answered := !r.Unanswered
 	if r.Do == pay.ActSend {
 		call, limit, do = pay.CallRefund, channel.ChangeTimeout, wallet.Refund
-		started, won, err := g.changeRefund(ctx, m, p.StartRefund(r, now))
+		started, won, err := g.changeRefund(ctx, m, o, p.StartRefund(r, now))
 		if err != nil || !won {
 			return jobs.Again(now), err
 		}
@@ -180,8 +180,10 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	out := do(bounded, req)
 	cancel()
 	g.Metrics.outcome(r.Channel, string(call), out.Kind)
+	out.Outcome = storable(out.Outcome)
+	out.Refund.RefundID, out.Refund.RecvAccount = clean(out.Refund.RefundID), clean(out.Refund.RecvAccount)
 	c := p.ApplyRefund(r, call, out.Outcome, out.Refund, out.ByHand, answered, g.now())
-	if _, _, err := g.changeRefund(ctx, m, c); err != nil {
+	if _, _, err := g.changeRefund(ctx, m, o, c); err != nil {
 		return jobs.Verdict{}, err
 	}
 	// The unit above has moved or finished the job; a lost race is looked at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"cloudpay/internal/directory"
@@ -39,10 +40,24 @@ func (g *Gateway) openOrder(ctx context.Context, o pay.Order) (won bool, err err
 // It returns the order as it stands afterwards, whoever settled it.
 func (g *Gateway) settle(ctx context.Context, m *directory.Merchant, o pay.Order, call pay.Call, out pay.Outcome) (pay.Order, error) {
 	g.Metrics.outcome(o.Channel, string(call), out.Kind)
+	out = storable(out)
 	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
 		return g.profile(o.Channel).Apply(o, call, out, now)
 	})
 }
+
+// storable drops from what a wallet said the bytes that no database keeps. An
+// odd name must not stand between a payment and its settlement.
+func storable(out pay.Outcome) pay.Outcome {
+	p := &out.Payment
+	for _, s := range []*string{&out.Code, &out.Text, &p.TransactionID, &p.PayerID, &p.BankType} {
+		*s = clean(*s)
+	}
+	return out
+}
+
+// clean drops NUL and what is not UTF-8.
+func clean(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "") }
 
 // change commits the change that decide makes of an order, deciding anew each
 // time somebody else was first.
@@ -129,9 +144,9 @@ func (g *Gateway) openRefund(ctx context.Context, r pay.Refund, from pay.OrderSt
 	return won, nil
 }
 
-// changeRefund commits one change of a refund and returns the row as written.
+// changeRefund commits one change of a refund of order o and returns the row as written.
 // won is false when somebody else changed it first; the caller reads it again.
-func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, c pay.RefundChange) (r pay.Refund, won bool, err error) {
+func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, o pay.Order, c pay.RefundChange) (r pay.Refund, won bool, err error) {
 	now := g.now()
 	c.Refund.Unit = g.Store.NewUnit()
 	r = c.Refund
@@ -147,7 +162,7 @@ func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, c pay
 		edits = append(edits, jobs.Edit{Touch: &jobs.Touch{Key: send, RunAt: r.DoAt}})
 	}
 	for _, event := range c.Callbacks {
-		if e, ok := g.callbackEdit(ctx, m, r.OutTradeNo, r.NotifyURL, event, now); ok {
+		if e, ok := g.callbackEdit(ctx, m, r.OutTradeNo, refundURL(o, r), event, now); ok {
 			edits = append(edits, e)
 		}
 	}

@@ -1,0 +1,220 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/gateway"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
+)
+
+// This file holds one test per bug that a hostile reading of this room found.
+
+// wrapped is a channel with some calls replaced.
+type wrapped struct {
+	channel.Channel
+	pay     func(context.Context, channel.PayRequest, pay.Outcome) pay.Outcome
+	reverse func(context.Context, channel.OrderRequest)
+	query   func(pay.Outcome) pay.Outcome
+}
+
+func (w wrapped) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
+	out := w.Channel.Pay(ctx, r)
+	if w.pay == nil {
+		return out
+	}
+	return w.pay(ctx, r, out)
+}
+
+func (w wrapped) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	out := w.Channel.Query(ctx, r)
+	if w.query == nil {
+		return out
+	}
+	return w.query(out)
+}
+
+func (w wrapped) Reverse(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	if w.reverse != nil {
+		w.reverse(ctx, r)
+	}
+	return w.Channel.Reverse(ctx, r)
+}
+
+// wrap puts w around every channel.
+func wrap(w wrapped) func(gateway.Channels) gateway.Channels {
+	return func(find gateway.Channels) gateway.Channels {
+		return func(ctx context.Context, p string, ch pay.Channel) (channel.Channel, error) {
+			c, err := find(ctx, p, ch)
+			w := w
+			w.Channel = c
+			return w, err
+		}
+	}
+}
+
+// request is a plain micro_pay with a fresh code.
+func (h *house) request(ch pay.Channel) gateway.MicroPay {
+	return gateway.MicroPay{
+		OutTradeNo: h.number(), AuthCode: secret.New(h.code(ch, "").AuthCode), Total: 100, ShopID: "shop", DeviceID: "till-1",
+	}
+}
+
+// A caller_notify_url of 1,024 characters is valid (cpay), but did not fit into
+// the callback job, whose unit was refused: the customer was charged and the
+// order never became PAID.
+func TestLongCallbackAddressDoesNotStopTheSettlement(t *testing.T) {
+	t.Parallel()
+	for name, tail := range map[string]string{"ampersands": "&", "four-byte characters": "\U0001F600"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, options{})
+				in := h.request(pay.Wxpay)
+				in.NotifyURL = "https://127.0.0.1/?" + strings.Repeat(tail, 1000)
+				o, err := h.gw.MicroPay(t.Context(), h.merchant, in)
+				if err != nil || o.State != pay.PAID {
+					t.Fatalf("pay = %s, %v; want PAID", o.State, err)
+				}
+			})
+		})
+	}
+}
+
+// A panic while an answer is read or applied ran in a goroutine that nobody
+// guarded: one strange answer ended the process for every till.
+func TestPanicOfAnAnswerIsAnUnknownResult(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, options{channels: wrap(wrapped{
+			pay: func(context.Context, channel.PayRequest, pay.Outcome) pay.Outcome { panic("strange answer") },
+		})})
+		in := h.request(pay.Wxpay)
+		if _, err := h.gw.MicroPay(t.Context(), h.merchant, in); !errors.Is(err, pay.ErrUnavailable) {
+			t.Errorf("pay = %v, want ErrUnavailable", err)
+		}
+		h.until(in.OutTradeNo, time.Minute, func(o pay.Order) bool { return o.State == pay.PAID })
+	})
+}
+
+// A text that cannot be stored made the store refuse the settlement as an
+// invalid request: the till read a refusal (104) of a payment that was charged,
+// and the order never became PAID.
+func TestWalletTextThatCannotBeStoredIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	bad := func(out pay.Outcome) pay.Outcome {
+		out.Payment.PayerID, out.Payment.BankType = "payer\x00\xff", "\x00"
+		return out
+	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, options{channels: wrap(wrapped{
+			pay:   func(_ context.Context, _ channel.PayRequest, out pay.Outcome) pay.Outcome { return bad(out) },
+			query: bad,
+		})})
+		o, err := h.gw.MicroPay(t.Context(), h.merchant, h.request(pay.Wxpay))
+		if err != nil || o.State != pay.PAID || o.PayerID != "payer" {
+			t.Errorf("pay = %s of %q, %v; want PAID", o.State, o.PayerID, err)
+		}
+	})
+}
+
+// A replay was judged by today's directory: once the device, the shop or the
+// account was gone, a till that repeated its request was told "refused" of an
+// order that is paid.
+func TestReplayIsAnsweredWhateverTheDirectorySaysNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var gone atomic.Bool
+		h := newHouse(t, options{channels: func(find gateway.Channels) gateway.Channels {
+			return func(ctx context.Context, p string, ch pay.Channel) (channel.Channel, error) {
+				if gone.Load() {
+					return nil, fmt.Errorf("account: %w", pay.ErrNotFound)
+				}
+				return find(ctx, p, ch)
+			}
+		}})
+		in := h.request(pay.Wxpay)
+		if o, err := h.gw.MicroPay(t.Context(), h.merchant, in); err != nil || o.State != pay.PAID {
+			t.Fatalf("pay = %s, %v", o.State, err)
+		}
+		empty := *h.merchant
+		empty.Shops = nil
+		if o, err := h.gw.MicroPay(t.Context(), &empty, in); err != nil || o.State != pay.PAID {
+			t.Errorf("replay without the shop = %s, %v; want the paid order", o.State, err)
+		}
+		gone.Store(true)
+		if o, err := h.gw.MicroPay(t.Context(), h.merchant, in); err != nil || o.State != pay.PAID {
+			t.Errorf("replay without the account = %s, %v; want the paid order", o.State, err)
+		}
+		other := in
+		other.Total++
+		if _, err := h.gw.MicroPay(t.Context(), &empty, other); !errors.Is(err, pay.ErrConflict) {
+			t.Errorf("another amount without the shop = %v, want a conflict", err)
+		}
+		fresh := h.request(pay.Wxpay)
+		if _, err := h.gw.MicroPay(t.Context(), &empty, fresh); code(err) != "shop" {
+			t.Errorf("a new order without the shop = %v, want a refusal", err)
+		}
+		if _, err := h.gw.MicroPay(t.Context(), h.merchant, fresh); code(err) != "channel_missing" {
+			t.Errorf("a new order without the account = %v, want a refusal", err)
+		}
+	})
+}
+
+// A worker that lost the race for the intent took the winner's for its own,
+// and sent a reverse for an order that was already REVERSED.
+func TestOnlyWhoCommittedTheIntentSendsTheReverse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			h        *house
+			reverses atomic.Int64
+			held     atomic.Bool
+			number   string
+		)
+		stopped, release := make(chan struct{}), make(chan struct{})
+		ready := make(chan struct{})
+		h = newHouse(t, options{channels: func(find gateway.Channels) gateway.Channels {
+			find = wrap(wrapped{reverse: func(context.Context, channel.OrderRequest) { reverses.Add(1) }})(find)
+			return func(ctx context.Context, p string, ch pay.Channel) (channel.Channel, error) {
+				select {
+				case <-ready:
+					// Between reading the row and starting the reverse.
+					o, err := h.store.Order(ctx, "merchant", number)
+					due := err == nil && o.State == pay.PAYING && o.UnpaidAt.Sub(o.SentAt) >= time.Minute
+					if due && held.CompareAndSwap(false, true) {
+						close(stopped)
+						<-release
+					}
+				default:
+				}
+				return find(ctx, p, ch)
+			}
+		}})
+		o, err := h.pay(pay.Wxpay, 60000, "anna")
+		if err != nil {
+			t.Fatal(err)
+		}
+		number = o.OutTradeNo
+		close(ready)
+		<-stopped
+		if _, err := h.gw.Reverse(t.Context(), h.merchant, number, "till-1"); err != nil {
+			t.Fatal(err)
+		}
+		h.until(number, 30*time.Second, func(o pay.Order) bool { return o.State == pay.REVERSED })
+		sent := reverses.Load()
+		close(release)
+		<-time.After(5 * time.Second)
+		if n := reverses.Load(); n != sent {
+			t.Errorf("%d reverses were sent for an order that was already reversed", n-sent)
+		}
+	})
+}
