@@ -348,3 +348,15 @@ func TestBugRefundSendsForgotTheirOwnTime(t *testing.T) {
 		t.Errorf("an Alipay refund is asked for after %v, want 10 s", p.RefundPauses[0])
 	}
 }
+
+func TestBugWatchedOrderUnderAForeignNumberWasCancelled(t *testing.T) {
+	t.Parallel()
+	p := Profiles[Alipay]
+	o := Order{Channel: Alipay, TradeType: TradeMicroPay, State: PAYING, Total: total, SentAt: at(0)}
+	o = p.Apply(o, CallPay, Outcome{Kind: Declined, Verified: true, Reason: ReasonCustomer, Code: "BUYER_BALANCE_NOT_ENOUGH"}, at(1)).Order
+	o = p.Apply(o, CallQuery, Outcome{Kind: Unknown, Verified: true, Differs: true, Code: "TRADE_SUCCESS"}, at(30)).Order
+	o = p.Apply(o, CallQuery, Outcome{Kind: Waiting, Verified: true, Code: "WAIT_BUYER_PAY"}, at(35)).Order
+	if step := p.Next(o, at(90)); step.Act != ActQuery {
+		t.Errorf("next = %q of %s; StartReverse would panic and the job be buried", step.Act, o.State)
+	}
+}

@@ -169,10 +169,11 @@ func (p Profile) nextReversing(o Order, now time.Time) Step {
 const refundLook = 10 * time.Second
 
 // nextWatch covers row 5: a refused order is asked once; if the wallet still
-// waits for the buyer it is cancelled. A reversed order is only asked.
+// waits for the buyer it is cancelled, unless the number may be another order's
+// (row 6). A reversed order is only asked.
 func (p Profile) nextWatch(o Order) Step {
 	switch {
-	case o.State == DECLINED && o.Seen == Waiting && !p.NeverByItself:
+	case o.State == DECLINED && o.Seen == Waiting && !p.NeverByItself && !o.NoReverse && !o.Duplicate:
 		return Step{Act: ActCancel, At: later(o.AskedAt, o.ReversedAt.Add(pick(p.ReversePauses, o.ReverseTries)))}
 	case o.AskAt.IsZero():
 		return Step{Act: ActQuery, At: o.SentAt.Add(p.WatchAt)}
