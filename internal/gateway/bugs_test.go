@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,8 @@ import (
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/secret"
+	"cloudpay/internal/store"
+	"cloudpay/internal/store/storetest"
 )
 
 // This file holds one test per bug that a hostile reading of this room found.
@@ -217,4 +220,31 @@ func TestOnlyWhoCommittedTheIntentSendsTheReverse(t *testing.T) {
 			t.Errorf("%d reverses were sent for an order that was already reversed", n-sent)
 		}
 	})
+}
+
+// The process waited a second for jobs that were allowed three, and closed the
+// store under them: what was cut off kept its lease, and waited for the end of
+// it after the next start.
+func TestStoppedJobsAreGivenBackBeforeTheStoreCloses(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.SQLite(t)
+	open := storetest.Migrated(t, dsn)
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver()
+		r.answer = func(_ int, _ http.ResponseWriter, req *http.Request) { <-req.Context().Done() } // hangs
+		h := newHouse(t, options{dsn: dsn, notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
+		if _, err := h.pay(pay.Wxpay, 100, ""); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Second)
+		start := time.Now()
+		h.stop()
+		if took := time.Since(start); took >= time.Second {
+			t.Errorf("stopping took %v; cmd waits one second", took)
+		}
+	})
+	left, err := open().ListJobs(t.Context(), store.JobFilter{})
+	if err != nil || len(left) != 1 || left[0].Lease != "" || left[0].Attempt != 0 {
+		t.Errorf("jobs = %+v, %v; want the callback, not leased, no attempt spent", left, err)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func newHouse(t *testing.T, o options) *house {
 	done := make(chan error, 1)
 	go func() { done <- gw.Run(running) }()
 	h := &house{t: t, gw: gw, store: st, box: box, merchant: m}
-	h.stop = func() {
+	h.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := errors.Join(<-done, st.Close(), box.Close()); err != nil {
 			t.Errorf("stop the house: %v", err)
@@ -156,7 +157,7 @@ func newHouse(t *testing.T, o options) *house {
 		if o.receiver != nil {
 			o.receiver.close()
 		}
-	}
+	})
 	t.Cleanup(h.stop)
 	return h
 }

@@ -65,10 +65,8 @@ func (g *Gateway) change(ctx context.Context, m *directory.Merchant, o pay.Order
 	for range maxRounds {
 		now := g.now()
 		c := decide(o, now)
-		if c.Raise != "" {
-			g.raise(ctx, o, c.Raise)
-		}
 		if !c.Changed() {
+			g.raise(ctx, c)
 			return o, nil
 		}
 		c.Order.Unit = g.Store.NewUnit()
@@ -78,6 +76,7 @@ func (g *Gateway) change(ctx context.Context, m *directory.Merchant, o pay.Order
 			return o, fmt.Errorf("settle order %s: %w", o.OutTradeNo, err)
 		}
 		if won {
+			g.raise(ctx, c)
 			g.settled(ctx, c)
 			if due {
 				g.runner.Wake()
@@ -126,12 +125,16 @@ func (g *Gateway) settled(ctx context.Context, c pay.Change) {
 		slog.String("code", c.Order.Code))
 }
 
-// raise asks for a person.
-func (g *Gateway) raise(ctx context.Context, o pay.Order, why string) {
-	g.Metrics.raised(o.Channel)
+// raise asks for a person, if the change does. It is called once the change
+// stands: what was decided on a row that others had changed says nothing.
+func (g *Gateway) raise(ctx context.Context, c pay.Change) {
+	if c.Raise == "" {
+		return
+	}
+	g.Metrics.raised(c.Order.Channel)
 	g.Log.ErrorContext(ctx, "needs an operator",
-		slog.String("merchant_id", o.MerchantID), slog.String("out_trade_no", o.OutTradeNo),
-		slog.String("state", string(o.State)), slog.String("why", why))
+		slog.String("merchant_id", c.Order.MerchantID), slog.String("out_trade_no", c.Order.OutTradeNo),
+		slog.String("state", string(c.Order.State)), slog.String("why", c.Raise))
 }
 
 // openRefund is commit 1 of a refund: the reservation on the order's row, the
@@ -166,17 +169,17 @@ func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, o pay
 			edits = append(edits, e)
 		}
 	}
-	if c.Raise != "" {
-		g.Metrics.raised(r.Channel)
-		g.Log.ErrorContext(ctx, "needs an operator",
-			slog.String("merchant_id", r.MerchantID), slog.String("out_trade_no", r.OutTradeNo),
-			slog.String("out_refund_no", r.OutRefundNo), slog.String("why", c.Raise))
-	}
 	won, err = g.Store.SettleRefund(ctx, c, edits...)
 	if err != nil {
 		return r, false, fmt.Errorf("settle refund %s: %w", r.OutRefundNo, err)
 	}
 	if won {
+		if c.Raise != "" {
+			g.Metrics.raised(r.Channel)
+			g.Log.ErrorContext(ctx, "needs an operator",
+				slog.String("merchant_id", r.MerchantID), slog.String("out_trade_no", r.OutTradeNo),
+				slog.String("out_refund_no", r.OutRefundNo), slog.String("why", c.Raise))
+		}
 		if c.From.State != r.State {
 			g.Metrics.refundSettled(r.Channel, r.State)
 			g.Log.InfoContext(ctx, "refund settled",
