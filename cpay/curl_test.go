@@ -115,7 +115,7 @@ func TestTheDocumentedShellIsAccepted(t *testing.T) {
 	merchant := map[string]any{
 		"name": "早餐店, 一号", "out_mch_id": "sz01TESTMCH000000001", "out_sub_mch_id": "sz01TESTSUBMCH000001",
 		"out_shop_id": "sz01TESTSHOP00000001", "device_id": "dev01", "staff_id": "1003",
-		"prefixes": []string{"90000001", "sz0190test"}, "authen_key": testKeys.AuthenKey.text,
+		"prefixes": []string{"90000001", "sz0190test"}, "authen_key": testKeys.AuthenKey.reveal(),
 		"private_key_pem": "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n",
 	}
 	other := map[string]any{"name": "x", "out_mch_id": "other", "prefixes": []string{"80000001"}, "authen_key": "other"}

@@ -32,8 +32,9 @@ func sealDeviceKey(key, initKey Key, salt [deviceSaltLength]byte) (string, error
 	if err != nil {
 		return "", err
 	}
-	pad := aes.BlockSize - len(key.text)%aes.BlockSize
-	text := append([]byte(key.text), bytes.Repeat([]byte{byte(pad)}, pad)...)
+	text := []byte(key.reveal())
+	pad := aes.BlockSize - len(text)%aes.BlockSize
+	text = append(text, bytes.Repeat([]byte{byte(pad)}, pad)...)
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(text, text)
 	return base64.StdEncoding.EncodeToString(append(salt[:], text...)), nil
 }
@@ -63,8 +64,9 @@ func OpenDeviceKey(sealed string, initKey Key) (Key, error) {
 // deviceCipher derives AES-128 key and initialisation vector as OpenSSL's
 // EVP_BytesToKey does with SHA-1 and one round.
 func deviceCipher(initKey Key, salt []byte) (cipher.Block, []byte, error) {
-	first := sha1.Sum(append([]byte(initKey.text), salt...))               //nolint:gosec // see the import
-	second := sha1.Sum(append(append(first[:], initKey.text...), salt...)) //nolint:gosec // see the import
+	password := initKey.reveal()
+	first := sha1.Sum(append([]byte(password), salt...))               //nolint:gosec // see the import
+	second := sha1.Sum(append(append(first[:], password...), salt...)) //nolint:gosec // see the import
 	derived := append(first[:], second[:]...)
 	block, err := aes.NewCipher(derived[:16])
 	if err != nil {

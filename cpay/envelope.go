@@ -273,12 +273,20 @@ type claim struct {
 
 type wrappedClaim struct{ out Hint }
 
-func (w *wrappedClaim) fields(c *walk) { c.object("Out", &w.out) }
+func (w *wrappedClaim) fields(c *walk) {
+	c.only("Out", "{")
+	c.object("Out", &w.out)
+}
 
 func (h *claim) fields(c *walk) {
 	c.respell("osmi", "out_sub_mch_id")
 	c.respell("osi", "out_shop_id")
 	c.respell("sn", "sn_code")
+	// These belong to a few interfaces only. Elsewhere they may be members of a
+	// till's own, which have any form (R12).
+	c.only("out", "{")
+	c.only("Condition", "{")
+	c.only("sn_code", `"-0123456789`)
 	c.object("pay_mch_key", &h.key)
 	c.object("out", &h.out)
 	c.object("Condition", &h.wrapped)

@@ -383,7 +383,7 @@ func TestDeviceKeyRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := OpenDeviceKey(sealed, initKey); err != nil || got != key {
+	if got, err := OpenDeviceKey(sealed, initKey); err != nil || got.reveal() != key.reveal() {
 		t.Errorf("OpenDeviceKey: %v", err)
 	}
 	again, err := SealDeviceKey(key, initKey)
@@ -391,7 +391,7 @@ func TestDeviceKeyRoundTrip(t *testing.T) {
 		t.Errorf("the salt is not fresh, %v", err)
 	}
 	for _, wrong := range []string{"", "?", "AQIDBAUGBwg=", sealed[:20], sealed[4:]} {
-		if got, err := OpenDeviceKey(wrong, initKey); err == nil && got == key {
+		if got, err := OpenDeviceKey(wrong, initKey); err == nil && got.reveal() == key.reveal() {
 			t.Errorf("OpenDeviceKey(%q) works", wrong)
 		}
 	}

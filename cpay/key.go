@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -23,15 +24,32 @@ const macLength = 2 * sha256.Size
 
 // Key is an authentication key (authen_key) exactly as the console shows it: its
 // ASCII bytes are the key of the HMAC, they are not decoded (protocol.md §1.2).
-// It hides itself from printing, logging and JSON. The zero Key verifies
-// nothing.
-type Key struct{ text string }
+// It hides itself from printing, logging and JSON, also inside other structs.
+// The zero Key verifies nothing. Keys are not compared with ==.
+type Key struct {
+	_ [0]func() // no ==, which would compare pointers
+	// text is a pointer because fmt asks no method of what stands in an unexported
+	// field: there it prints an address instead of the key.
+	text *string
+}
 
 // NewKey takes the text of an authentication key.
-func NewKey(text string) Key { return Key{text: text} }
+func NewKey(text string) Key { return Key{text: &text} }
+
+// reveal returns the text.
+func (k Key) reveal() string {
+	if k.text == nil {
+		return ""
+	}
+	return *k.text
+}
 
 // IsZero reports whether no key was given.
-func (k Key) IsZero() bool { return k.text == "" }
+func (k Key) IsZero() bool { return k.reveal() == "" }
+
+// Format writes three asterisks for every verb, those that String is not asked
+// for included.
+func (Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
 // String returns three asterisks.
 func (Key) String() string { return hidden }
@@ -55,7 +73,7 @@ func (k Key) MAC(message []byte) string {
 // mac is MAC without an allocation for the result.
 func (k Key) mac(message []byte) [macLength]byte {
 	var sum [sha256.Size]byte
-	h := hmac.New(sha256.New, []byte(k.text))
+	h := hmac.New(sha256.New, []byte(k.reveal()))
 	h.Write(message)
 	h.Sum(sum[:0])
 	var code [macLength]byte
@@ -85,6 +103,9 @@ type Keys struct {
 	// PrivateKey makes signatures. Only the provider's own devices have it.
 	PrivateKey *rsa.PrivateKey
 }
+
+// Format writes three asterisks for every verb.
+func (Keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
 // String returns three asterisks.
 func (Keys) String() string { return hidden }

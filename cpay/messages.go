@@ -1,6 +1,8 @@
 package cpay
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -46,6 +48,10 @@ func (p PayCode) String() string {
 	}
 	return string(p[:payCodeShown]) + strings.Repeat("*", len(p)-payCodeShown)
 }
+
+// Format masks the code for every verb, those that String is not asked for
+// included.
+func (p PayCode) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
 
 // GoString masks the code.
 func (p PayCode) GoString() string { return p.String() }

@@ -137,6 +137,14 @@ func (c *walk) respell(from, to string) {
 	}
 }
 
+// only takes the member called name for an unknown one unless its value begins
+// with one of the bytes of begins.
+func (c *walk) only(name, begins string) {
+	if c.mode == reading && !c.hit && c.name == name && strings.IndexByte(begins, c.r.peek()) < 0 {
+		c.name = ""
+	}
+}
+
 // spare marks the members named next as ones a crowded response may lose.
 func (c *walk) spare(level int) { c.level = level }
 
