@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -17,7 +19,9 @@ const maxControlBody = 64 << 10
 
 // Control is the bench's own interface (docs/sandbox.md): JSON over plain HTTP
 // for loopback. It holds payment codes and truth, so browsers' cross-site
-// requests are refused; anything else that can reach the port is trusted.
+// requests are refused, and so are those that name another host than this
+// machine's loopback: to a browser, a page whose name was rebound to it is of
+// the same site. Anything else that can reach the port is trusted.
 func (s *Sandbox) Control() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]func(*http.Request) (int, any, error){
@@ -38,7 +42,23 @@ func (s *Sandbox) Control() http.Handler {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_, _ = io.WriteString(w, s.accounts.CAPEM)
 	})
-	return http.NewCrossOriginProtection().Handler(mux)
+	guarded := http.NewCrossOriginProtection().Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !onLoopback(r.Host) {
+			http.Error(w, "the control API answers to localhost and loopback addresses only", http.StatusForbidden)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+// onLoopback reports whether a Host header names this machine's loopback.
+func onLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
 // answerControl runs one handler and writes what it returns. A query parameter

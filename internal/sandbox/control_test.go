@@ -213,3 +213,35 @@ func TestClosedSandboxAnswersNothing(t *testing.T) {
 		t.Errorf("totals of a closed sandbox = %d %v, want 500 without its inside", status, out)
 	}
 }
+
+// TestControlObeyedPagesOfReboundNames: a page whose name was rebound to loopback
+// is same-origin to its browser, so only the Host header gives it away.
+func TestControlObeyedPagesOfReboundNames(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for host, want := range map[string]int{
+		"evil.example": http.StatusForbidden, "evil.example:8802": http.StatusForbidden, "127.0.0.1.evil.example": http.StatusForbidden,
+		"192.168.1.7:8802": http.StatusForbidden, "0.0.0.0:8802": http.StatusForbidden, "[fe80::1]:8802": http.StatusForbidden,
+		"localhost.evil.example": http.StatusForbidden,
+		"localhost":              http.StatusOK, "LOCALHOST:8802": http.StatusOK, "127.0.0.1:8802": http.StatusOK,
+		"127.8.9.1": http.StatusOK, "[::1]:8802": http.StatusOK, "[::1]": http.StatusOK,
+	} {
+		for method, path := range map[string]string{http.MethodPost: "/sandbox/v1/paycodes", http.MethodGet: "/sandbox/v1/totals"} {
+			req, err := http.NewRequestWithContext(t.Context(), method, b.control.URL+path, strings.NewReader(`{"channel":"wxpay"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			req.Header.Set("Origin", "http://"+host)
+			req.Header.Set("Sec-Fetch-Site", "same-origin")
+			res, err := b.control.Client().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != want {
+				t.Errorf("%s %s as %s = %d, want %d", method, path, host, res.StatusCode, want)
+			}
+		}
+	}
+}
