@@ -187,15 +187,25 @@ func (c *configCmd) Run(e env) error {
 	return enc.Encode(shown)
 }
 
-// hideDSN replaces a password in a database address.
+// hideDSN replaces the passwords in a database address. Of what is not one of
+// the forms that the store takes, nothing is shown.
 func hideDSN(dsn string) string {
+	if dsn == "" || strings.HasPrefix(dsn, "sqlite:") {
+		return dsn
+	}
 	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Opaque != "" {
+		return "***"
+	}
+	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return "***"
 	}
-	if q := u.Query(); q.Has("password") {
-		q.Set("password", "xxxxx")
-		u.RawQuery = q.Encode()
+	for name := range q {
+		if strings.Contains(strings.ToLower(name), "password") { // password, sslpassword
+			q.Set(name, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
 	}
 	return u.Redacted()
 }

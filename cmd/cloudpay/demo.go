@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,11 +152,18 @@ var demoNames = [...]string{"晨光便利店", "南山面馆", "阿福水果", "
 // demoMerchants reads the sample merchants of DIR, or makes them with fresh
 // keys at the first start.
 func demoMerchants(path string, accounts sandbox.Accounts) ([]demoMerchant, error) {
+	n := 0
+	for i := range accounts.Providers {
+		n += len(accounts.Providers[i].WeChat.Merchants)
+	}
 	raw, err := os.ReadFile(path)
 	if err == nil {
 		var ms []demoMerchant
 		if err := json.Unmarshal(raw, &ms); err != nil {
 			return nil, fmt.Errorf("%s is damaged: %w; remove the data directory to start afresh", path, err)
+		}
+		if len(ms) < n || slices.ContainsFunc(ms, func(m demoMerchant) bool { return len(m.Prefixes) == 0 }) {
+			return nil, fmt.Errorf("%s is damaged: it needs %d merchants with prefixes; remove the data directory to start afresh", path, n)
 		}
 		return ms, nil
 	}
@@ -163,10 +171,6 @@ func demoMerchants(path string, accounts sandbox.Accounts) ([]demoMerchant, erro
 		return nil, err
 	}
 	var g errgroup.Group
-	n := 0
-	for i := range accounts.Providers {
-		n += len(accounts.Providers[i].WeChat.Merchants)
-	}
 	ms := make([]demoMerchant, 0, n)
 	for i, p := range accounts.Providers {
 		for range p.WeChat.Merchants {

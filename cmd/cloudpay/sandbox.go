@@ -145,14 +145,14 @@ func (f boxFlags) url() (string, error) {
 	if f.Control != "" {
 		return f.Control, nil
 	}
-	for name, member := range map[string]string{"demo.json": "sandbox", "sandbox.json": "control"} {
-		raw, err := os.ReadFile(filepath.Join(f.Data, name))
+	for _, in := range [...]struct{ file, member string }{{"demo.json", "sandbox"}, {"sandbox.json", "control"}} {
+		raw, err := os.ReadFile(filepath.Join(f.Data, in.file))
 		if err != nil {
 			continue
 		}
 		var m map[string]json.RawMessage
 		var u string
-		if json.Unmarshal(raw, &m) == nil && json.Unmarshal(m[member], &u) == nil {
+		if json.Unmarshal(raw, &m) == nil && json.Unmarshal(m[in.member], &u) == nil {
 			return u, nil
 		}
 	}

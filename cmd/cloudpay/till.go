@@ -51,6 +51,9 @@ func (f tillFlags) open() (*till, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(m.Prefixes) == 0 {
+		return nil, usage("%s: merchant %s has no prefixes to begin an order number with", path, m.Name)
+	}
 	keys := cpay.Keys{AuthenKey: cpay.NewKey(m.AuthenKey)}
 	if m.PrivateKeyPEM != "" {
 		if keys.PrivateKey, err = cpay.ParsePrivateKey([]byte(m.PrivateKeyPEM)); err != nil {
