@@ -13,15 +13,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudpay/cpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 )
 
 // Limits of the machines' HTTP.
 const (
-	// maxBody is the longest request that is read: the longest valid micro_pay
-	// (detail of 6000 characters, escaped twice) is below 48 KiB.
-	maxBody = 64 << 10
+	// maxBody is the longest request that is read.
+	maxBody = cpay.MaxBody
 	// maxHeader bounds the request's headers; devices send a few hundred bytes.
 	maxHeader = 8 << 10
 	// headerTime and bodyTime bound a slow sender.
@@ -67,7 +67,7 @@ func New(c Config) *Server {
 }
 
 // HTTPServer wraps the handler with the limits a public listener needs. The
-// caller owns it: Serve, then Shutdown.
+// caller owns it: Serve on what Tolerate returns, then Shutdown.
 func (s *Server) HTTPServer() *http.Server {
 	return &http.Server{
 		Handler: s.Handler(), MaxHeaderBytes: maxHeader,

@@ -47,7 +47,7 @@ func (s *Server) microPay(ctx context.Context, c *call, m *cpay.MicroPayRequest)
 	if err != nil {
 		return nil, err
 	}
-	return &cpay.MicroPayResponse{PayMchKey: wire.MchKey(o), OrderContent: wire.Order(o)}, nil
+	return &cpay.MicroPayResponse{PayMchKey: wire.MchKey(o), OrderContent: wire.Paying(o)}, nil
 }
 
 // queryOrder shows an order by its number alone (protocol.md §2.2).
@@ -90,6 +90,9 @@ func (s *Server) refund(ctx context.Context, c *call, m *cpay.RefundRequest) (cp
 	if err := sameProvider(c.merchant, m.PayMchKey); err != nil {
 		return nil, err
 	}
+	if err := mayRefund(c.merchant, m); err != nil {
+		return nil, err
+	}
 	f := &m.RefundContent
 	o, r, err := s.Gateway.Refund(ctx, c.merchant, gateway.Refund{
 		OutTradeNo: f.OutTradeNo, OutRefundNo: f.OutRefundNo, Total: pay.Fen(f.TotalFee), Amount: pay.Fen(f.RefundFee),
@@ -130,4 +133,24 @@ func mustSign(c *call) error {
 		return pay.Refuse(pay.ErrDenied, "must_sign", "该商户退款必须使用签名")
 	}
 	return nil
+}
+
+// apiVersionChecked is the api_version from which a refund names the person
+// who allows it.
+const apiVersionChecked = 2
+
+// mayRefund checks who refunds, if the caller wants it checked: the merchant's
+// administrator, a manager of the shop, or staff with the right to refund
+// (protocol.md §2.2).
+func mayRefund(m *directory.Merchant, r *cpay.RefundRequest) error {
+	k := &r.PayMchKey
+	if r.APIVersion < apiVersionChecked || k.IsSubMchAdmin {
+		return nil
+	}
+	if shop, ok := m.Shop(k.OutShopID); ok {
+		if person, ok := shop.Person(k.AuthorizationStaffID); ok && (person.RefundAuth || person.ShopManager) {
+			return nil
+		}
+	}
+	return pay.Refuse(pay.ErrDenied, "refund_permission", "没有退款权限，请由店长或管理员授权")
 }

@@ -108,9 +108,18 @@ func (s *Server) open(r *http.Request, c *call, m cpay.Request) error {
 	}
 	c.merchant, c.key, c.signed = merchant, key, e.Signed()
 	if err := e.Decode(m); err != nil {
-		return err
+		return unreadable(err)
 	}
 	return m.Validate()
+}
+
+// unreadable refuses a verified content that cannot be read (money.md §1:
+// malformed is 101). Its sender is known and may read which member is wrong.
+func unreadable(err error) error {
+	if field, ok := errors.AsType[*cpay.FieldError](err); ok {
+		return &refusal{text: field.Description()}
+	}
+	return errMalformed
 }
 
 // read returns the body, or errTooLarge.
@@ -122,7 +131,7 @@ func read(r *http.Request) ([]byte, error) {
 	if size < 0 {
 		size = 4 << 10
 	}
-	buf := make([]byte, 0, size+512)
+	buf := make([]byte, 0, size+512) // room to see the end without growing
 	lr := io.LimitedReader{R: r.Body, N: maxBody + 1}
 	for {
 		n, err := lr.Read(buf[len(buf):cap(buf)])

@@ -37,10 +37,9 @@ func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 }
 
 // keepAlive answers the request by which devices hold their connection
-// (protocol.md §2.5, R17).
-func (s *Server) keepAlive(w http.ResponseWriter, _ *http.Request) {
-	w.WriteHeader(http.StatusNoContent)
-}
+// (protocol.md §2.5, R17): a plain 200 with a length, which the simplest HTTP
+// reader in the field understands.
+func (s *Server) keepAlive(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") }
 
 // healthz says that the process runs.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") }
