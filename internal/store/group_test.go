@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -114,5 +116,79 @@ func TestPositionalKeepsTheOrderOfArguments(t *testing.T) {
 	text, order := positional("SELECT $2, $1, $2 WHERE x = $11")
 	if text != "SELECT ?, ?, ? WHERE x = ?" || len(order) != 4 || order[0] != 1 || order[1] != 0 || order[2] != 1 || order[3] != 10 {
 		t.Errorf("positional = %q, %v", text, order)
+	}
+}
+
+func TestErrorsOfAFileSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.db")
+	full := func(t *testing.T) error {
+		t.Helper()
+		db, err := sqliteFile(path, "rwc", "max_page_count(2)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		_, err = db.ExecContext(t.Context(), "CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000))")
+		return err
+	}
+	readOnly := func(t *testing.T) error {
+		t.Helper()
+		db, err := sqliteFile(path, "rw", "query_only(1)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		_, err = db.ExecContext(t.Context(), "CREATE TABLE u (x)")
+		return err
+	}
+	absent := func(t *testing.T) error {
+		t.Helper()
+		db, err := sqliteFile(filepath.Join(dir, "none", "x.db"), "rw")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		return db.PingContext(t.Context())
+	}
+	for _, tt := range []struct {
+		name, want string
+		err        error
+	}{
+		{"full", "make room", full(t)},
+		{"read only", "may not be written", readOnly(t)},
+		{"absent", "cannot be opened", absent(t)},
+		{"other", "some error", errors.New("some error")},
+	} {
+		if err := explain(path, tt.err); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if err := explain(path, nil); err != nil {
+		t.Errorf("no error became %v", err)
+	}
+}
+
+func TestUnitCannotReadAndReadersCannotWrite(t *testing.T) {
+	t.Parallel()
+	u := idle()
+	if rows, err := (*recorder)(u).Query(t.Context(), "SELECT 1"); err == nil {
+		rows.Close()
+		t.Error("a unit read")
+	}
+	if err := (*recorder)(u).QueryRow(t.Context(), "SELECT 1").Scan(); err == nil {
+		t.Error("a unit read a row")
+	}
+	if _, err := (liteReader{}).Exec(t.Context(), "DELETE FROM orders"); err == nil {
+		t.Error("a reader wrote")
+	}
+	for range maxStatements {
+		if _, err := (*recorder)(u).Exec(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := (*recorder)(u).Exec(t.Context(), ""); err == nil {
+		t.Error("a unit grew beyond its limit")
 	}
 }

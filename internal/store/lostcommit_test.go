@@ -2,13 +2,16 @@ package store_test
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -27,6 +30,8 @@ type wire struct {
 	mu    sync.Mutex
 	deeds []deed // what happens to the next commits, in order
 	done  int    // deeds that were done
+	cut   bool   // nobody gets through
+	lines []net.Conn
 }
 
 // deed is what happens to one COMMIT.
@@ -75,6 +80,17 @@ func (w *wire) next(d ...deed) {
 	w.deeds = append(w.deeds, d...)
 }
 
+// sever ends all connections, and refuses new ones until it is called with false.
+func (w *wire) sever(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+	for _, c := range w.lines {
+		_ = c.Close()
+	}
+	w.lines = nil
+}
+
 func (w *wire) take() deed {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,6 +105,13 @@ func (w *wire) take() deed {
 
 func (w *wire) carry(client net.Conn) {
 	defer func() { _ = client.Close() }()
+	w.mu.Lock()
+	cut := w.cut
+	w.lines = append(w.lines, client)
+	w.mu.Unlock()
+	if cut {
+		return
+	}
 	server, err := net.Dial(w.network, w.address)
 	if err != nil {
 		return
@@ -145,7 +168,7 @@ func TestAmbiguousCommitIsReadBack(t *testing.T) {
 	dsn := storetest.Postgres(t)
 	direct := storetest.Migrated(t, dsn)()
 	w, through := newWire(t, dsn)
-	s := got[*store.Store](t)(store.Open(t.Context(), store.Config{DSN: through, Committers: 1}))
+	s := got[*store.Store](t)(store.Open(t.Context(), store.Config{DSN: through, Committers: 1, Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(func() { _ = s.Close() })
 	steps := [][]deed{{loseCommit}, {loseAnswer}, {loseCommit, loseCommit}, {loseCommit, loseAnswer}}
 	deeds := 0
@@ -199,7 +222,7 @@ func TestLoserOfAnAmbiguousCommitIsNotAWinner(t *testing.T) {
 	dsn := storetest.Postgres(t)
 	direct := storetest.Migrated(t, dsn)()
 	w, through := newWire(t, dsn)
-	s := got[*store.Store](t)(store.Open(t.Context(), store.Config{DSN: through, Committers: 1}))
+	s := got[*store.Store](t)(store.Open(t.Context(), store.Config{DSN: through, Committers: 1, Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(func() { _ = s.Close() })
 	o := openPaid(t, direct, "1")
 	w.next(loseAnswer)
@@ -208,4 +231,88 @@ func TestLoserOfAnAmbiguousCommitIsNotAWinner(t *testing.T) {
 	wins(t, false)(s.SettleOrder(t.Context(), paid(newOrder(s, "1"))))
 	same(t, "order", stored(t, direct, "1"), o)
 	same(t, "commits that got lost", w.done, 2)
+}
+
+func TestUnitWaitsForAServerThatComesBack(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Postgres(t)
+	storetest.Migrated(t, dsn)
+	w, through := newWire(t, dsn)
+	s := got[*store.Store](t)(store.Open(t.Context(), store.Config{DSN: through, Log: slog.New(slog.DiscardHandler)}))
+	t.Cleanup(func() { _ = s.Close() })
+	open(t, s, newOrder(s, "before"))
+	w.sever(true)
+	back := time.AfterFunc(300*time.Millisecond, func() { w.sever(false) })
+	t.Cleanup(func() { back.Stop() })
+	open(t, s, newOrder(s, "after"))
+	stored(t, s, "before")
+	stored(t, s, "after")
+}
+
+func TestCloseDoesNotWaitForALostServer(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Postgres(t)
+	direct := storetest.Migrated(t, dsn)()
+	w, through := newWire(t, dsn)
+	s := got[*store.Store](t)(store.Open(t.Context(), store.Config{DSN: through, Committers: 1, Log: slog.New(slog.DiscardHandler)}))
+	open(t, s, newOrder(s, "1"))
+	w.sever(true)
+	answers := make(chan error, 8)
+	for i := range cap(answers) {
+		go func() {
+			_, err := s.OpenOrder(t.Context(), newOrder(s, strconv.Itoa(i+2)))
+			answers <- err
+		}()
+	}
+	for s.Stats().Queued < int64(cap(answers)) {
+		time.Sleep(time.Millisecond)
+	}
+	begun := time.Now()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Errorf("Close took %v; a process must end within 5 s", took)
+	}
+	for range cap(answers) {
+		if err := <-answers; err == nil {
+			t.Error("a unit was acknowledged without a server")
+		}
+	}
+	_, err := direct.Order(t.Context(), merchant, "2")
+	is(t, err, pay.ErrNotFound)
+}
+
+// TestStuckRowStopsItsOwnUnitOnly holds the row of one order from outside. Its
+// unit gives up after lock_timeout, and its neighbours are committed.
+func TestStuckRowStopsItsOwnUnitOnly(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Postgres(t)
+	s := storetest.Migrated(t, dsn)(func(c *store.Config) { c.Committers = 1 })
+	stuck := newOrder(s, "stuck")
+	open(t, s, stuck)
+	outside := got[*sql.Tx](t)(raw(t, dsn).BeginTx(t.Context(), nil))
+	if _, err := outside.ExecContext(t.Context(), "UPDATE orders SET text = '' WHERE out_trade_no = 'stuck'"); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			if i == 0 {
+				if won, err := s.SettleOrder(t.Context(), paid(stuck)); err == nil || won {
+					t.Errorf("the stuck unit: %v, %v", won, err)
+				}
+				return
+			}
+			won, err := s.OpenOrder(t.Context(), newOrder(s, strconv.Itoa(i)))
+			if err != nil || !won {
+				t.Errorf("a neighbour: %v, %v", won, err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := outside.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	wins(t, true)(s.SettleOrder(t.Context(), paid(stuck)))
 }

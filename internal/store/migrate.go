@@ -179,3 +179,11 @@ func (f resolvedFile) Read(p []byte) (int, error) { return f.text.Read(p) }
 func resolve(sqlText, engine string) string {
 	return strings.NewReplacer("/*"+engine+":", "", ":"+engine+"*/", "").Replace(sqlText)
 }
+
+// resolved uncovers what is marked for PostgreSQL. Few queries have marks.
+func resolved(query string) string {
+	if !strings.Contains(query, "/*"+Postgres+":") {
+		return query
+	}
+	return resolve(query, Postgres)
+}

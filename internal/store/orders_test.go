@@ -179,6 +179,8 @@ func TestLostRaceWritesNothing(t *testing.T) {
 			s := opened()
 			o := openPaid(t, s, "1")
 			before := got[[]pay.Posting](t)(s.Postings(t.Context(), merchant, "1"))
+			work := job("settle", "1", "", 0, noon)
+			put(t, s, work)
 			stale := o
 			stale.Unit = "an older unit"
 			otherState := o
@@ -189,12 +191,15 @@ func TestLostRaceWritesNothing(t *testing.T) {
 				r := newRefund(s, o, "outside", 10)
 				r.Origin, r.State = pay.OriginChannel, pay.RefundSucceeded
 				c.Refunds = []pay.Refund{r}
-				wins(t, false)(s.SettleOrder(t.Context(), c, settleJob(o),
-					jobs.Edit{Touch: &jobs.Touch{Key: keyOf(o), RunAt: noon}}))
+				moved := job("settle", "1", "line", 1, noon.Add(time.Hour))
+				other := job("settle", "2", "", 0, noon)
+				for _, edit := range []jobs.Edit{{Put: &moved}, {Put: &other}, {Touch: &jobs.Touch{Key: work.Key, RunAt: noon.Add(time.Hour)}}, {Done: &work.Key}} {
+					wins(t, false)(s.SettleOrder(t.Context(), c, edit))
+				}
 				same(t, name+": order", stored(t, s, "1"), o)
 				same(t, name+": postings", got[[]pay.Posting](t)(s.Postings(t.Context(), merchant, "1")), before)
 				same(t, name+": refunds", len(got[[]pay.Refund](t)(s.Refunds(t.Context(), merchant, "1"))), 0)
-				same(t, name+": jobs", len(got[[]jobs.Job](t)(s.ListJobs(t.Context(), store.JobFilter{}))), 0)
+				same(t, name+": jobs", all(t, s), []jobs.Job{work})
 			}
 		})
 	}

@@ -58,7 +58,8 @@ type pg struct {
 	seed  maphash.Seed
 	hurry context.CancelFunc // ends the waiting for a lost server
 	wg    sync.WaitGroup
-	alone *committer
+	// oneByOne lets every unit commit by itself, through the pool.
+	oneByOne bool
 }
 
 func openPostgres(ctx context.Context, c Config, stats *counters) (*pg, error) {
@@ -68,7 +69,10 @@ func openPostgres(ctx context.Context, c Config, stats *counters) (*pg, error) {
 	}
 	pgSettings(pool.ConnConfig)
 	pool.MaxConns = int32(c.PoolSize) //nolint:gosec // at most maxPool
-	pool.AfterConnect = durable
+	pool.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, keepCommits)
+		return err
+	}
 	p := &pg{cfg: pool.ConnConfig.Copy(), seed: maphash.MakeSeed()}
 	if p.pool, err = pgxpool.NewWithConfig(ctx, pool); err != nil {
 		return nil, err
@@ -78,14 +82,14 @@ func openPostgres(ctx context.Context, c Config, stats *counters) (*pg, error) {
 		return nil, err
 	}
 	ctx, p.hurry = context.WithCancel(context.WithoutCancel(ctx))
-	read := sqlcgen.New(p.pool)
 	if c.OneByOne {
-		p.alone = &committer{ctx: ctx, stats: stats, read: read, log: c.Log}
+		p.oneByOne = true
 		return p, nil
 	}
+	read := sqlcgen.New(p.pool)
 	for range c.Committers {
 		l := newLine(maxGroup, stats)
-		w := &committer{ctx: ctx, cfg: p.cfg, stats: stats, read: read, log: c.Log}
+		w := &committer{ctx: ctx, cfg: &p.cfg.Config, stats: stats, read: read, lost: p.pool.Reset, log: c.Log}
 		p.lines = append(p.lines, l)
 		p.wg.Go(func() {
 			l.run(w.commit)
@@ -95,12 +99,9 @@ func openPostgres(ctx context.Context, c Config, stats *counters) (*pg, error) {
 	return p, nil
 }
 
-// durable makes sure that a commit is on disk before it is answered, however
-// the server is configured.
-func durable(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
-	return err
-}
+// keepCommits makes sure that a commit is on disk before it is answered,
+// however the server is configured.
+const keepCommits = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 
 // checkPostgres refuses a database whose schema is not ours, and says aloud
 // when the server itself does not keep what it confirms.
@@ -124,7 +125,7 @@ func checkPostgres(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) er
 }
 
 func (p *pg) commit(ctx context.Context, u *unit) error {
-	if p.alone != nil {
+	if p.oneByOne {
 		return p.single(ctx, u)
 	}
 	n := maphash.String(p.seed, u.merchant) % uint64(len(p.lines))

@@ -42,11 +42,12 @@ import (
 	"cloudpay/internal/store/sqlcgen"
 )
 
+//go:generate go tool -modfile=../../tools/go.mod sqlc compile -f sqlc.lint.yaml
 //go:generate go tool -modfile=../../tools/go.mod sqlc generate
 
 // Defaults and limits of a configuration.
 const (
-	defaultCommitters = 3
+	defaultCommitters = 2
 	maxCommitters     = 8 // each owns a connection; more only shrinks the groups
 	defaultPool       = 16
 	maxPool           = 256
@@ -68,7 +69,7 @@ type Config struct {
 	// unpipelined and through the pool: the baseline of the benchmark.
 	OneByOne bool
 	// Committers is how many connections commit groups on PostgreSQL, 2 to 4
-	// being useful; 0 is 3. The units of one merchant always meet at the same
+	// being useful; 0 is 2. The units of one merchant always meet at the same
 	// one. SQLite has one writer.
 	Committers int
 	// PoolSize is the most connections that read (and, with OneByOne, write);

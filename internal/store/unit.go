@@ -98,6 +98,29 @@ func (s *Store) submit(ctx context.Context, u *unit) (won bool, err error) {
 	return u.won, nil
 }
 
+// outcome takes the row counts of a unit's statements, in order, and says what
+// they mean for it.
+func (u *unit) outcome(exec func(i int) (rows int64, err error)) error {
+	u.won = true
+	for i, st := range u.statements {
+		rows, err := exec(i)
+		if err != nil {
+			return err
+		}
+		want := st.want
+		if i == 0 && rows == 0 && !u.always {
+			u.won = false
+		}
+		if !u.won {
+			want = 0 // it has lost, so nothing may carry its id
+		}
+		if want != anyRows && rows != want {
+			return fmt.Errorf("%w: statement %d of unit %s changed %d rows, not %d", errContradiction, i, u.id, rows, want)
+		}
+	}
+	return nil
+}
+
 // recorder is a sqlcgen.DBTX that runs nothing: it writes down what the
 // generated code would have run.
 type recorder unit

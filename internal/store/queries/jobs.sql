@@ -13,8 +13,8 @@ ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
 
 -- name: DeleteJobOfUnit :execrows
 -- DeleteJobOfUnit ends a job, whoever holds it, if this unit wrote the order.
-DELETE FROM jobs AS j
-WHERE j.merchant_id = sqlc.arg(merchant_id) AND j.kind = sqlc.arg(kind) AND j.ref = sqlc.arg(ref)
+DELETE FROM jobs
+WHERE jobs.merchant_id = sqlc.arg(merchant_id) AND jobs.kind = sqlc.arg(kind) AND jobs.ref = sqlc.arg(ref)
   AND EXISTS (
       SELECT 1 FROM orders AS o
       WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
@@ -22,8 +22,8 @@ WHERE j.merchant_id = sqlc.arg(merchant_id) AND j.kind = sqlc.arg(kind) AND j.re
 
 -- name: TouchJobOfUnit :execrows
 -- TouchJobOfUnit moves a job in time and frees it, if this unit wrote the order.
-UPDATE jobs AS j SET run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), lease = ''
-WHERE j.merchant_id = sqlc.arg(merchant_id) AND j.kind = sqlc.arg(kind) AND j.ref = sqlc.arg(ref)
+UPDATE jobs SET run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), lease = ''
+WHERE jobs.merchant_id = sqlc.arg(merchant_id) AND jobs.kind = sqlc.arg(kind) AND jobs.ref = sqlc.arg(ref)
   AND EXISTS (
       SELECT 1 FROM orders AS o
       WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
@@ -81,13 +81,13 @@ WHERE (merchant_id, kind, ref) IN (
 
 -- name: ClaimJob :execrows
 -- ClaimJob leases one job if it is due and the head of its line.
-UPDATE jobs AS j SET lease = sqlc.arg(lease), due_ms = sqlc.arg(until_ms), attempt = attempt + 1
-WHERE j.merchant_id = sqlc.arg(merchant_id) AND j.kind = sqlc.arg(kind) AND j.ref = sqlc.arg(ref)
-  AND j.state = 'ready' AND j.due_ms <= sqlc.arg(now_ms)
-  AND (j.queue = '' OR NOT EXISTS (
+UPDATE jobs SET lease = sqlc.arg(lease), due_ms = sqlc.arg(until_ms), attempt = attempt + 1
+WHERE jobs.merchant_id = sqlc.arg(merchant_id) AND jobs.kind = sqlc.arg(kind) AND jobs.ref = sqlc.arg(ref)
+  AND jobs.state = 'ready' AND jobs.due_ms <= sqlc.arg(now_ms)
+  AND (jobs.queue = '' OR NOT EXISTS (
       SELECT 1 FROM jobs AS f
-      WHERE f.merchant_id = j.merchant_id AND f.queue = j.queue AND f.queue <> '' AND f.state = 'ready'
-        AND (f.seq, f.kind, f.ref) < (j.seq, j.kind, j.ref)
+      WHERE f.merchant_id = jobs.merchant_id AND f.queue = jobs.queue AND f.queue <> '' AND f.state = 'ready'
+        AND (f.seq, f.kind, f.ref) < (jobs.seq, jobs.kind, jobs.ref)
   ));
 
 -- name: ListClaimed :many

@@ -89,14 +89,14 @@ WHERE merchant_id = sqlc.arg(merchant_id)
 -- ReserveOrder takes a refund's amount out of what may still be refunded, if
 -- the order stands as expected, enough is left, and the number is new.
 -- Repeating it does nothing once the refund's row exists.
-UPDATE orders AS o SET
-    reserved = o.reserved + CAST(sqlc.arg(amount) AS BIGINT),
+UPDATE orders SET
+    reserved = orders.reserved + CAST(sqlc.arg(amount) AS BIGINT),
     unit = sqlc.arg(unit),
     updated_ms = sqlc.arg(updated_ms)
-WHERE o.merchant_id = sqlc.arg(merchant_id)
-  AND o.out_trade_no = sqlc.arg(out_trade_no)
-  AND o.state = sqlc.arg(from_state)
-  AND o.reserved + CAST(sqlc.arg(amount) AS BIGINT) <= o.total
+WHERE orders.merchant_id = sqlc.arg(merchant_id)
+  AND orders.out_trade_no = sqlc.arg(out_trade_no)
+  AND orders.state = sqlc.arg(from_state)
+  AND orders.reserved + CAST(sqlc.arg(amount) AS BIGINT) <= orders.total
   AND NOT EXISTS (
       SELECT 1 FROM refunds AS r
       WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.out_refund_no = sqlc.arg(out_refund_no)
@@ -106,15 +106,15 @@ WHERE o.merchant_id = sqlc.arg(merchant_id)
 -- BookRefundOnOrder carries a refund's change over to its order. It needs the
 -- refund's row to carry this unit, and it leaves its own mark on the order for
 -- the statements that follow.
-UPDATE orders AS o SET
-    reserved = o.reserved + CAST(sqlc.arg(reserved) AS BIGINT),
-    refunded = o.refunded + CAST(sqlc.arg(refunded) AS BIGINT),
-    refund_sent_ms = CASE WHEN CAST(sqlc.arg(sent_ms) AS BIGINT) = 0 THEN o.refund_sent_ms ELSE CAST(sqlc.arg(sent_ms) AS BIGINT) END,
-    late = CASE WHEN CAST(sqlc.arg(late) AS TEXT) = '' THEN o.late ELSE CAST(sqlc.arg(late) AS TEXT) END,
+UPDATE orders SET
+    reserved = orders.reserved + CAST(sqlc.arg(reserved) AS BIGINT),
+    refunded = orders.refunded + CAST(sqlc.arg(refunded) AS BIGINT),
+    refund_sent_ms = CASE WHEN CAST(sqlc.arg(sent_ms) AS BIGINT) = 0 THEN orders.refund_sent_ms ELSE CAST(sqlc.arg(sent_ms) AS BIGINT) END,
+    late = CASE WHEN CAST(sqlc.arg(late) AS TEXT) = '' THEN orders.late ELSE CAST(sqlc.arg(late) AS TEXT) END,
     unit = sqlc.arg(unit),
     updated_ms = sqlc.arg(updated_ms)
-WHERE o.merchant_id = sqlc.arg(merchant_id)
-  AND o.out_trade_no = sqlc.arg(out_trade_no)
+WHERE orders.merchant_id = sqlc.arg(merchant_id)
+  AND orders.out_trade_no = sqlc.arg(out_trade_no)
   AND EXISTS (
       SELECT 1 FROM refunds AS r
       WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.out_refund_no = sqlc.arg(out_refund_no) AND r.unit = sqlc.arg(unit)

@@ -39,13 +39,13 @@ func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (int64, error)
 }
 
 const claimJob = `-- name: ClaimJob :execrows
-UPDATE jobs AS j SET lease = $1, due_ms = $2, attempt = attempt + 1
-WHERE j.merchant_id = $3 AND j.kind = $4 AND j.ref = $5
-  AND j.state = 'ready' AND j.due_ms <= $6
-  AND (j.queue = '' OR NOT EXISTS (
+UPDATE jobs SET lease = $1, due_ms = $2, attempt = attempt + 1
+WHERE jobs.merchant_id = $3 AND jobs.kind = $4 AND jobs.ref = $5
+  AND jobs.state = 'ready' AND jobs.due_ms <= $6
+  AND (jobs.queue = '' OR NOT EXISTS (
       SELECT 1 FROM jobs AS f
-      WHERE f.merchant_id = j.merchant_id AND f.queue = j.queue AND f.queue <> '' AND f.state = 'ready'
-        AND (f.seq, f.kind, f.ref) < (j.seq, j.kind, j.ref)
+      WHERE f.merchant_id = jobs.merchant_id AND f.queue = jobs.queue AND f.queue <> '' AND f.state = 'ready'
+        AND (f.seq, f.kind, f.ref) < (jobs.seq, jobs.kind, jobs.ref)
   ))
 `
 
@@ -136,8 +136,8 @@ func (q *Queries) DeleteJob(ctx context.Context, arg DeleteJobParams) (int64, er
 }
 
 const deleteJobOfUnit = `-- name: DeleteJobOfUnit :execrows
-DELETE FROM jobs AS j
-WHERE j.merchant_id = $1 AND j.kind = $2 AND j.ref = $3
+DELETE FROM jobs
+WHERE jobs.merchant_id = $1 AND jobs.kind = $2 AND jobs.ref = $3
   AND EXISTS (
       SELECT 1 FROM orders AS o
       WHERE o.merchant_id = $1 AND o.out_trade_no = $4 AND o.unit = $5
@@ -568,8 +568,8 @@ func (q *Queries) TouchJob(ctx context.Context, arg TouchJobParams) (int64, erro
 }
 
 const touchJobOfUnit = `-- name: TouchJobOfUnit :execrows
-UPDATE jobs AS j SET run_ms = $1, due_ms = $1, lease = ''
-WHERE j.merchant_id = $2 AND j.kind = $3 AND j.ref = $4
+UPDATE jobs SET run_ms = $1, due_ms = $1, lease = ''
+WHERE jobs.merchant_id = $2 AND jobs.kind = $3 AND jobs.ref = $4
   AND EXISTS (
       SELECT 1 FROM orders AS o
       WHERE o.merchant_id = $2 AND o.out_trade_no = $5 AND o.unit = $6

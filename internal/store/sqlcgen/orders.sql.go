@@ -10,15 +10,15 @@ import (
 )
 
 const bookRefundOnOrder = `-- name: BookRefundOnOrder :execrows
-UPDATE orders AS o SET
-    reserved = o.reserved + CAST($1 AS BIGINT),
-    refunded = o.refunded + CAST($2 AS BIGINT),
-    refund_sent_ms = CASE WHEN CAST($3 AS BIGINT) = 0 THEN o.refund_sent_ms ELSE CAST($3 AS BIGINT) END,
-    late = CASE WHEN CAST($4 AS TEXT) = '' THEN o.late ELSE CAST($4 AS TEXT) END,
+UPDATE orders SET
+    reserved = orders.reserved + CAST($1 AS BIGINT),
+    refunded = orders.refunded + CAST($2 AS BIGINT),
+    refund_sent_ms = CASE WHEN CAST($3 AS BIGINT) = 0 THEN orders.refund_sent_ms ELSE CAST($3 AS BIGINT) END,
+    late = CASE WHEN CAST($4 AS TEXT) = '' THEN orders.late ELSE CAST($4 AS TEXT) END,
     unit = $5,
     updated_ms = $6
-WHERE o.merchant_id = $7
-  AND o.out_trade_no = $8
+WHERE orders.merchant_id = $7
+  AND orders.out_trade_no = $8
   AND EXISTS (
       SELECT 1 FROM refunds AS r
       WHERE r.merchant_id = $7 AND r.out_refund_no = $9 AND r.unit = $5
@@ -418,14 +418,14 @@ func (q *Queries) ListOpenOrders(ctx context.Context, arg ListOpenOrdersParams) 
 }
 
 const reserveOrder = `-- name: ReserveOrder :execrows
-UPDATE orders AS o SET
-    reserved = o.reserved + CAST($1 AS BIGINT),
+UPDATE orders SET
+    reserved = orders.reserved + CAST($1 AS BIGINT),
     unit = $2,
     updated_ms = $3
-WHERE o.merchant_id = $4
-  AND o.out_trade_no = $5
-  AND o.state = $6
-  AND o.reserved + CAST($1 AS BIGINT) <= o.total
+WHERE orders.merchant_id = $4
+  AND orders.out_trade_no = $5
+  AND orders.state = $6
+  AND orders.reserved + CAST($1 AS BIGINT) <= orders.total
   AND NOT EXISTS (
       SELECT 1 FROM refunds AS r
       WHERE r.merchant_id = $4 AND r.out_refund_no = $7
