@@ -122,14 +122,17 @@ func unreadable(err error) error {
 	return errMalformed
 }
 
+// firstRead holds the usual request; longer ones grow as they come.
+const firstRead = 4 << 10
+
 // read returns the body, or errTooLarge.
 func read(r *http.Request) ([]byte, error) {
 	size := r.ContentLength
 	if size > maxBody {
 		return nil, errTooLarge
 	}
-	if size < 0 {
-		size = 4 << 10
+	if size < 0 || size > firstRead { // a promise of more takes no memory before it is kept
+		size = firstRead
 	}
 	buf := make([]byte, 0, size+512) // room to see the end without growing
 	lr := io.LimitedReader{R: r.Body, N: maxBody + 1}
