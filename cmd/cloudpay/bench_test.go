@@ -284,7 +284,7 @@ func must[T any](v T, err error) T {
 }
 
 // payBench is one payment as a till sends it, its answer verified.
-func payBench(client *http.Client, base string, key cpay.Key, id int64, merchants int64) error {
+func payBench(client *http.Client, base string, key cpay.Key, id, merchants int64) error {
 	m := id % merchants
 	req := &cpay.MicroPayRequest{
 		PayMchKey: cpay.PayMchKey{OutMchID: "sz01BENCHMCH00000001", OutSubMchID: fmt.Sprintf("sz01BENCHSUB%08d", m), OutShopID: fmt.Sprintf("sz01BENCHSHP%08d", m)},

@@ -39,10 +39,10 @@ func chaosSize() chaos {
 // of whose answers are lost after charging, while the process that is both
 // gateway and wallets is killed again and again.
 func TestChaosKilledTenTimes(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || os.Getenv("CLOUDPAY_CHAOS") == "" {
 		t.Skip("SKIPPED: takes minutes of real time, because the reverse policy does; run make chaos, or set CLOUDPAY_CHAOS=1")
 	}
-	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -57,6 +57,7 @@ func TestChaosKilledTenTimes(t *testing.T) {
 }
 
 func (c chaos) run(t *testing.T, dir, dsn string) {
+	t.Helper()
 	args := []string{"--dsn", dsn}
 	var mu sync.RWMutex
 	d := startDemo(t, dir, args...)
@@ -110,6 +111,7 @@ func (c chaos) run(t *testing.T, dir, dsn string) {
 // and repeats the same request while nothing is known, as a till does. It
 // reports whether the till was told "paid".
 func payOnce(t *testing.T, current func() *demo, merchant int, order string) bool {
+	t.Helper()
 	channel := []string{"wxpay", "alipay"}[rand.IntN(2)]
 	code := ""
 	for try := 0; try < 100 && code == ""; try++ {
@@ -187,7 +189,7 @@ func (c chaos) compare(t *testing.T, d *demo, dsn string, orders []string, paid 
 		}
 		<-time.After(500 * time.Millisecond)
 	}
-	states := map[pay.OrderState]int{}
+	states := make(map[pay.OrderState]int)
 	var wrong, twice, lost, believed, charged int
 	for _, no := range orders {
 		var out struct {

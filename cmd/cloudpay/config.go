@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,9 +17,6 @@ import (
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
 )
-
-// maxConfig is the largest settings file that is read; a full one is 2 KiB.
-const maxConfig = 256 << 10
 
 // settings are what the gateway can be told, by file, environment and flags,
 // the latter winning. Every zero value is usable except DSN and MasterKeyFile,
@@ -45,7 +42,7 @@ type settings struct {
 // check reports all mistakes at once.
 func (s settings) check() error {
 	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	bad := func(why string) { errs = append(errs, errors.New(why)) }
 	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
 		bad("tls-cert-file and tls-key-file go together")
 	}
@@ -63,8 +60,8 @@ func (s settings) check() error {
 
 // profiles is the reverse policy with the settings applied.
 func (s settings) profiles() map[pay.Channel]pay.Profile {
-	out := map[pay.Channel]pay.Profile{}
-	for ch, p := range pay.Profiles {
+	out := maps.Clone(pay.Profiles)
+	for ch, p := range out {
 		if s.RefundSpacing != nil {
 			p.RefundSpacing = *s.RefundSpacing
 		}
@@ -127,17 +124,9 @@ func configFile(args []string, getenv func(string) string) (kong.Resolver, error
 
 // readConfig reads one JSON object of scalars. Keys are flag names.
 func readConfig(path string) (map[string]any, error) {
-	f, err := os.Open(path)
+	raw, err := readFile(path, maxConfig)
 	if err != nil {
 		return nil, fmt.Errorf("settings file: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil {
-		return nil, fmt.Errorf("settings file: %w", err)
-	}
-	if len(raw) > maxConfig {
-		return nil, fmt.Errorf("settings file %s is larger than %d bytes", path, maxConfig)
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()

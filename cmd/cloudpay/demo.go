@@ -47,18 +47,19 @@ type demoFile struct {
 // demoMerchant is one sample merchant with everything its till needs.
 type demoMerchant struct {
 	Name          string   `json:"name"`
-	OutMchID      string   `json:"out_mch_id"`     //nolint:tagliatelle // the wire's spelling
-	OutSubMchID   string   `json:"out_sub_mch_id"` //nolint:tagliatelle // the wire's spelling
+	OutMchID      string   `json:"out_mch_id"`
+	OutSubMchID   string   `json:"out_sub_mch_id"`
 	OutShopID     string   `json:"out_shop_id"`
 	DeviceID      string   `json:"device_id"`
 	StaffID       string   `json:"staff_id"`
 	Prefixes      []string `json:"prefixes"`
 	AuthenKey     string   `json:"authen_key"`
-	PrivateKeyPEM string   `json:"private_key_pem"` //nolint:tagliatelle // PEM is one word
+	PrivateKeyPEM string   `json:"private_key_pem"`
 }
 
 // Run starts everything, writes DIR/demo.json and serves until told to stop.
-func (c *demoCmd) Run(ctx context.Context, e env) error {
+func (c *demoCmd) Run(ctx context.Context, e env) (err error) {
+	defer func() { err = stopped(ctx, err) }()
 	dir, err := filepath.Abs(c.Data)
 	if err != nil {
 		return err
@@ -82,11 +83,17 @@ func (c *demoCmd) Run(ctx context.Context, e env) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	// What an earlier start wrote names addresses that are gone: whoever waits for
+	// the file must not find it before everything answers.
+	announced := filepath.Join(dir, "demo.json")
+	if err := os.Remove(announced); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, l.Close(), box.close())
+	}
 	file, a, err := c.prepare(ctx, dir, s, box, log)
 	if err != nil {
 		return errors.Join(err, l.Close(), box.close())
 	}
-	file.API, file.Sandbox = "http://"+l.Addr().String(), "http://"+box.control.Addr().String()
+	file.API, file.Sandbox = baseURL("http", l.Addr()), baseURL("http", box.control.Addr())
 	g, inner := errgroup.WithContext(ctx)
 	// The sandbox outlives the gateway: calls in flight get their answers.
 	boxCtx, stopBox := context.WithCancel(context.WithoutCancel(ctx))
@@ -100,7 +107,7 @@ func (c *demoCmd) Run(ctx context.Context, e env) error {
 		if err := waitHealthy(inner, file.API); err != nil {
 			return err
 		}
-		if err := writeJSON(filepath.Join(dir, "demo.json"), file); err != nil {
+		if err := writeJSON(announced, file); err != nil {
 			return err
 		}
 		c.greet(e, dir, file)
@@ -156,7 +163,7 @@ func demoMerchants(path string, accounts sandbox.Accounts) ([]demoMerchant, erro
 	for i := range accounts.Providers {
 		n += len(accounts.Providers[i].WeChat.Merchants)
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := readFile(path, maxAccounts)
 	if err == nil {
 		var ms []demoMerchant
 		if err := json.Unmarshal(raw, &ms); err != nil {
@@ -312,25 +319,4 @@ A payment that asks for the password, and the customer who answers it (third ter
 
 Stop with Ctrl-C. A second start continues with the same data.
 `, f.API, f.Sandbox, filepath.Join(dir, "demo.json"), len(f.Merchants), run, data, w, x, y)
-}
-
-// writeJSON replaces a file readable by its owner only, whole or not at all.
-func writeJSON(path string, v any) error {
-	raw, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // 0600 by construction
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(append(raw, '\n'))
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp.Name()))
-	}
-	return nil
 }

@@ -42,7 +42,8 @@ type sandboxServeCmd struct {
 
 // Run serves until the process is told to stop. DIR/sandbox.json then holds
 // the accounts that a client needs.
-func (c *sandboxServeCmd) Run(ctx context.Context, e env) error {
+func (c *sandboxServeCmd) Run(ctx context.Context, e env) (err error) {
+	defer func() { err = stopped(ctx, err) }()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
@@ -55,7 +56,7 @@ func (c *sandboxServeCmd) Run(ctx context.Context, e env) error {
 		Wallet   string           `json:"wallet"`
 		Control  string           `json:"control"`
 		Accounts sandbox.Accounts `json:"accounts"`
-	}{"https://" + b.wallet.Addr().String(), "http://" + b.control.Addr().String(), b.box.Accounts()}
+	}{baseURL("https", b.wallet.Addr()), baseURL("http", b.control.Addr()), b.box.Accounts()}
 	if err := writeJSON(filepath.Join(c.Data, "sandbox.json"), file); err != nil {
 		return errors.Join(err, b.close())
 	}
@@ -99,11 +100,11 @@ func openSandbox(ctx context.Context, o sandboxOptions, log *slog.Logger) (*boxS
 	var lc net.ListenConfig
 	wallet, err := lc.Listen(ctx, "tcp", o.WalletAddr)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.WalletAddr, err), box.Close())
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.WalletAddr, err), closeAll(box))
 	}
 	control, err := lc.Listen(ctx, "tcp", o.ControlAddr)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.ControlAddr, err), wallet.Close(), box.Close())
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.ControlAddr, err), closeAll(wallet, box))
 	}
 	return &boxServer{box: box, wallet: wallet, control: control}, nil
 }
@@ -126,12 +127,12 @@ func (b *boxServer) serve(ctx context.Context) error {
 			return srv.Close()
 		})
 	}
-	return errors.Join(g.Wait(), b.box.Close())
+	return errors.Join(g.Wait(), closeAll(b.box))
 }
 
 // close closes what serve has not taken over.
 func (b *boxServer) close() error {
-	return errors.Join(b.wallet.Close(), b.control.Close(), b.box.Close())
+	return closeAll(b.wallet, b.control, b.box)
 }
 
 // boxFlags find the control API of a running sandbox.
@@ -146,7 +147,7 @@ func (f boxFlags) url() (string, error) {
 		return f.Control, nil
 	}
 	for _, in := range [...]struct{ file, member string }{{"demo.json", "sandbox"}, {"sandbox.json", "control"}} {
-		raw, err := os.ReadFile(filepath.Join(f.Data, in.file))
+		raw, err := readFile(filepath.Join(f.Data, in.file), maxAccounts)
 		if err != nil {
 			continue
 		}

@@ -17,7 +17,8 @@ type serveCmd struct {
 }
 
 // Run serves until the process is told to stop.
-func (c *serveCmd) Run(ctx context.Context, e env) error {
+func (c *serveCmd) Run(ctx context.Context, e env) (err error) {
+	defer func() { err = stopped(ctx, err) }()
 	var errs []error
 	if c.DSN == "" {
 		errs = append(errs, errors.New("dsn is missing: say where the database is, for example --dsn sqlite:/var/lib/cloudpay/pay.db"))

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ func (f tillFlags) open() (*till, error) {
 	if path == "" {
 		path = filepath.Join(f.Data, "demo.json")
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := readFile(path, maxAccounts)
 	if err != nil {
 		return nil, usage("%w: start the gateway with 'cloudpay demo' first, or say --account FILE", err)
 	}
@@ -214,8 +213,7 @@ func (c *queryCmd) Run(ctx context.Context, e env) error {
 		return told(err)
 	}
 	state := o.Outcome()
-	wallet := map[cpay.PayPlatform]string{cpay.PlatformWxpay: "微信支付", cpay.PlatformAlipay: "支付宝"}[q.PayMchKey.PayPlatform]
-	_, _ = fmt.Fprintf(e.stdout, "订单 %s  %s  ¥%s  %s\n", o.OutTradeNo, wallet, pay.Fen(o.TotalFee), describe(state, o, refunds))
+	_, _ = fmt.Fprintf(e.stdout, "订单 %s  %s  ¥%s  %s\n", o.OutTradeNo, walletName(q.PayMchKey.PayPlatform), pay.Fen(o.TotalFee), describe(state, o, refunds))
 	if o.TransactionID != "" {
 		_, _ = fmt.Fprintf(e.stdout, "  交易号 %s\n", o.TransactionID)
 	}
@@ -230,6 +228,21 @@ func (c *queryCmd) Run(ctx context.Context, e env) error {
 	case cpay.StateUnknown, cpay.StateWaiting:
 	}
 	return &exitError{code: exitUnknown}
+}
+
+// walletName is how a cashier calls the wallet.
+func walletName(p cpay.PayPlatform) string {
+	switch p {
+	case cpay.PlatformWxpay:
+		return "微信支付"
+	case cpay.PlatformAlipay:
+		return "支付宝"
+	case cpay.PlatformCard:
+		return "会员卡"
+	case cpay.PlatformRecord:
+		return "记账"
+	}
+	return "未知钱包"
 }
 
 // describe derives the words for an order from its state and its refunds.
