@@ -9,7 +9,6 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"cloudpay/internal/channel"
@@ -70,7 +69,7 @@ type Config struct {
 type Gateway struct {
 	Config
 	runner *jobs.Runner
-	calls  sync.WaitGroup // wallet calls that outlive their callers
+	calls  calls // wallet calls that outlive their callers
 }
 
 // New returns a gateway. It starts nothing: call Run.
@@ -113,15 +112,13 @@ func (g *Gateway) watched(do jobs.Handler) jobs.Handler {
 }
 
 // Run runs the jobs until ctx ends, then waits for running jobs and for wallet
-// calls that outlived their callers. It returns nil after a clean stop.
+// calls that outlived their callers. From then on payments are answered as
+// unavailable, and nothing is written for them. It returns nil after a clean stop.
 func (g *Gateway) Run(ctx context.Context) error {
 	err := g.runner.Run(ctx)
-	g.calls.Wait()
+	g.calls.Close()
 	return err
 }
-
-// Wait waits for the wallet calls that outlived their callers.
-func (g *Gateway) Wait() { g.calls.Wait() }
 
 // Runner returns the job runner, for its figures.
 func (g *Gateway) Runner() *jobs.Runner { return g.runner }
@@ -150,11 +147,14 @@ func (g *Gateway) wallet(ctx context.Context, m *directory.Merchant, ch pay.Chan
 func (g *Gateway) runFor(ctx context.Context, k jobs.Key) {
 	after := context.WithoutCancel(ctx)
 	done := make(chan struct{})
-	g.calls.Go(func() {
+	began := g.calls.Go(func() {
 		defer close(done)
 		_, _ = g.runner.RunNow(after, k)
 		g.runner.Wake()
 	})
+	if !began {
+		return
+	}
 	timer := time.NewTimer(g.AnswerWithin)
 	defer timer.Stop()
 	select {

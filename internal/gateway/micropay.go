@@ -46,6 +46,9 @@ type MicroPay struct {
 // order.PayAnswer says what a till is told about it. Errors have a kind of
 // package pay; ErrUnavailable says that the result is not known.
 func (g *Gateway) MicroPay(ctx context.Context, m *directory.Merchant, in MicroPay) (pay.Order, error) {
+	if !g.calls.Open() {
+		return pay.Order{}, pay.Refuse(pay.ErrUnavailable, "stopping", "系统正在重启，请稍后重试")
+	}
 	o, req, err := g.intent(m, in)
 	if err != nil {
 		return pay.Order{}, err
@@ -171,10 +174,13 @@ func (g *Gateway) send(ctx context.Context, m *directory.Merchant, wallet channe
 	}
 	done := make(chan result, 1)
 	after := context.WithoutCancel(ctx)
-	g.calls.Go(func() {
+	began := g.calls.Go(func() {
 		settled, err := g.sendOnce(after, m, wallet, o, req)
 		done <- result{settled, err}
 	})
+	if !began { // stopping between the intent and the call: the order's job closes it after the next start
+		return o, pay.Refuse(pay.ErrUnavailable, "stopping", "系统正在重启，请稍后查询")
+	}
 	timer := time.NewTimer(g.AnswerWithin)
 	defer timer.Stop()
 	select {

@@ -168,9 +168,8 @@ func (c *Client) deliver(ctx context.Context, to Target, content []byte) (status
 	}
 	ctx, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
-	status, err = c.post(ctx, u, body)
-	leave(err)
-	return status, err
+	defer func() { leave(err) }()
+	return c.post(ctx, u, body)
 }
 
 // post sends the sealed body and judges the answer.
