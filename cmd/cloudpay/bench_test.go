@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -57,10 +58,10 @@ func BenchmarkTable(b *testing.B) {
 			grouped := benchStore(b, dsn("grouped"), false)
 			tb.add("store "+engine+": two-commit payments, 64 callers, one by one", single, "/s", "")
 			tb.add("store "+engine+": the same, grouped", grouped, "/s", fmt.Sprintf("%.1f × one by one (target 3)", grouped/single))
-			for _, clients := range []int{1, 64} {
-				tb.gateway(b, engine, dsn(fmt.Sprintf("gateway%d", clients)), clients, 0)
+			for _, r := range []row{{Clients: 1}, {Clients: 64}, {Clients: 16, PerSecond: 200}} {
+				r.Engine, r.DSN = engine, dsn(fmt.Sprintf("gateway%d", r.Clients))
+				tb.child(b, r)
 			}
-			tb.gateway(b, engine, dsn("paced"), 16, 200)
 		}
 		tb.print()
 	}
@@ -207,10 +208,57 @@ func (instant) Pay(_ context.Context, r channel.PayRequest) pay.Outcome {
 	}}
 }
 
-// gateway measures the whole gateway over HTTP on loopback.
+// row is one measurement of the whole gateway. It runs in a process of its own,
+// so that its memory is its own.
+type row struct {
+	Engine, DSN        string
+	Clients, PerSecond int
+}
+
+// rowEnv hands a row to the child process.
+const rowEnv = "CLOUDPAY_BENCH_ROW"
+
+// child runs one row in a child process and takes over its line.
+func (t *table) child(b *testing.B, r row) {
+	b.Helper()
+	spec, err := json.Marshal(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run", "^$", "-test.bench", "^BenchmarkGatewayRow$", "-test.benchtime", "1x")
+	cmd.Env = append(os.Environ(), rowEnv+"="+string(spec))
+	out, err := cmd.Output()
+	_, line, ok := strings.Cut(string(out), "row\t")
+	if err != nil || !ok {
+		b.Fatalf("row %s: %v\n%s", spec, err, out)
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	f := strings.Split(line, "\t")
+	t.rows = append(t.rows, [4]string{f[0], f[1], f[2], f[3]})
+	fmt.Fprintf(os.Stderr, "%s: %s %s %s\n", f[0], f[1], f[2], f[3])
+}
+
+// BenchmarkGatewayRow is the child's side of a row of BenchmarkTable.
+func BenchmarkGatewayRow(b *testing.B) {
+	spec := os.Getenv(rowEnv)
+	if spec == "" {
+		b.Skip("SKIPPED: a part of BenchmarkTable; run make bench")
+	}
+	var r row
+	if err := json.Unmarshal([]byte(spec), &r); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		t := &table{}
+		t.gateway(b, r.Engine, r.DSN, r.Clients, r.PerSecond)
+		fmt.Println("\nrow\t" + strings.Join(t.rows[0][:], "\t"))
+	}
+}
+
+// gateway measures the whole gateway over HTTP on loopback: clients till
+// connections, payments with a wallet that answers at once.
 func (t *table) gateway(b *testing.B, engine, dsn string, clients, perSecond int) {
 	b.Helper()
-	debug.FreeOSMemory() // what earlier rows left behind is not this row's
 	st := openStore(b, dsn, false)
 	keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", 32)))
 	if err != nil {
