@@ -248,6 +248,7 @@ func BenchmarkGatewayRow(b *testing.B) {
 	if err := json.Unmarshal([]byte(spec), &r); err != nil {
 		b.Fatal(err)
 	}
+	tune(os.Getenv)
 	for b.Loop() {
 		t := &table{}
 		t.gateway(b, r.Engine, r.DSN, r.Clients, r.PerSecond)
