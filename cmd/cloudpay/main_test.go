@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,19 +38,37 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
 }
 
+// output collects what a running process prints.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
 // process is one running cloudpay.
 type process struct {
-	cmd    *exec.Cmd
-	done   chan error
-	stderr *bytes.Buffer
+	cmd            *exec.Cmd
+	done           chan error
+	stdout, stderr *output
 }
 
 // startProcess runs this binary as cloudpay. The test's end kills it.
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0], args...), done: make(chan error, 1), stderr: &bytes.Buffer{}}
+	p := &process{cmd: exec.Command(os.Args[0], args...), done: make(chan error, 1), stdout: &output{}, stderr: &output{}}
 	p.cmd.Env = append(os.Environ(), asBinary+"=1", "GORACE=halt_on_error=1")
-	p.cmd.Stderr = p.stderr
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +103,23 @@ func (p *process) stop(t *testing.T, limit time.Duration) error {
 	}
 }
 
+// until waits until want is true, and fails with what the process said when it
+// ends first or takes too long.
+func (p *process) until(t *testing.T, what string, want func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !want(); {
+		select {
+		case err := <-p.done:
+			p.done = nil
+			t.Fatalf("the process ended before %s: %v\n%s%s", what, err, p.stdout, p.stderr)
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still no %s\n%s%s", what, p.stdout, p.stderr)
+		}
+	}
+}
+
 // demo is a running demo.
 type demo struct {
 	*process
@@ -100,24 +136,11 @@ func startDemo(t *testing.T, dir string, args ...string) *demo {
 	}
 	p := startProcess(t, append([]string{"demo", "--data", dir, "--addr", "127.0.0.1:0"}, args...)...)
 	d := &demo{process: p, dir: dir}
-	for deadline := time.Now().Add(time.Minute); ; {
+	p.until(t, "demo.json", func() bool {
 		raw, err := os.ReadFile(path)
-		if err == nil {
-			if err := json.Unmarshal(raw, &d.file); err != nil {
-				t.Fatal(err)
-			}
-			return d
-		}
-		select {
-		case err := <-p.done:
-			p.done = nil
-			t.Fatalf("the demo ended: %v\n%s", err, p.stderr)
-		case <-time.After(5 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the demo does not start\n%s", p.stderr)
-		}
-	}
+		return err == nil && json.Unmarshal(raw, &d.file) == nil
+	})
+	return d
 }
 
 // ran is what a command printed and returned.
@@ -129,10 +152,16 @@ type ran struct {
 // cloudpay runs one command to its end.
 func cloudpay(t *testing.T, args ...string) ran {
 	t.Helper()
+	return cloudpayIn(t, nil, args...)
+}
+
+// cloudpayIn runs one command with more environment.
+func cloudpayIn(t *testing.T, env []string, args ...string) ran {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asBinary+"=1")
+	cmd.Env = append(append(os.Environ(), asBinary+"=1"), env...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()

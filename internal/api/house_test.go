@@ -89,6 +89,8 @@ type house struct {
 	reg    *prometheus.Registry
 	log    *safeBuffer
 	orders atomic.Int64
+	// closeStore closes the store, once.
+	closeStore func() error
 }
 
 // options change a house before it is built.
@@ -121,6 +123,7 @@ func newHouse(t *testing.T, o options) *house {
 	if h.store, err = store.Open(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}
+	h.closeStore = sync.OnceValue(h.store.Close)
 	h.box, h.people = box, peopleOf(t, h.store, box, o.merchant)
 	find := walletsOf(t, box)
 	if o.channels != nil {
@@ -148,7 +151,7 @@ func newHouse(t *testing.T, o options) *house {
 		h.http.CloseIdleConnections()
 		stop()
 		cancel()
-		if err := errors.Join(<-done, h.store.Close(), box.Close()); err != nil {
+		if err := errors.Join(<-done, h.closeStore(), box.Close()); err != nil {
 			t.Errorf("stop the house: %v", err)
 		}
 		told.Close()

@@ -262,7 +262,7 @@ func TestStatusThreeComesWithoutAnIdentifiedCaller(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, options{})
 	content := about(h.number()).text()
-	if err := h.store.Close(); err != nil {
+	if err := h.closeStore(); err != nil {
 		t.Fatal(err)
 	}
 	a := h.post(t, cpay.MethodQueryOrder, byMAC(content))
