@@ -21,9 +21,6 @@ const (
 	// busyMS is how long a connection waits for another process that writes, in
 	// milliseconds: a migration or a checkpoint, not a stuck program.
 	busyMS = 5000
-	// checkpointPages is the size of the log at which it is copied into the
-	// file: 64 MB of 4 KiB pages, where commits were measured to be fastest.
-	checkpointPages = 16000
 	// writerCacheKiB and readerCacheKiB bound the page caches, per connection.
 	writerCacheKiB = 32 << 10
 	readerCacheKiB = 2 << 10
@@ -46,6 +43,7 @@ type lite struct {
 	cached  *statements
 	write   *sql.DB // one connection, owned by the writer
 	line    *line
+	copies  *checkpointer
 }
 
 func openSQLite(ctx context.Context, c Config, stats *counters) (_ *lite, err error) {
@@ -55,7 +53,7 @@ func openSQLite(ctx context.Context, c Config, stats *counters) (_ *lite, err er
 	}
 	l := &lite{path: path}
 	if l.write, err = sqliteFile(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB)); err != nil {
+		fmt.Sprintf("wal_autocheckpoint(%d)", forcedPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB)); err != nil {
 		return nil, err
 	}
 	l.write.SetMaxOpenConns(1)
@@ -70,8 +68,11 @@ func openSQLite(ctx context.Context, c Config, stats *counters) (_ *lite, err er
 		group = 1
 	}
 	l.line = newLine(group, stats)
-	if err := startWriter(ctx, l, stats); err != nil {
-		return nil, errors.Join(explain(path, err), l.readers.Close(), l.write.Close())
+	if l.copies, err = startCheckpointer(context.WithoutCancel(ctx), path, c.Log); err != nil {
+		return nil, errors.Join(err, l.readers.Close(), l.write.Close())
+	}
+	if err := startWriter(ctx, l, c, stats); err != nil {
+		return nil, errors.Join(explain(path, err), l.copies.close(), l.readers.Close(), l.write.Close())
 	}
 	return l, nil
 }
@@ -141,7 +142,7 @@ func (*lite) isolation(context.Context) (string, error) { return "serializable",
 
 func (l *lite) close() error {
 	l.line.close()
-	return errors.Join(l.readers.Close(), l.write.Close())
+	return errors.Join(l.copies.close(), l.readers.Close(), l.write.Close())
 }
 
 // querier is what a pool of prepared statements and a transaction share.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"modernc.org/sqlite"
 )
 
 // liteWriter is the one goroutine that writes to a SQLite file. It owns a
@@ -21,6 +23,9 @@ type liteWriter struct {
 	prepared map[string]liteStatement
 	args     []driver.NamedValue // reused by every statement
 	stats    *counters
+
+	checkpoint *checkpointer
+	length     logLength
 }
 
 // liteStatement is a prepared statement and the order of its arguments: SQLite
@@ -32,15 +37,18 @@ type liteStatement struct {
 
 // startWriter takes the write lock once, to see that it can be had, and starts
 // the writer.
-func startWriter(ctx context.Context, l *lite, stats *counters) error {
+func startWriter(ctx context.Context, l *lite, c Config, stats *counters) error {
 	conn, err := l.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	w := &liteWriter{path: l.path, prepared: map[string]liteStatement{}, stats: stats}
+	w := &liteWriter{path: l.path, prepared: map[string]liteStatement{}, stats: stats, checkpoint: l.copies}
+	w.length.long = c.logPages
 	err = conn.Raw(func(c any) error {
-		var ok bool
-		if w.conn, ok = c.(driver.ConnPrepareContext); !ok {
+		var prepares, counts bool
+		w.conn, prepares = c.(driver.ConnPrepareContext)
+		w.length.conn, counts = c.(sqlite.DBStatus)
+		if !prepares || !counts {
 			return errors.New("the driver of SQLite has changed")
 		}
 		return w.transact(context.WithoutCancel(ctx), nil)
@@ -52,7 +60,11 @@ func startWriter(ctx context.Context, l *lite, stats *counters) error {
 	go func() {
 		// The connection must not be used outside of Raw, so Raw lasts as long.
 		_ = conn.Raw(func(any) error {
-			l.line.run(func(group []*unit) { w.commit(ctx, group) })
+			l.line.run(func(group []*unit) {
+				w.beforeGroup(ctx)
+				w.commit(ctx, group)
+				w.afterGroup(ctx)
+			})
 			return nil
 		})
 		_ = conn.Close()

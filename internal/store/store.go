@@ -78,6 +78,8 @@ type Config struct {
 	// Log takes what an operator should know, e.g. lost connections; nil is
 	// slog.Default.
 	Log *slog.Logger
+
+	logPages int // tests make SQLite's log short; 0 is checkpointPages
 }
 
 // check fills in what is left out and refuses what cannot be meant.
@@ -90,6 +92,9 @@ func (c *Config) check() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.logPages == 0 {
+		c.logPages = checkpointPages
 	}
 	if c.Committers < 1 || c.Committers > maxCommitters {
 		return fmt.Errorf("committers must be between 1 and %d", maxCommitters)
