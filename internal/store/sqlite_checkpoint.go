@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"modernc.org/sqlite"
@@ -37,6 +38,7 @@ type checkpointer struct {
 	kick chan struct{} // closed when the writer ends
 	rest atomic.Bool   // the writer is to copy what is left
 	done chan struct{}
+	end  sync.Once
 }
 
 func startCheckpointer(ctx context.Context, path string, log *slog.Logger) (*checkpointer, error) {
@@ -65,7 +67,7 @@ func startCheckpointer(ctx context.Context, path string, log *slog.Logger) (*che
 // close waits for the copy under way. The last connection that closes copies
 // the rest.
 func (c *checkpointer) close() error {
-	close(c.kick)
+	c.end.Do(func() { close(c.kick) })
 	<-c.done
 	return c.db.Close()
 }

@@ -134,7 +134,7 @@ type backend interface {
 	close() error
 }
 
-// Store is an open database. Close it once, after its callers have stopped.
+// Store is an open database. Close it after its callers have stopped.
 type Store struct {
 	engine string
 	db     backend
@@ -184,7 +184,7 @@ func open(ctx context.Context, c Config) (*Store, error) {
 }
 
 // Close commits the units that were submitted, refuses new ones, and releases
-// files and connections.
+// files and connections. Closing again does nothing.
 func (s *Store) Close() error {
 	if err := s.db.close(); err != nil {
 		return fmt.Errorf("close store: %w", err)
