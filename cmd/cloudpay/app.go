@@ -32,7 +32,7 @@ import (
 // get most of it, jobs the rest; what is still open is finished after the next
 // start by its job.
 const (
-	drainRequests = 3 * time.Second
+	drainRequests = 2500 * time.Millisecond
 	drainCalls    = 1 * time.Second
 	openTime      = 30 * time.Second
 )

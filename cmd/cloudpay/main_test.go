@@ -67,7 +67,7 @@ type process struct {
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], args...), done: make(chan error, 1), stdout: &output{}, stderr: &output{}}
-	p.cmd.Env = append(os.Environ(), asBinary+"=1", "GORACE=halt_on_error=1")
+	p.cmd.Env = append(os.Environ(), asBinary+"=1", "GORACE=halt_on_error=1 atexit_sleep_ms=0")
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
