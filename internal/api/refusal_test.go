@@ -83,8 +83,8 @@ func TestOversizeIs101(t *testing.T) {
 	h.post(t, cpay.MethodQueryOrder, bytes.Repeat([]byte{'x'}, 2<<20)).is(t, 101, 0)
 	for name, body := range map[string][]byte{"chunked": tooLong, "chunked and endless": bytes.Repeat([]byte{'x'}, 1<<20)} {
 		a := h.postAs(t, cpay.MethodQueryOrder, theKey, io.MultiReader(bytes.NewReader(body))) // no length is known
-		if a.status != 101 || a.internal != 0 {
-			t.Errorf("%s: %d/%d", name, a.status, a.internal)
+		if a.status != 101 || a.internal != 0 || a.text != "请求内容过大" {
+			t.Errorf("%s: %d/%d %q", name, a.status, a.internal, a.text)
 		}
 	}
 	h.postAs(t, cpay.MethodQueryOrder, theKey, io.MultiReader(bytes.NewReader(fits))).is(t, 104, 400)
