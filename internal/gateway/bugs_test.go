@@ -14,6 +14,7 @@ import (
 	"cloudpay/internal/channel"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
 	"cloudpay/internal/store/storetest"
@@ -247,4 +248,25 @@ func TestStoppedJobsAreGivenBackBeforeTheStoreCloses(t *testing.T) {
 	if err != nil || len(left) != 1 || left[0].Lease != "" || left[0].Attempt != 0 {
 		t.Errorf("jobs = %+v, %v; want the callback, not leased, no attempt spent", left, err)
 	}
+}
+
+// TestRolledBackChargeIsSeen: Alipay may answer "paid" and take the charge
+// back; without a confirming query the order stayed PAID for ever.
+func TestRolledBackChargeIsSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, options{})
+		if err := h.box.AddFault(sandbox.Fault{Scenario: "pay_then_rollback", Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		o, err := h.pay(pay.Alipay, 100, "")
+		if err != nil || o.State != pay.PAID {
+			t.Fatal(o.State, err)
+		}
+		got := h.until(o.OutTradeNo, 5*time.Minute, func(o pay.Order) bool { return o.Refunded == 100 })
+		if kept, charges := h.kept(o.OutTradeNo); kept != 0 || charges != 1 || got.Truth != pay.TruthQuery {
+			t.Errorf("the wallet kept %d of %d charges, we rest on %s", kept, charges, got.Truth)
+		}
+		h.checkBooks(o.OutTradeNo)
+	})
 }

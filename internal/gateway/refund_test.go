@@ -89,6 +89,7 @@ func TestAcceptanceAmounts(t *testing.T) {
 		if kept, _ := h.kept(o.OutTradeNo); kept != 0 {
 			t.Errorf("the wallet kept %d, want 0", kept)
 		}
+		<-time.After(time.Minute) // Alipay's confirming query
 		if left := h.jobs(); len(left) != 0 {
 			t.Errorf("work is left: %+v", left)
 		}

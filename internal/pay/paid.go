@@ -46,6 +46,9 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 		}
 		p.book(c, truth, out, now)
 		n.State = PAID
+		if truth == TruthAnswer && p.ConfirmAfter > 0 {
+			n.Watch, n.AskAt = true, now.Add(p.ConfirmAfter)
+		}
 		c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
 		c.Callbacks = append(c.Callbacks, EventPaid)
 	case REVERSING:
@@ -69,6 +72,9 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
 		}
 	case PAID:
+		if truth == TruthQuery && n.Watch {
+			n.Watch, n.Truth = false, truth // confirmed
+		}
 		if pm.Finished && !n.Finished {
 			n.Finished, n.Truth = true, truth
 		}
@@ -217,8 +223,12 @@ func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 // rolledBack imports what the wallet returned of a paid order without us.
 func (p Profile) rolledBack(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
-	if !out.Returned || n.Reserved == n.Total {
-		c.Order = c.From
+	n.Watch = false
+	switch {
+	case n.Reserved == n.Total: // our own refunds
+		return
+	case !out.Returned:
+		c.Raise = "the wallet shows a paid order as closed and never paid"
 		return
 	}
 	rest := n.Total - n.Reserved

@@ -18,6 +18,7 @@ type Profile struct {
 	WatchAt        time.Duration   // row 5: when a refused order is asked once more, 0 for never
 	MissingGap     time.Duration   // row 11: between two sightings of "does not exist"
 	MissingAfter   time.Duration   // row 11: no sooner after the send
+	ConfirmAfter   time.Duration   // a paid answer is confirmed once by query after this, 0 for never (upstreams.md §4.3)
 	Expire         time.Duration   // row 13: expiry sent to the wallet
 	NeverByItself  bool            // S004: reverse only when a cashier asks
 	ReverseWithin  time.Duration   // row 8: a paid order may be reversed this long, 0 for "the same Beijing day"
@@ -59,6 +60,7 @@ var alipayProfile = func() Profile {
 	p.ReversePauses = []time.Duration{10 * time.Second}
 	p.RefundPauses = refundPauses[3:] // a refund is asked for 10 s after at the earliest (upstreams.md §6)
 	p.WatchAt = 30 * time.Second
+	p.ConfirmAfter = 30 * time.Second // a charge may rarely be rolled back
 	p.ReverseWithin = 0
 	p.RefundSpacing = 3 * time.Second
 	return p
@@ -101,6 +103,9 @@ func (p Profile) Next(o Order, now time.Time) Step {
 			return Step{Act: ActRefund, At: now}
 		}
 	case PAID:
+		if o.Watch { // the one confirming query
+			return Step{Act: ActQuery, At: o.AskAt}
+		}
 	}
 	return Step{}
 }

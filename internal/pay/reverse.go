@@ -147,7 +147,7 @@ func (p Profile) ReverseAsked(o Order, device string, mayReversePaid bool, now t
 		if !within {
 			return deny("reverse_expired", "已超过撤单期限，请退款")
 		}
-		n.State, n.ReverseAsk, n.PaidSeen = REVERSING, true, true
+		n.State, n.ReverseAsk, n.PaidSeen, n.Watch = REVERSING, true, true, false
 		n.ReverseSentAt = now // from here on the reverse goes through: PAID is behind
 		n.AskAt = time.Time{}
 		n.ReversedAt = later(now, o.SentAt.Add(p.EarliestSend)).Add(-pick(p.ReversePauses, 0))

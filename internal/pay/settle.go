@@ -149,6 +149,15 @@ func (p Profile) applyQuery(c *Change, call Call, out Outcome, now time.Time) {
 		c.Order = c.From
 		return
 	}
+	if n.State == PAID && out.Kind != Paid && !out.aboutOrder() {
+		// The confirming query learned nothing: ask again. A wallet that denies
+		// a payment it has confirmed needs a person.
+		n.AskAt = now.Add(p.askPause(*n, now))
+		if out.Verified {
+			c.Raise = "the wallet denies a payment that it confirmed: " + out.Code
+		}
+		return
+	}
 	switch out.Kind {
 	case Paid:
 		p.paid(c, truth, out, now)
@@ -251,7 +260,7 @@ func (p Profile) missingReverse(c *Change, truth Truth, now time.Time) {
 func (p Profile) unheard(c *Change, now time.Time) {
 	n := &c.Order
 	switch n.State {
-	case PAYING, CLOSING, DECLINED, REVERSED:
+	case PAYING, CLOSING, DECLINED, REVERSED, PAID:
 		n.AskAt = now.Add(p.askPause(*n, now))
 		if n.Seen == "" {
 			n.Seen = Unknown
@@ -261,6 +270,6 @@ func (p Profile) unheard(c *Change, now time.Time) {
 		if n.ReverseDone || n.ReverseGone || n.ReverseSentAt.IsZero() {
 			n.AskAt = now.Add(p.QueryEvery)
 		}
-	case PAID, CLOSED:
+	case CLOSED:
 	}
 }
