@@ -105,7 +105,7 @@ func TestCallbackIsRepeatedOnTheLadderUntilAcknowledged(t *testing.T) {
 				http.Redirect(w, req, "http://169.254.169.254/latest/meta-data/", http.StatusFound)
 			}
 		}
-		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r, idle: time.Minute})
 		o, err := h.pay(pay.Wxpay, 100, "")
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +143,7 @@ func TestCallbackThatNobodyTakesIsBuried(t *testing.T) {
 		r.answer = func(_ int, w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"response_content":{"status":1}}`)
 		}
-		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r, idle: time.Minute})
 		if _, err := h.pay(pay.Alipay, 100, ""); err != nil {
 			t.Fatal(err)
 		}

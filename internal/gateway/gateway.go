@@ -59,9 +59,12 @@ type Config struct {
 	Profiles map[pay.Channel]pay.Profile
 	// AnswerWithin is how long a caller waits for a wallet, 0 for 8 s.
 	AnswerWithin time.Duration
-	Now          func() time.Time
-	Log          *slog.Logger
-	Metrics      *Metrics // nil for none
+	// MaxIdle is how long work written by another process may go unnoticed, 0
+	// for 1 s.
+	MaxIdle time.Duration
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics *Metrics // nil for none
 }
 
 // Gateway runs the use cases. It is safe for concurrent use. The owner calls
@@ -85,7 +88,7 @@ func New(c Config) *Gateway {
 	}
 	g := &Gateway{Config: c}
 	g.runner = jobs.New(jobs.Config{
-		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers, Drain: drain,
+		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers, Drain: drain, MaxIdle: c.MaxIdle,
 		Kinds: map[string]jobs.Kind{
 			kindSettle:    {Handler: g.watched(g.settleJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
 			kindRefund:    {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},

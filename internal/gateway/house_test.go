@@ -71,7 +71,8 @@ type options struct {
 	notifyURL string
 	receiver  *receiver // answers callbacks
 	channels  func(gateway.Channels) gateway.Channels
-	dsn       string // a migrated database; "" for SQLite in a temp dir
+	idle      time.Duration // gateway.Config.MaxIdle: days of fake time need not be asked for each second
+	dsn       string        // a migrated database; "" for SQLite in a temp dir
 }
 
 // newHouse builds and starts a house; the test's end stops it.
@@ -142,7 +143,7 @@ func newHouse(t *testing.T, o options) *house {
 		Store: st, Directory: people, Channels: find,
 		Notify:   told,
 		CodeKey:  []byte("test code key"),
-		Profiles: o.profiles, Now: time.Now, Log: log,
+		Profiles: o.profiles, MaxIdle: o.idle, Now: time.Now, Log: log,
 	})
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
