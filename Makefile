@@ -29,7 +29,7 @@ lint: ## static analysis, the import picture, formatting
 verify: ## go.mod and generated code match their sources
 	$(GO) mod tidy -diff
 	$(GO) mod verify
-	cd internal/store && $(GO) tool -modfile=../../tools/go.mod sqlc diff
+	cd internal/store && $(GO) tool -modfile=../../tools/go.mod sqlc compile -f sqlc.lint.yaml && $(GO) tool -modfile=../../tools/go.mod sqlc diff
 
 race: ## all tests under the race detector, shuffled
 	$(GO) test -race -shuffle=on -count=1 -timeout 20m ./...
@@ -44,7 +44,7 @@ fmt: ## rewrite files into the one format
 	$(GO) fix ./...
 
 generate: ## generate the store's code from its SQL
-	cd internal/store && $(GO) tool -modfile=../../tools/go.mod sqlc generate
+	$(GO) generate ./internal/store
 
 fuzz: ## every fuzz target for FUZZ each
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \

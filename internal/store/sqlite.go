@@ -41,7 +41,8 @@ type lite struct {
 	path    string
 	readers *sql.DB
 	cached  *statements
-	write   *sql.DB // one connection, owned by the writer
+	ended   chan struct{} // closed when the writer has let go of its connection
+	write   *sql.DB       // one connection, owned by the writer
 	line    *line
 	copies  *checkpointer
 }
@@ -63,6 +64,7 @@ func openSQLite(ctx context.Context, c Config, stats *counters) (_ *lite, err er
 	l.readers.SetMaxOpenConns(c.PoolSize)
 	l.readers.SetMaxIdleConns(c.PoolSize)
 	l.cached = &statements{db: l.readers, all: map[string]*sql.Stmt{}}
+	l.ended = make(chan struct{})
 	group := maxGroup
 	if c.OneByOne {
 		group = 1
@@ -142,6 +144,7 @@ func (*lite) isolation(context.Context) (string, error) { return "serializable",
 
 func (l *lite) close() error {
 	l.line.close()
+	<-l.ended
 	return errors.Join(l.copies.close(), l.readers.Close(), l.write.Close())
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"modernc.org/sqlite"
@@ -33,6 +34,7 @@ type liteWriter struct {
 type liteStatement struct {
 	driver.StmtExecContext
 	order []int
+	close func() error
 }
 
 // startWriter takes the write lock once, to see that it can be had, and starts
@@ -58,6 +60,7 @@ func startWriter(ctx context.Context, l *lite, c Config, stats *counters) error 
 	}
 	ctx = context.WithoutCancel(ctx)
 	go func() {
+		defer close(l.ended)
 		// The connection must not be used outside of Raw, so Raw lasts as long.
 		_ = conn.Raw(func(any) error {
 			l.line.run(func(group []*unit) {
@@ -65,11 +68,25 @@ func startWriter(ctx context.Context, l *lite, c Config, stats *counters) error 
 				w.commit(ctx, group)
 				w.afterGroup(ctx)
 			})
+			w.finish(ctx)
 			return nil
 		})
 		_ = conn.Close()
 	}()
 	return nil
+}
+
+// finish copies the whole log into the file and lets the statements go, so
+// that after a clean stop the file alone is the database. A reader or another
+// process may prevent the copy; nothing is lost then, the log is whole.
+func (w *liteWriter) finish(ctx context.Context) {
+	_, err := w.exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", nil)
+	for _, st := range w.prepared {
+		err = errors.Join(err, st.close())
+	}
+	if err != nil {
+		w.checkpoint.log.WarnContext(ctx, "the log of the database stays beside its file", slog.String("error", err.Error()))
+	}
 }
 
 // commit answers for every unit of a group.
@@ -163,7 +180,7 @@ func (w *liteWriter) exec(ctx context.Context, query string, args []any) (int64,
 		if st.StmtExecContext, ok = p.(driver.StmtExecContext); !ok {
 			return 0, errors.New("the driver of SQLite has changed")
 		}
-		st.order = order
+		st.order, st.close = order, p.Close
 		w.prepared[query] = st
 	}
 	w.args = w.args[:0]
