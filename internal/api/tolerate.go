@@ -22,20 +22,32 @@ import (
 // It looks at the framing of requests only as far as it must to know what is
 // between them. Where it errs, it can do no more than drop line breaks of a
 // body, whose authen_code is wrong then.
-func (s *Server) Tolerate(l net.Listener) net.Listener { return tolerantListener{l, s.Now} }
+//
+// At most maxConns connections are open at a time; the next one waits in the
+// kernel's queue.
+func (s *Server) Tolerate(l net.Listener) net.Listener {
+	return tolerantListener{l, s.Now, make(chan struct{}, maxConns)}
+}
+
+// maxConns bounds what strangers can hold open: thousands of terminals keep one
+// connection each, and a connection takes some 20 KiB.
+const maxConns = 20_000
 
 type tolerantListener struct {
 	net.Listener
-	now func() time.Time
+	now   func() time.Time
+	slots chan struct{} // one per open connection
 }
 
-// Accept returns the next connection.
+// Accept returns the next connection, once there is room for it.
 func (l tolerantListener) Accept() (net.Conn, error) {
+	l.slots <- struct{}{}
 	c, err := l.Listener.Accept()
 	if err != nil {
+		<-l.slots
 		return nil, err
 	}
-	return &tolerantConn{Conn: c, now: l.now, fresh: true, accepted: l.now()}, nil
+	return &tolerantConn{Conn: c, now: l.now, fresh: true, accepted: l.now(), slots: l.slots}, nil
 }
 
 // tolerantConn is one connection. Reads come one at a time, as net/http makes
@@ -45,6 +57,8 @@ type tolerantConn struct {
 	now      func() time.Time
 	accepted time.Time
 	framing  framing
+	slots    chan struct{}
+	closed   sync.Once
 
 	mu    sync.Mutex
 	fresh bool // nothing of a request has come yet
@@ -107,6 +121,12 @@ func (c *tolerantConn) SetReadDeadline(t time.Time) error {
 		t = t.Add(c.late)
 	}
 	return c.Conn.SetReadDeadline(t)
+}
+
+// Close ends the connection and makes room for another.
+func (c *tolerantConn) Close() error {
+	c.closed.Do(func() { <-c.slots })
+	return c.Conn.Close()
 }
 
 // CloseWrite lets net/http end a connection so that the last answer is still
