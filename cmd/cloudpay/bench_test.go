@@ -42,6 +42,7 @@ import (
 // measured in one run on one machine, client included, so that ratios mean
 // something: absolute numbers belong to the disk and the processor.
 func BenchmarkTable(b *testing.B) {
+	tune(os.Getenv) // as the binary does
 	for b.Loop() {
 		dir := b.TempDir()
 		tb := &table{}
