@@ -58,6 +58,14 @@ const MaxAnswer = 64 << 10
 type Channel interface {
 	// Pay charges a scanned payment code. It is sent at most once.
 	Pay(ctx context.Context, r PayRequest) pay.Outcome
+	// Prepay asks the wallet to prepare an order that the customer pays later.
+	// Paid reads "prepared" and comes with Prepaid set; nothing has been paid.
+	// It may be repeated with the same parameters: both wallets answer again
+	// for a number that is still unpaid. Declined is a definite refusal.
+	Prepay(ctx context.Context, r PrepayRequest) PrepayOutcome
+	// ClientArgs signs what the customer's app needs to pay a prepared order
+	// (jsapi_args, sdk_args …). It calls nobody. now is the timestamp it signs.
+	ClientArgs(r PrepayRequest, p pay.Prepaid, now time.Time) (ClientArgs, error)
 	// Query asks for the state of an order. Paid requires that the answer's
 	// total equals r.Total and its number r.OutTradeNo; pay time is returned for
 	// the caller to judge. Repeatable.
@@ -100,25 +108,87 @@ type OrderRequest struct {
 // PayRequest is everything a code payment needs. Amounts are in fen.
 type PayRequest struct {
 	OrderRequest
-	AuthCode secret.Secret // the payment code, digits only
-	Currency string        // "CNY"
-	Body     string        // what the customer reads, never empty
-	Detail   string        // JSON text or ""
-	Attach   string
-	GoodsTag string
-	LimitPay string // "no_credit" or ""
-	DeviceID string
-	ShopID   string
-	StaffID  string
-	ClientIP string // spbill_create_ip; the adapter falls back to 127.0.0.1
+	AuthCode  secret.Secret // the payment code, digits only
+	Currency  string        // "CNY"
+	Body      string        // what the customer reads, never empty
+	Detail    string        // JSON text or ""
+	Attach    string
+	GoodsTag  string
+	LimitPay  string // "no_credit" or ""
+	SceneInfo string // JSON text or ""
+	DeviceID  string
+	ShopID    string
+	StaffID   string
+	ClientIP  string // spbill_create_ip; the adapter falls back to 127.0.0.1
 	// Alipay's own options, passed through when not empty.
 	DiscountableAmount   pay.Fen
 	UndiscountableAmount pay.Fen
 	DisablePayChannels   string
+	ExtendParams         string // JSON text
+	ProductCode          string
 	// Start is when the intent was committed; Expire is when the wallet must
 	// stop accepting the payment (money.md §3 row 13).
 	Start  time.Time
 	Expire time.Time
+}
+
+// PrepayRequest is everything a unified order needs. Amounts are in fen. What
+// does not belong to TradeType and the wallet is ignored.
+type PrepayRequest struct {
+	OrderRequest
+	TradeType pay.TradeType
+	Currency  string // "CNY"
+	Body      string // what the customer reads, never empty
+	Detail    string // JSON text or ""
+	Attach    string
+	GoodsTag  string
+	LimitPay  string
+	ProductID string
+	SceneInfo string // JSON text: store information, or the page of mob_web_pay
+	DeviceID  string
+	ShopID    string
+	StaffID   string
+	ClientIP  string // spbill_create_ip; the adapter falls back to 127.0.0.1
+	NotifyURL string // where the wallet tells us; "" for none
+	// Who pays, WeChat: OpenID under the provider's AppID, or SubOpenID under
+	// the merchant's SubAppID (which for app_pay is the mobile application and
+	// for mini_program_pay the mini program).
+	AppID     string // overrides the account's when not empty
+	SubAppID  string // overrides Merchant.SubAppID when not empty
+	OpenID    string
+	SubOpenID string
+	BuyerID   string // Alipay user id
+	// Alipay's own options, passed through when not empty.
+	DiscountableAmount   pay.Fen
+	UndiscountableAmount pay.Fen
+	DisablePayChannels   string
+	ExtendParams         string // JSON text
+	ProductCode          string
+	// Start is when the intent was committed; Expire is when the wallet must
+	// stop accepting the payment.
+	Start  time.Time
+	Expire time.Time
+}
+
+// PrepayOutcome is an outcome with what the customer's phone needs.
+type PrepayOutcome struct {
+	pay.Outcome
+	Prepaid pay.Prepaid
+}
+
+// ClientArgs is what a page or app hands to the wallet's own software. Members
+// that a trade type does not use are "". PaySign is over exactly the members
+// that the wallet's rules name (upstreams.md).
+type ClientArgs struct {
+	AppID     string
+	Timestamp string // UNIX seconds
+	NonceStr  string
+	Package   string // "prepay_id=…", or "Sign=WXPay" for app_pay
+	SignType  string
+	PaySign   string
+	PartnerID string // app_pay: mch_id
+	PrepayID  string // app_pay
+	TradeNo   string // Alipay
 }
 
 // RefundRequest names one refund at the wallet. Amounts are in fen.

@@ -58,11 +58,29 @@ const (
 // TradeType is the wire's trade_type (protocol.md §3.3).
 type TradeType int64
 
-// The trade types in use.
+// The trade types in use. Sound wave (5) is refused.
 const (
-	TradeMicroPay TradeType = 1
-	TradeScanCode TradeType = 2
+	TradeMicroPay        TradeType = 1
+	TradeScanCode        TradeType = 2
+	TradeOfficialAccount TradeType = 3
+	TradeApp             TradeType = 4
+	TradeMobileWeb       TradeType = 6
+	TradeOneCode         TradeType = 8
+	TradeMiniProgram     TradeType = 9
 )
+
+// Unified reports whether orders of this type are prepared first and paid by
+// the customer later, as all but code payments are.
+func (t TradeType) Unified() bool { return t != TradeMicroPay }
+
+// Prepaid is what a wallet hands out for a unified order: what the customer's
+// phone needs to pay it. The zero value says that none is known (yet).
+type Prepaid struct {
+	CodeURL  string `json:"code_url,omitempty"`  // scan_code_pay: what the QR code holds
+	PrepayID string `json:"prepay_id,omitempty"` // WeChat's handle of the prepared order
+	MwebURL  string `json:"mweb_url,omitempty"`  // mob_web_pay
+	TradeNo  string `json:"trade_no,omitempty"`  // Alipay's number of a created order
+}
 
 // Order is one order of one merchant. Times are UTC with millisecond
 // precision, zero when they have not happened. It is a value: Apply returns a
@@ -89,12 +107,24 @@ type Order struct {
 	// Extra is the JSON of what the caller sent and only wants to see again
 	// (detail, attach, remark, client_flow_id, order_client …), at most 12 KiB.
 	Extra string
+	// The sender's kind, for statistics; 0 and "" when not said.
+	TerminalType    int64
+	SubTerminalType int64
+	QRCodeID        string
+	SourceType      int64  // protocol.md §3.14
+	Authen          string // authen_info of the request that made the order, as JSON, at most 1 KiB
+	// ExpireAt is the last moment a unified order can be paid, as the wallet was
+	// told. Zero for code payments.
+	ExpireAt time.Time
+	// Prepaid is what the wallet answered to the prepay call of a unified order.
+	Prepaid Prepaid
 
 	TransactionID string // ours until the wallet's is known (protocol.md R39)
 	Settlement    Fen    // N of money.md §5, set when paid
 	Cash          Fen    // memo
 	PayerID       string
 	BankType      string
+	Promo         string // JSON of a Promotion, "" for none: memo
 	PaidAt        time.Time
 	Finished      bool // TRADE_FINISHED: no longer refundable
 
@@ -175,11 +205,23 @@ type Refund struct {
 	Reason      string
 	NotifyURL   string
 	Extra       string // as Order.Extra
+	// Who asked for the refund (R14), and by whose authority; "" when not said.
+	ShopID       string
+	DeviceID     string
+	StaffID      string
+	AuthorizedBy string // staff_id, or "admin"
+	// As in Order. TradeType is the order's, whatever a new refund says.
+	TradeType       TradeType
+	TerminalType    int64
+	SubTerminalType int64
+	Authen          string
+	Account         string // refund_account, "" for the wallet's default
 
 	RefundID    string // ours until the wallet's is known
 	Settlement  Fen    // n of money.md §5, set when succeeded
 	Cash        Fen
 	RecvAccount string
+	Promo       string // JSON of a Promotion, "" for none: memo
 	SucceededAt time.Time
 
 	SentAt     time.Time // first send; zero while queued

@@ -1,6 +1,9 @@
 package pay
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Channel names an upstream wallet.
 type Channel string
@@ -126,6 +129,50 @@ type Payment struct {
 	// when RefundState is true (trade_state REFUND).
 	Refunded    Fen
 	RefundState bool
+	// Promo is who paid for what, Promotion.Encode: a memo that no rule of
+	// money reads. "" for nothing.
+	Promo string
+}
+
+// Promotion is what a wallet says of coupons, discounts and sources of one
+// payment or refund. Amounts in fen. It is kept as JSON with the order and
+// shown again; limits and postings never use it (money.md §5).
+type Promotion struct {
+	CouponFee   int64      `json:"coupon_fee,omitempty"` // sum, WeChat
+	Coupons     []Coupon   `json:"coupons,omitempty"`
+	Vouchers    []Voucher  `json:"vouchers,omitempty"`   // Alipay voucher_detail_list
+	FundBills   []FundBill `json:"fund_bills,omitempty"` // Alipay fund_bill_list, refund_detail_item_list
+	PointFee    int64      `json:"point_fee,omitempty"`
+	InvoiceFee  int64      `json:"invoice_fee,omitempty"`
+	BuyerLogon  string     `json:"buyer_logon_id,omitempty"` // masked by the wallet
+	Subscribed  string     `json:"is_subscribe,omitempty"`   // Y or N
+	GoodsDetail string     `json:"goods_detail,omitempty"`   // Alipay discount_goods_detail, JSON text
+}
+
+// Coupon is one WeChat coupon.
+type Coupon struct {
+	BatchID string `json:"batch_id,omitempty"`
+	ID      string `json:"id,omitempty"`
+	Fee     int64  `json:"fee"`
+	Type    string `json:"type,omitempty"` // CASH or NO_CASH
+}
+
+// Voucher is one Alipay voucher. Amounts in fen.
+type Voucher struct {
+	ID             string `json:"id,omitempty"`
+	Name           string `json:"name,omitempty"`
+	Type           string `json:"type,omitempty"`
+	Amount         int64  `json:"amount"`
+	MerchantAmount int64  `json:"merchant_amount,omitempty"`
+	OtherAmount    int64  `json:"other_amount,omitempty"`
+	Memo           string `json:"memo,omitempty"`
+}
+
+// FundBill is one source of money at Alipay. Amounts in fen.
+type FundBill struct {
+	Channel    string `json:"channel"`
+	Amount     int64  `json:"amount"`
+	RealAmount int64  `json:"real_amount,omitempty"`
 }
 
 // RefundPaid is the wallet's account of one refund. Amounts in fen.
@@ -136,4 +183,27 @@ type RefundPaid struct {
 	Cash        Fen       // memo
 	SucceededAt time.Time // zero if not said
 	RecvAccount string
+	Promo       string // Promotion.Encode, memo
+}
+
+// Encode returns the JSON of p, "" for the zero value.
+func (p Promotion) Encode() string {
+	raw, err := json.Marshal(p)
+	if err != nil {
+		panic("pay: strings and numbers do not encode: " + err.Error())
+	}
+	if string(raw) == "{}" {
+		return ""
+	}
+	return string(raw)
+}
+
+// DecodePromotion reads what Encode wrote. Anything else is the zero value: a
+// memo must not fail an answer about money.
+func DecodePromotion(s string) Promotion {
+	var p Promotion
+	if s == "" || json.Unmarshal([]byte(s), &p) != nil {
+		return Promotion{}
+	}
+	return p
 }

@@ -11,6 +11,7 @@ type Call string
 // The calls whose outcomes change an order.
 const (
 	CallPay     Call = "pay"
+	CallPrepay  Call = "prepay"
 	CallQuery   Call = "query"
 	CallReverse Call = "reverse"
 	CallClose   Call = "close"

@@ -24,7 +24,8 @@ func newOrder(s *store.Store, number string) pay.Order {
 		MerchantID: merchant, OutTradeNo: number, ProviderID: "1000000001", Channel: pay.Wxpay, TradeType: pay.TradeMicroPay,
 		State: pay.PAYING, Unit: s.NewUnit(), Total: 100, Currency: "CNY", Fingerprint: "f", CodeHash: "code-" + number,
 		ShopID: "shop", Body: "咖啡", Extra: `{}`, TransactionID: "cp1", SentAt: noon, CreatedAt: noon, UpdatedAt: noon,
-		Truth: pay.TruthLocal,
+		Truth: pay.TruthLocal, TerminalType: 2, SubTerminalType: 900, QRCodeID: "qr", SourceType: 1, Authen: `{"a":{}}`,
+		ExpireAt: noon.Add(time.Hour),
 	}
 }
 
@@ -70,7 +71,7 @@ func newRefund(s *store.Store, o pay.Order, number string, amount pay.Fen) pay.R
 	return pay.Refund{
 		MerchantID: o.MerchantID, OutRefundNo: number, OutTradeNo: o.OutTradeNo, Channel: o.Channel,
 		State: pay.RefundPending, Origin: pay.OriginAPI, Unit: s.NewUnit(), Total: o.Total, Amount: amount,
-		Do: pay.ActSend, DoAt: noon, CreatedAt: noon, UpdatedAt: noon,
+		TradeType: o.TradeType, Do: pay.ActSend, DoAt: noon, CreatedAt: noon, UpdatedAt: noon,
 	}
 }
 
@@ -124,6 +125,8 @@ func fill(t *testing.T, p any) {
 			f.Set(reflect.ValueOf(noon.Add(time.Duration(i) * time.Hour)))
 		case time.Duration:
 			f.SetInt(int64(time.Duration(i) * time.Second))
+		case pay.Prepaid:
+			f.Set(reflect.ValueOf(pay.Prepaid{CodeURL: "weixin://wxpay/bizpayurl?pr=1", PrepayID: "wx2", MwebURL: "https://m.example/3", TradeNo: "2026"}))
 		default:
 			switch f.Kind() { //nolint:exhaustive // the kinds of the domain's rows; any other fails
 			case reflect.String:

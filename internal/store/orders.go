@@ -34,7 +34,8 @@ func (s *Store) OpenOrder(ctx context.Context, o pay.Order, edits ...jobs.Edit) 
 		CodeHash: o.CodeHash, ShopID: o.ShopID, DeviceID: o.DeviceID, StaffID: o.StaffID, Body: o.Body,
 		NotifyUrl: o.NotifyURL, Extra: o.Extra, TransactionID: o.TransactionID, SentMs: ms(o.SentAt),
 		CreatedMs: ms(o.CreatedAt), UpdatedMs: ms(o.UpdatedAt), AskMs: ms(o.AskAt), Seen: string(o.Seen),
-		Truth: string(o.Truth),
+		Truth: string(o.Truth), TerminalType: o.TerminalType, SubTerminalType: o.SubTerminalType, QrcodeID: o.QRCodeID,
+		SourceType: o.SourceType, Authen: o.Authen, ExpireMs: ms(o.ExpireAt),
 	}))
 	u.edit(ctx, q, o.OutTradeNo, edits)
 	if won, err = s.submit(ctx, u); err != nil {
@@ -51,6 +52,8 @@ func isNew(o pay.Order) bool {
 		Fingerprint: o.Fingerprint, CodeHash: o.CodeHash, ShopID: o.ShopID, DeviceID: o.DeviceID, StaffID: o.StaffID,
 		Body: o.Body, NotifyURL: o.NotifyURL, Extra: o.Extra, TransactionID: o.TransactionID, SentAt: o.SentAt,
 		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt, AskAt: o.AskAt, Seen: o.Seen, Truth: o.Truth,
+		TerminalType: o.TerminalType, SubTerminalType: o.SubTerminalType, QRCodeID: o.QRCodeID, SourceType: o.SourceType,
+		Authen: o.Authen, ExpireAt: o.ExpireAt,
 	}
 }
 
@@ -98,7 +101,8 @@ func sameIntent(a, b pay.Order) bool {
 	return a.MerchantID == b.MerchantID && a.OutTradeNo == b.OutTradeNo && a.ProviderID == b.ProviderID &&
 		a.Channel == b.Channel && a.TradeType == b.TradeType && a.Total == b.Total && a.Currency == b.Currency &&
 		a.Fingerprint == b.Fingerprint && a.CodeHash == b.CodeHash && a.ShopID == b.ShopID && a.DeviceID == b.DeviceID &&
-		a.StaffID == b.StaffID && a.Body == b.Body && a.NotifyURL == b.NotifyURL && a.Extra == b.Extra &&
+		a.StaffID == b.StaffID && a.TerminalType == b.TerminalType && a.SubTerminalType == b.SubTerminalType &&
+		a.QRCodeID == b.QRCodeID && a.SourceType == b.SourceType && a.Authen == b.Authen && a.ExpireAt.Equal(b.ExpireAt) && a.Body == b.Body && a.NotifyURL == b.NotifyURL && a.Extra == b.Extra &&
 		a.SentAt.Equal(b.SentAt) && a.CreatedAt.Equal(b.CreatedAt)
 }
 
@@ -108,7 +112,7 @@ func isPayment(c pay.Change) bool {
 	n := &c.Order
 	o.State, o.Unit, o.TransactionID, o.UpdatedAt, o.AskAt = n.State, n.Unit, n.TransactionID, n.UpdatedAt, n.AskAt
 	o.Seen, o.Truth, o.Settlement, o.Cash, o.PayerID = n.Seen, n.Truth, n.Settlement, n.Cash, n.PayerID
-	o.BankType, o.PaidAt, o.Code = n.BankType, n.PaidAt, n.Code
+	o.BankType, o.PaidAt, o.Code, o.Promo = n.BankType, n.PaidAt, n.Code, n.Promo
 	return o == *n
 }
 
@@ -118,7 +122,7 @@ func paidParams(c pay.Change, unit string) sqlcgen.SettleOrderPaidParams {
 		State: string(o.State), Unit: unit, Open: !o.State.Final(), TransactionID: o.TransactionID,
 		UpdatedMs: ms(o.UpdatedAt), AskMs: ms(o.AskAt), Seen: string(o.Seen), Truth: string(o.Truth),
 		Settlement: int64(o.Settlement), Cash: int64(o.Cash), PayerID: o.PayerID, BankType: o.BankType,
-		PaidMs: ms(o.PaidAt), Code: o.Code,
+		PaidMs: ms(o.PaidAt), Code: o.Code, Promo: o.Promo,
 		MerchantID: o.MerchantID, OutTradeNo: o.OutTradeNo, FromState: string(c.From.State), FromUnit: c.From.Unit,
 	}
 }
@@ -135,6 +139,7 @@ func settleParams(c pay.Change, unit string) sqlcgen.SettleOrderParams {
 		ReversedMs: ms(o.ReversedAt), ReverseTries: o.ReverseTries, ReversePauseMs: o.ReversePause.Milliseconds(),
 		NoReverse: o.NoReverse, Stopped: o.Stopped, Duplicate: o.Duplicate, ReverseAsk: o.ReverseAsk, Watch: o.Watch,
 		ReverseDone: o.ReverseDone, RefundInstead: o.RefundInstead, PaidSeen: o.PaidSeen, ReverseGone: o.ReverseGone,
+		Prepaid: prepaidText(o.Prepaid), Promo: o.Promo,
 		MerchantID: o.MerchantID, OutTradeNo: o.OutTradeNo, FromState: string(c.From.State), FromUnit: c.From.Unit,
 	}
 }

@@ -44,7 +44,7 @@ func (s *Store) SettleRefund(ctx context.Context, c pay.RefundChange, edits ...j
 		State: string(r.State), Unit: u.id, RefundID: r.RefundID, Settlement: int64(r.Settlement), Cash: int64(r.Cash),
 		RecvAccount: r.RecvAccount, SucceededMs: ms(r.SucceededAt), SentMs: ms(r.SentAt), TriedMs: ms(r.TriedAt),
 		Tries: r.Tries, Accepted: r.Accepted, Unanswered: r.Unanswered, Refused: r.Refused, DoAct: string(r.Do),
-		DoMs: ms(r.DoAt), MissingMs: ms(r.MissingAt), UpdatedMs: ms(r.UpdatedAt), Code: r.Code, Text: r.Text,
+		DoMs: ms(r.DoAt), MissingMs: ms(r.MissingAt), UpdatedMs: ms(r.UpdatedAt), Code: r.Code, Text: r.Text, Promo: r.Promo,
 		MerchantID: c.From.MerchantID, OutRefundNo: c.From.OutRefundNo, OutTradeNo: c.From.OutTradeNo,
 		FromState: string(c.From.State), FromUnit: c.From.Unit,
 	}))
@@ -68,6 +68,8 @@ func refundParams(r pay.Refund, unit string) sqlcgen.InsertRefundParams {
 		TriedMs: ms(r.TriedAt), Tries: r.Tries, Accepted: r.Accepted, Unanswered: r.Unanswered, Refused: r.Refused,
 		DoAct: string(r.Do), DoMs: ms(r.DoAt), MissingMs: ms(r.MissingAt), CreatedMs: ms(r.CreatedAt),
 		UpdatedMs: ms(r.UpdatedAt), Code: r.Code, Text: r.Text,
+		ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID, AuthorizedBy: r.AuthorizedBy,
+		TerminalType: r.TerminalType, SubTerminalType: r.SubTerminalType, Authen: r.Authen, Account: r.Account, Promo: r.Promo,
 		MerchantID: r.MerchantID, OutTradeNo: r.OutTradeNo, Unit: unit,
 	}
 }

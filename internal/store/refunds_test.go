@@ -24,6 +24,7 @@ func TestEveryFieldOfARefundIsKept(t *testing.T) {
 			var r pay.Refund
 			fill(t, &r)
 			r.MerchantID, r.OutTradeNo, r.Channel, r.Total, r.Amount = o.MerchantID, o.OutTradeNo, o.Channel, o.Total, 30
+			r.TradeType = o.TradeType
 			r.Unit = s.NewUnit()
 			wins(t, true)(s.OpenRefund(t.Context(), r, pay.PAID, nil))
 			r.OpenUnit = r.Unit
@@ -34,6 +35,8 @@ func TestEveryFieldOfARefundIsKept(t *testing.T) {
 				MerchantID: r.MerchantID, OutRefundNo: r.OutRefundNo, OutTradeNo: r.OutTradeNo, Channel: r.Channel,
 				Origin: r.Origin, OpenUnit: r.OpenUnit, Total: r.Total, Amount: r.Amount, Reason: r.Reason,
 				NotifyURL: r.NotifyURL, Extra: r.Extra, CreatedAt: r.CreatedAt, Unit: s.NewUnit(), State: pay.RefundPending,
+				ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID, AuthorizedBy: r.AuthorizedBy, TradeType: r.TradeType,
+				TerminalType: r.TerminalType, SubTerminalType: r.SubTerminalType, Authen: r.Authen, Account: r.Account,
 			}
 			wins(t, true)(s.SettleRefund(t.Context(), pay.RefundChange{From: r, Refund: n}))
 			same(t, "after settling", got[pay.Refund](t)(s.Refund(t.Context(), merchant, r.OutRefundNo)), n)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"time"
 
 	"cloudpay/internal/jobs"
@@ -40,7 +41,30 @@ func orderOf(r sqlcgen.Order) pay.Order {
 		ReverseDone: r.ReverseDone, ReversePause: time.Duration(r.ReversePauseMs) * time.Millisecond,
 		RefundInstead: r.RefundInstead, PaidSeen: r.PaidSeen, MissingAt: at(r.MissingMs), ReverseGone: r.ReverseGone,
 		Code: r.Code, Reason: pay.Reason(r.Reason), Text: r.Text, Truth: pay.Truth(r.Truth), Late: pay.LateState(r.Late),
+		TerminalType: r.TerminalType, SubTerminalType: r.SubTerminalType, QRCodeID: r.QrcodeID, SourceType: r.SourceType,
+		Authen: r.Authen, ExpireAt: at(r.ExpireMs), Prepaid: prepaidOf(r.Prepaid), Promo: r.Promo,
 	}
+}
+
+// prepaidText is how a prepaid order is stored, "" for none.
+func prepaidText(p pay.Prepaid) string {
+	if p == (pay.Prepaid{}) {
+		return ""
+	}
+	raw, err := json.Marshal(p)
+	if err != nil {
+		panic("store: strings do not encode: " + err.Error())
+	}
+	return string(raw)
+}
+
+// prepaidOf is the inverse of prepaidText.
+func prepaidOf(text string) pay.Prepaid {
+	var p pay.Prepaid
+	if text == "" || json.Unmarshal([]byte(text), &p) != nil {
+		return pay.Prepaid{}
+	}
+	return p
 }
 
 func refundOf(r sqlcgen.Refund) pay.Refund {
@@ -52,6 +76,9 @@ func refundOf(r sqlcgen.Refund) pay.Refund {
 		SucceededAt: at(r.SucceededMs), SentAt: at(r.SentMs), TriedAt: at(r.TriedMs), Tries: r.Tries,
 		Accepted: r.Accepted, Unanswered: r.Unanswered, Refused: r.Refused, Do: pay.Act(r.DoAct), DoAt: at(r.DoMs),
 		MissingAt: at(r.MissingMs), CreatedAt: at(r.CreatedMs), UpdatedAt: at(r.UpdatedMs), Code: r.Code, Text: r.Text,
+		ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID, AuthorizedBy: r.AuthorizedBy,
+		TradeType: pay.TradeType(r.TradeType), TerminalType: r.TerminalType, SubTerminalType: r.SubTerminalType,
+		Authen: r.Authen, Account: r.Account, Promo: r.Promo,
 	}
 }
 

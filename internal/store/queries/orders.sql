@@ -4,13 +4,16 @@
 INSERT INTO orders (
     merchant_id, out_trade_no, state, unit, code_held, total, provider_id, channel, trade_type, currency,
     fingerprint, code_hash, shop_id, device_id, staff_id, body, notify_url, extra, transaction_id,
-    sent_ms, created_ms, updated_ms, ask_ms, seen, truth
+    sent_ms, created_ms, updated_ms, ask_ms, seen, truth, terminal_type, sub_terminal_type, qrcode_id, source_type,
+    authen, expire_ms
 ) VALUES (
     sqlc.arg(merchant_id), sqlc.arg(out_trade_no), sqlc.arg(state), sqlc.arg(unit), sqlc.arg(code_held),
     sqlc.arg(total), sqlc.arg(provider_id), sqlc.arg(channel), sqlc.arg(trade_type), sqlc.arg(currency),
     sqlc.arg(fingerprint), sqlc.arg(code_hash), sqlc.arg(shop_id), sqlc.arg(device_id), sqlc.arg(staff_id),
     sqlc.arg(body), sqlc.arg(notify_url), sqlc.arg(extra), sqlc.arg(transaction_id), sqlc.arg(sent_ms),
-    sqlc.arg(created_ms), sqlc.arg(updated_ms), sqlc.arg(ask_ms), sqlc.arg(seen), sqlc.arg(truth)
+    sqlc.arg(created_ms), sqlc.arg(updated_ms), sqlc.arg(ask_ms), sqlc.arg(seen), sqlc.arg(truth),
+    sqlc.arg(terminal_type), sqlc.arg(sub_terminal_type), sqlc.arg(qrcode_id), sqlc.arg(source_type),
+    sqlc.arg(authen), sqlc.arg(expire_ms)
 )
 ON CONFLICT DO NOTHING;
 
@@ -56,7 +59,9 @@ UPDATE orders SET
     reverse_done = sqlc.arg(reverse_done),
     refund_instead = sqlc.arg(refund_instead),
     paid_seen = sqlc.arg(paid_seen),
-    reverse_gone = sqlc.arg(reverse_gone)
+    reverse_gone = sqlc.arg(reverse_gone),
+    prepaid = sqlc.arg(prepaid),
+    promo = sqlc.arg(promo)
 WHERE merchant_id = sqlc.arg(merchant_id)
   AND out_trade_no = sqlc.arg(out_trade_no)
   AND state = sqlc.arg(from_state)
@@ -79,7 +84,8 @@ UPDATE orders SET
     payer_id = sqlc.arg(payer_id),
     bank_type = sqlc.arg(bank_type),
     paid_ms = sqlc.arg(paid_ms),
-    code = sqlc.arg(code)
+    code = sqlc.arg(code),
+    promo = sqlc.arg(promo)
 WHERE merchant_id = sqlc.arg(merchant_id)
   AND out_trade_no = sqlc.arg(out_trade_no)
   AND state = sqlc.arg(from_state)
@@ -128,7 +134,8 @@ SELECT
     transaction_id, sent_ms, created_ms, updated_ms, ask_ms, seen, truth, settlement, cash, payer_id,
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
-    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone
+    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo
 FROM orders WHERE merchant_id = sqlc.arg(merchant_id) AND out_trade_no = sqlc.arg(out_trade_no);
 
 -- name: GetOrderByCode :one
@@ -139,7 +146,8 @@ SELECT
     transaction_id, sent_ms, created_ms, updated_ms, ask_ms, seen, truth, settlement, cash, payer_id,
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
-    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone
+    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo
 FROM orders WHERE merchant_id = sqlc.arg(merchant_id) AND code_hash = sqlc.arg(code_hash) AND code_held;
 
 -- name: ListOpenOrders :many
@@ -151,7 +159,8 @@ SELECT
     transaction_id, sent_ms, created_ms, updated_ms, ask_ms, seen, truth, settlement, cash, payer_id,
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
-    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone
+    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo
 FROM orders
 WHERE merchant_id = sqlc.arg(merchant_id) AND state IN ('PAYING', 'REVERSING', 'CLOSING')
 ORDER BY created_ms, out_trade_no

@@ -4,7 +4,8 @@
 INSERT INTO refunds (
     merchant_id, out_refund_no, out_trade_no, channel, state, origin, unit, open_unit, total, amount, reason,
     notify_url, extra, refund_id, settlement, cash, recv_account, succeeded_ms, sent_ms, tried_ms, tries,
-    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text
+    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text, shop_id,
+    device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 )
 SELECT
     o.merchant_id, CAST(sqlc.arg(out_refund_no) AS TEXT), o.out_trade_no, o.channel, CAST(sqlc.arg(state) AS TEXT),
@@ -15,7 +16,11 @@ SELECT
     CAST(sqlc.arg(tried_ms) AS BIGINT), CAST(sqlc.arg(tries) AS BIGINT), CAST(sqlc.arg(accepted) AS BOOLEAN),
     CAST(sqlc.arg(unanswered) AS BOOLEAN), CAST(sqlc.arg(refused) AS BOOLEAN), CAST(sqlc.arg(do_act) AS TEXT),
     CAST(sqlc.arg(do_ms) AS BIGINT), CAST(sqlc.arg(missing_ms) AS BIGINT), CAST(sqlc.arg(created_ms) AS BIGINT),
-    CAST(sqlc.arg(updated_ms) AS BIGINT), CAST(sqlc.arg(code) AS TEXT), CAST(sqlc.arg(text) AS TEXT)
+    CAST(sqlc.arg(updated_ms) AS BIGINT), CAST(sqlc.arg(code) AS TEXT), CAST(sqlc.arg(text) AS TEXT),
+    CAST(sqlc.arg(shop_id) AS TEXT), CAST(sqlc.arg(device_id) AS TEXT), CAST(sqlc.arg(staff_id) AS TEXT),
+    CAST(sqlc.arg(authorized_by) AS TEXT), o.trade_type, CAST(sqlc.arg(terminal_type) AS BIGINT),
+    CAST(sqlc.arg(sub_terminal_type) AS BIGINT), CAST(sqlc.arg(authen) AS TEXT), CAST(sqlc.arg(account) AS TEXT),
+    CAST(sqlc.arg(promo) AS TEXT)
 FROM orders AS o
 WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit);
 
@@ -41,7 +46,8 @@ UPDATE refunds SET
     missing_ms = sqlc.arg(missing_ms),
     updated_ms = sqlc.arg(updated_ms),
     code = sqlc.arg(code),
-    text = sqlc.arg(text)
+    text = sqlc.arg(text),
+    promo = sqlc.arg(promo)
 WHERE merchant_id = sqlc.arg(merchant_id)
   AND out_refund_no = sqlc.arg(out_refund_no)
   AND out_trade_no = sqlc.arg(out_trade_no)
@@ -53,7 +59,8 @@ WHERE merchant_id = sqlc.arg(merchant_id)
 SELECT
     merchant_id, out_refund_no, out_trade_no, channel, state, origin, unit, open_unit, total, amount, reason,
     notify_url, extra, refund_id, settlement, cash, recv_account, succeeded_ms, sent_ms, tried_ms, tries,
-    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text
+    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text, shop_id,
+    device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 FROM refunds WHERE merchant_id = sqlc.arg(merchant_id) AND out_refund_no = sqlc.arg(out_refund_no);
 
 -- name: ListRefunds :many
@@ -61,7 +68,8 @@ FROM refunds WHERE merchant_id = sqlc.arg(merchant_id) AND out_refund_no = sqlc.
 SELECT
     merchant_id, out_refund_no, out_trade_no, channel, state, origin, unit, open_unit, total, amount, reason,
     notify_url, extra, refund_id, settlement, cash, recv_account, succeeded_ms, sent_ms, tried_ms, tries,
-    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text
+    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text, shop_id,
+    device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 FROM refunds
 WHERE merchant_id = sqlc.arg(merchant_id) AND out_trade_no = sqlc.arg(out_trade_no)
 ORDER BY created_ms, out_refund_no

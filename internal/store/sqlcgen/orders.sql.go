@@ -65,7 +65,8 @@ SELECT
     transaction_id, sent_ms, created_ms, updated_ms, ask_ms, seen, truth, settlement, cash, payer_id,
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
-    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone
+    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo
 FROM orders WHERE merchant_id = $1 AND out_trade_no = $2
 `
 
@@ -134,6 +135,14 @@ func (q *Queries) GetOrder(ctx context.Context, arg GetOrderParams) (Order, erro
 		&i.RefundInstead,
 		&i.PaidSeen,
 		&i.ReverseGone,
+		&i.TerminalType,
+		&i.SubTerminalType,
+		&i.QrcodeID,
+		&i.SourceType,
+		&i.Authen,
+		&i.ExpireMs,
+		&i.Prepaid,
+		&i.Promo,
 	)
 	return i, err
 }
@@ -145,7 +154,8 @@ SELECT
     transaction_id, sent_ms, created_ms, updated_ms, ask_ms, seen, truth, settlement, cash, payer_id,
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
-    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone
+    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo
 FROM orders WHERE merchant_id = $1 AND code_hash = $2 AND code_held
 `
 
@@ -214,6 +224,14 @@ func (q *Queries) GetOrderByCode(ctx context.Context, arg GetOrderByCodeParams) 
 		&i.RefundInstead,
 		&i.PaidSeen,
 		&i.ReverseGone,
+		&i.TerminalType,
+		&i.SubTerminalType,
+		&i.QrcodeID,
+		&i.SourceType,
+		&i.Authen,
+		&i.ExpireMs,
+		&i.Prepaid,
+		&i.Promo,
 	)
 	return i, err
 }
@@ -245,43 +263,52 @@ const insertOrder = `-- name: InsertOrder :execrows
 INSERT INTO orders (
     merchant_id, out_trade_no, state, unit, code_held, total, provider_id, channel, trade_type, currency,
     fingerprint, code_hash, shop_id, device_id, staff_id, body, notify_url, extra, transaction_id,
-    sent_ms, created_ms, updated_ms, ask_ms, seen, truth
+    sent_ms, created_ms, updated_ms, ask_ms, seen, truth, terminal_type, sub_terminal_type, qrcode_id, source_type,
+    authen, expire_ms
 ) VALUES (
     $1, $2, $3, $4, $5,
     $6, $7, $8, $9, $10,
     $11, $12, $13, $14, $15,
     $16, $17, $18, $19, $20,
-    $21, $22, $23, $24, $25
+    $21, $22, $23, $24, $25,
+    $26, $27, $28, $29,
+    $30, $31
 )
 ON CONFLICT DO NOTHING
 `
 
 type InsertOrderParams struct {
-	MerchantID    string
-	OutTradeNo    string
-	State         string
-	Unit          string
-	CodeHeld      bool
-	Total         int64
-	ProviderID    string
-	Channel       string
-	TradeType     int64
-	Currency      string
-	Fingerprint   string
-	CodeHash      string
-	ShopID        string
-	DeviceID      string
-	StaffID       string
-	Body          string
-	NotifyUrl     string
-	Extra         string
-	TransactionID string
-	SentMs        int64
-	CreatedMs     int64
-	UpdatedMs     int64
-	AskMs         int64
-	Seen          string
-	Truth         string
+	MerchantID      string
+	OutTradeNo      string
+	State           string
+	Unit            string
+	CodeHeld        bool
+	Total           int64
+	ProviderID      string
+	Channel         string
+	TradeType       int64
+	Currency        string
+	Fingerprint     string
+	CodeHash        string
+	ShopID          string
+	DeviceID        string
+	StaffID         string
+	Body            string
+	NotifyUrl       string
+	Extra           string
+	TransactionID   string
+	SentMs          int64
+	CreatedMs       int64
+	UpdatedMs       int64
+	AskMs           int64
+	Seen            string
+	Truth           string
+	TerminalType    int64
+	SubTerminalType int64
+	QrcodeID        string
+	SourceType      int64
+	Authen          string
+	ExpireMs        int64
 }
 
 // InsertOrder takes a number and, if there is one, a payment code. It writes
@@ -313,6 +340,12 @@ func (q *Queries) InsertOrder(ctx context.Context, arg InsertOrderParams) (int64
 		arg.AskMs,
 		arg.Seen,
 		arg.Truth,
+		arg.TerminalType,
+		arg.SubTerminalType,
+		arg.QrcodeID,
+		arg.SourceType,
+		arg.Authen,
+		arg.ExpireMs,
 	)
 	if err != nil {
 		return 0, err
@@ -327,7 +360,8 @@ SELECT
     transaction_id, sent_ms, created_ms, updated_ms, ask_ms, seen, truth, settlement, cash, payer_id,
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
-    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone
+    reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo
 FROM orders
 WHERE merchant_id = $1 AND state IN ('PAYING', 'REVERSING', 'CLOSING')
 ORDER BY created_ms, out_trade_no
@@ -406,6 +440,14 @@ func (q *Queries) ListOpenOrders(ctx context.Context, arg ListOpenOrdersParams) 
 			&i.RefundInstead,
 			&i.PaidSeen,
 			&i.ReverseGone,
+			&i.TerminalType,
+			&i.SubTerminalType,
+			&i.QrcodeID,
+			&i.SourceType,
+			&i.Authen,
+			&i.ExpireMs,
+			&i.Prepaid,
+			&i.Promo,
 		); err != nil {
 			return nil, err
 		}
@@ -500,11 +542,13 @@ UPDATE orders SET
     reverse_done = $35,
     refund_instead = $36,
     paid_seen = $37,
-    reverse_gone = $38
-WHERE merchant_id = $39
-  AND out_trade_no = $40
-  AND state = $41
-  AND unit = $42
+    reverse_gone = $38,
+    prepaid = $39,
+    promo = $40
+WHERE merchant_id = $41
+  AND out_trade_no = $42
+  AND state = $43
+  AND unit = $44
 `
 
 type SettleOrderParams struct {
@@ -546,6 +590,8 @@ type SettleOrderParams struct {
 	RefundInstead  bool
 	PaidSeen       bool
 	ReverseGone    bool
+	Prepaid        string
+	Promo          string
 	MerchantID     string
 	OutTradeNo     string
 	FromState      string
@@ -595,6 +641,8 @@ func (q *Queries) SettleOrder(ctx context.Context, arg SettleOrderParams) (int64
 		arg.RefundInstead,
 		arg.PaidSeen,
 		arg.ReverseGone,
+		arg.Prepaid,
+		arg.Promo,
 		arg.MerchantID,
 		arg.OutTradeNo,
 		arg.FromState,
@@ -621,11 +669,12 @@ UPDATE orders SET
     payer_id = $11,
     bank_type = $12,
     paid_ms = $13,
-    code = $14
-WHERE merchant_id = $15
-  AND out_trade_no = $16
-  AND state = $17
-  AND unit = $18
+    code = $14,
+    promo = $15
+WHERE merchant_id = $16
+  AND out_trade_no = $17
+  AND state = $18
+  AND unit = $19
 `
 
 type SettleOrderPaidParams struct {
@@ -643,6 +692,7 @@ type SettleOrderPaidParams struct {
 	BankType      string
 	PaidMs        int64
 	Code          string
+	Promo         string
 	MerchantID    string
 	OutTradeNo    string
 	FromState     string
@@ -667,6 +717,7 @@ func (q *Queries) SettleOrderPaid(ctx context.Context, arg SettleOrderPaidParams
 		arg.BankType,
 		arg.PaidMs,
 		arg.Code,
+		arg.Promo,
 		arg.MerchantID,
 		arg.OutTradeNo,
 		arg.FromState,

@@ -13,7 +13,8 @@ const getRefund = `-- name: GetRefund :one
 SELECT
     merchant_id, out_refund_no, out_trade_no, channel, state, origin, unit, open_unit, total, amount, reason,
     notify_url, extra, refund_id, settlement, cash, recv_account, succeeded_ms, sent_ms, tried_ms, tries,
-    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text
+    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text, shop_id,
+    device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 FROM refunds WHERE merchant_id = $1 AND out_refund_no = $2
 `
 
@@ -58,6 +59,16 @@ func (q *Queries) GetRefund(ctx context.Context, arg GetRefundParams) (Refund, e
 		&i.UpdatedMs,
 		&i.Code,
 		&i.Text,
+		&i.ShopID,
+		&i.DeviceID,
+		&i.StaffID,
+		&i.AuthorizedBy,
+		&i.TradeType,
+		&i.TerminalType,
+		&i.SubTerminalType,
+		&i.Authen,
+		&i.Account,
+		&i.Promo,
 	)
 	return i, err
 }
@@ -66,7 +77,8 @@ const insertRefund = `-- name: InsertRefund :execrows
 INSERT INTO refunds (
     merchant_id, out_refund_no, out_trade_no, channel, state, origin, unit, open_unit, total, amount, reason,
     notify_url, extra, refund_id, settlement, cash, recv_account, succeeded_ms, sent_ms, tried_ms, tries,
-    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text
+    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text, shop_id,
+    device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 )
 SELECT
     o.merchant_id, CAST($1 AS TEXT), o.out_trade_no, o.channel, CAST($2 AS TEXT),
@@ -77,40 +89,53 @@ SELECT
     CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BOOLEAN),
     CAST($17 AS BOOLEAN), CAST($18 AS BOOLEAN), CAST($19 AS TEXT),
     CAST($20 AS BIGINT), CAST($21 AS BIGINT), CAST($22 AS BIGINT),
-    CAST($23 AS BIGINT), CAST($24 AS TEXT), CAST($25 AS TEXT)
+    CAST($23 AS BIGINT), CAST($24 AS TEXT), CAST($25 AS TEXT),
+    CAST($26 AS TEXT), CAST($27 AS TEXT), CAST($28 AS TEXT),
+    CAST($29 AS TEXT), o.trade_type, CAST($30 AS BIGINT),
+    CAST($31 AS BIGINT), CAST($32 AS TEXT), CAST($33 AS TEXT),
+    CAST($34 AS TEXT)
 FROM orders AS o
-WHERE o.merchant_id = $26 AND o.out_trade_no = $27 AND o.unit = $28
+WHERE o.merchant_id = $35 AND o.out_trade_no = $36 AND o.unit = $37
 `
 
 type InsertRefundParams struct {
-	OutRefundNo string
-	State       string
-	Origin      string
-	Amount      int64
-	Reason      string
-	NotifyUrl   string
-	Extra       string
-	RefundID    string
-	Settlement  int64
-	Cash        int64
-	RecvAccount string
-	SucceededMs int64
-	SentMs      int64
-	TriedMs     int64
-	Tries       int64
-	Accepted    bool
-	Unanswered  bool
-	Refused     bool
-	DoAct       string
-	DoMs        int64
-	MissingMs   int64
-	CreatedMs   int64
-	UpdatedMs   int64
-	Code        string
-	Text        string
-	MerchantID  string
-	OutTradeNo  string
-	Unit        string
+	OutRefundNo     string
+	State           string
+	Origin          string
+	Amount          int64
+	Reason          string
+	NotifyUrl       string
+	Extra           string
+	RefundID        string
+	Settlement      int64
+	Cash            int64
+	RecvAccount     string
+	SucceededMs     int64
+	SentMs          int64
+	TriedMs         int64
+	Tries           int64
+	Accepted        bool
+	Unanswered      bool
+	Refused         bool
+	DoAct           string
+	DoMs            int64
+	MissingMs       int64
+	CreatedMs       int64
+	UpdatedMs       int64
+	Code            string
+	Text            string
+	ShopID          string
+	DeviceID        string
+	StaffID         string
+	AuthorizedBy    string
+	TerminalType    int64
+	SubTerminalType int64
+	Authen          string
+	Account         string
+	Promo           string
+	MerchantID      string
+	OutTradeNo      string
+	Unit            string
 }
 
 // InsertRefund writes the refund whose amount this unit reserved. A number that
@@ -142,6 +167,15 @@ func (q *Queries) InsertRefund(ctx context.Context, arg InsertRefundParams) (int
 		arg.UpdatedMs,
 		arg.Code,
 		arg.Text,
+		arg.ShopID,
+		arg.DeviceID,
+		arg.StaffID,
+		arg.AuthorizedBy,
+		arg.TerminalType,
+		arg.SubTerminalType,
+		arg.Authen,
+		arg.Account,
+		arg.Promo,
 		arg.MerchantID,
 		arg.OutTradeNo,
 		arg.Unit,
@@ -156,7 +190,8 @@ const listRefunds = `-- name: ListRefunds :many
 SELECT
     merchant_id, out_refund_no, out_trade_no, channel, state, origin, unit, open_unit, total, amount, reason,
     notify_url, extra, refund_id, settlement, cash, recv_account, succeeded_ms, sent_ms, tried_ms, tries,
-    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text
+    accepted, unanswered, refused, do_act, do_ms, missing_ms, created_ms, updated_ms, code, text, shop_id,
+    device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 FROM refunds
 WHERE merchant_id = $1 AND out_trade_no = $2
 ORDER BY created_ms, out_refund_no
@@ -211,6 +246,16 @@ func (q *Queries) ListRefunds(ctx context.Context, arg ListRefundsParams) ([]Ref
 			&i.UpdatedMs,
 			&i.Code,
 			&i.Text,
+			&i.ShopID,
+			&i.DeviceID,
+			&i.StaffID,
+			&i.AuthorizedBy,
+			&i.TradeType,
+			&i.TerminalType,
+			&i.SubTerminalType,
+			&i.Authen,
+			&i.Account,
+			&i.Promo,
 		); err != nil {
 			return nil, err
 		}
@@ -242,12 +287,13 @@ UPDATE refunds SET
     missing_ms = $16,
     updated_ms = $17,
     code = $18,
-    text = $19
-WHERE merchant_id = $20
-  AND out_refund_no = $21
-  AND out_trade_no = $22
-  AND state = $23
-  AND unit = $24
+    text = $19,
+    promo = $20
+WHERE merchant_id = $21
+  AND out_refund_no = $22
+  AND out_trade_no = $23
+  AND state = $24
+  AND unit = $25
 `
 
 type SettleRefundParams struct {
@@ -270,6 +316,7 @@ type SettleRefundParams struct {
 	UpdatedMs   int64
 	Code        string
 	Text        string
+	Promo       string
 	MerchantID  string
 	OutRefundNo string
 	OutTradeNo  string
@@ -300,6 +347,7 @@ func (q *Queries) SettleRefund(ctx context.Context, arg SettleRefundParams) (int
 		arg.UpdatedMs,
 		arg.Code,
 		arg.Text,
+		arg.Promo,
 		arg.MerchantID,
 		arg.OutRefundNo,
 		arg.OutTradeNo,
