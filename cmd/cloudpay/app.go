@@ -70,7 +70,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		CodeKey: keys.Derive("payment code hash"), Profiles: s.profiles(),
 		Now: time.Now, Log: log, Metrics: gateway.NewMetrics(reg),
 	})
-	srv := api.New(api.Config{Gateway: gw, Directory: dir, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log})
+	srv := api.New(api.Config{Gateway: gw, Directory: dir, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits()})
 	return &app{store: st, directory: dir, gateway: gw, api: srv, registry: reg, log: log}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"cloudpay/internal/api"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
 )
@@ -35,6 +36,10 @@ type settings struct {
 	ReverseFrom   *time.Duration `name:"reverse-from" env:"CLOUDPAY_REVERSE_FROM" placeholder:"DURATION" help:"When an unpaid code payment is reversed; default 60s."`
 	NeverReverse  bool           `name:"never-reverse" env:"CLOUDPAY_NEVER_REVERSE" help:"Never reverse by itself: only when a cashier asks."`
 
+	MerchantRate int64 `name:"merchant-rate" env:"CLOUDPAY_MERCHANT_RATE" default:"500" placeholder:"N" help:"Requests per second that one merchant may make, twice as many at once; 0 means no limit."`
+	DeviceRate   int64 `name:"device-rate" env:"CLOUDPAY_DEVICE_RATE" default:"50" placeholder:"N" help:"Requests per second that one device may make, twice as many at once; 0 means no limit."`
+	StrangerRate int64 `name:"stranger-rate" env:"CLOUDPAY_STRANGER_RATE" default:"20" placeholder:"N" help:"Refused requests per second and public address, ten times as many at once; 0 means no limit."`
+
 	LogLevel   string `name:"log-level" env:"CLOUDPAY_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
 	Committers int    `name:"committers" env:"CLOUDPAY_COMMITTERS" default:"0" placeholder:"N" help:"PostgreSQL connections that commit; 0 means the preset."`
 }
@@ -51,6 +56,14 @@ func (s settings) check() error {
 	}
 	if s.ReverseFrom != nil && *s.ReverseFrom < 15*time.Second {
 		bad("reverse-from must be at least 15s: wallets refuse an earlier reverse")
+	}
+	for _, set := range []struct {
+		name string
+		rate int64
+	}{{"merchant-rate", s.MerchantRate}, {"device-rate", s.DeviceRate}, {"stranger-rate", s.StrangerRate}} {
+		if set.rate < 0 || set.rate > 1_000_000 {
+			bad(set.name + " must be between 0 and 1000000")
+		}
 	}
 	if s.Committers < 0 || s.Committers > 16 {
 		bad("committers must be between 0 and 16")
@@ -72,6 +85,19 @@ func (s settings) profiles() map[pay.Channel]pay.Profile {
 		out[ch] = p
 	}
 	return out
+}
+
+// limits is how often somebody may call, with the settings applied.
+func (s settings) limits() api.Limits {
+	l := api.DefaultLimits()
+	for _, set := range []struct {
+		rate *api.Rate
+		to   int64
+	}{{&l.Merchant, s.MerchantRate}, {&l.Device, s.DeviceRate}, {&l.Stranger, s.StrangerRate}} {
+		set.rate.Burst = set.rate.Burst / set.rate.PerSecond * set.to
+		set.rate.PerSecond = set.to
+	}
+	return l
 }
 
 // store is the part of the settings that the store needs.
@@ -164,6 +190,7 @@ func (c *configCmd) Run(e env) error {
 		"dsn": hideDSN(c.DSN), "master-key-file": c.MasterKeyFile, "addr": c.Addr,
 		"tls-cert-file": c.TLSCertFile, "tls-key-file": c.TLSKeyFile,
 		"allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
+		"merchant-rate": c.MerchantRate, "device-rate": c.DeviceRate, "stranger-rate": c.StrangerRate,
 		"log-level": c.LogLevel, "committers": c.Committers,
 	}
 	for name, d := range map[string]*time.Duration{"refund-spacing": c.RefundSpacing, "reverse-from": c.ReverseFrom} {

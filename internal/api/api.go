@@ -43,6 +43,9 @@ type Config struct {
 	Registry *prometheus.Registry
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Limits bound how often somebody may call; see DefaultLimits. The zero
+	// Limits bound nothing.
+	Limits Limits
 }
 
 // Server answers machines. It is safe for concurrent use.
@@ -50,12 +53,14 @@ type Server struct {
 	Config
 	requests *prometheus.HistogramVec
 	logIDs   logIDs
+	limits   *limits
+	records  records
 }
 
 // New returns a server.
 func New(c Config) *Server {
 	s := &Server{
-		Config: c,
+		Config: c, limits: newLimits(c.Limits),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "cloudpay", Name: "request_seconds", Help: "Time to answer by interface and status.",
 			Buckets: []float64{.001, .002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},

@@ -100,6 +100,8 @@ type options struct {
 	ready    func(context.Context) error
 	pipes    bool // in-memory connections, for bubbles of fake time
 	answer   time.Duration
+	limits   api.Limits
+	now      func() time.Time // of the API's server; nil for the clock
 }
 
 // newHouse builds and starts a house; the test's end stops it.
@@ -142,7 +144,12 @@ func newHouse(t *testing.T, o options) *house {
 	if o.ready == nil {
 		o.ready = h.store.Ping
 	}
-	h.server = api.New(api.Config{Gateway: h.gw, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: time.Now, Log: log})
+	if o.now == nil {
+		o.now = time.Now
+	}
+	h.server = api.New(api.Config{
+		Gateway: h.gw, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits,
+	})
 	stop := h.serve(o.pipes)
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)

@@ -13,15 +13,60 @@ import (
 // readyTime bounds the look at the store behind /readyz.
 const readyTime = 2 * time.Second
 
-// Handler returns all routes, in the order of the protocol's chapters.
+// owner says whose key authenticates an interface (protocol.md §1.4).
+type owner uint8
+
+const (
+	byMerchant owner = iota // named by pay_mch_key.out_sub_mch_id or out_sub_mch_id
+	byShop                  // named by osi, the out_shop_id of the brief interfaces
+	byDevice                // named by sn_code or sn: the init key of a device from the factory
+)
+
+// route is one enveloped interface of Cloud Pay.
+type route struct {
+	method cpay.Method // the last part of the path
+	member string      // the object in the answer
+	owner  owner
+	brief  bool  // the envelope {"r","a"} (protocol.md §1.9)
+	limit  int64 // longest body in bytes
+	serve  func(*Server, *route) http.Handler
+}
+
+// table is every enveloped interface, in the order of protocol.md §2. A
+// signature is taken instead of a code wherever the merchant has a public key
+// (protocol.md §1.3); the handlers of refund and reverse may demand it.
+func table() []route {
+	return []route{
+		{method: cpay.MethodMicroPay, serve: enveloped((*Server).microPay)},
+		{method: cpay.MethodQueryOrder, serve: enveloped((*Server).queryOrder)},
+		{method: cpay.MethodCloseOrder, serve: enveloped((*Server).closeOrder)},
+		{method: cpay.MethodReverse, serve: enveloped((*Server).reverse)},
+		{method: cpay.MethodRefund, serve: enveloped((*Server).refund)},
+		{method: cpay.MethodQueryRefundOrder, serve: enveloped((*Server).queryRefundOrder)},
+	}
+}
+
+// routes returns the table with its defaults filled in.
+func routes() []route {
+	all := table()
+	for i := range all {
+		r := &all[i]
+		if r.member == "" {
+			r.member = r.method
+		}
+		if r.limit == 0 {
+			r.limit = maxBody
+		}
+	}
+	return all
+}
+
+// Handler returns all routes.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /cpay/micro_pay", handle(s, cpay.MethodMicroPay, s.microPay))
-	mux.Handle("POST /cpay/query_order", handle(s, cpay.MethodQueryOrder, s.queryOrder))
-	mux.Handle("POST /cpay/close_order", handle(s, cpay.MethodCloseOrder, s.closeOrder))
-	mux.Handle("POST /cpay/reverse", handle(s, cpay.MethodReverse, s.reverse))
-	mux.Handle("POST /cpay/refund", handle(s, cpay.MethodRefund, s.refund))
-	mux.Handle("POST /cpay/query_refund_order", handle(s, cpay.MethodQueryRefundOrder, s.queryRefundOrder))
+	for _, r := range routes() {
+		mux.Handle("POST "+cpay.Path(r.method), r.serve(s, &r))
+	}
 	mux.HandleFunc("GET /cpay/ping", s.ping)
 	mux.HandleFunc("POST /cpay/ping", s.ping)
 	mux.HandleFunc("GET /{$}", s.keepAlive)
