@@ -51,6 +51,59 @@ type Merchant struct {
 	AliSellerID     string
 }
 
+type MonitorLatency struct {
+	MerchantID string
+	HourMs     int64
+	Interface  string
+	Domain     string
+	Status     string
+	C0         int64
+	C1         int64
+	C2         int64
+	C3         int64
+	C4         int64
+	C5         int64
+	C6         int64
+	C7         int64
+	C8         int64
+	C9         int64
+	C10        int64
+	C11        int64
+	C12        int64
+	C13        int64
+	C14        int64
+	C15        int64
+	C16        int64
+	MaxMs      int64
+}
+
+type MonitorRecord struct {
+	MerchantID string
+	AtMs       int64
+	ID         string
+	Kind       string
+	ShopID     string
+	DeviceID   string
+	Sn         string
+	OrderNo    string
+	Interface  string
+	Domain     string
+	Status     int64
+	LogID      int64
+	StartedMs  int64
+	CostMs     int64
+	Body       string
+}
+
+type MonitorUsage struct {
+	MerchantID string
+	Device     string
+	Day        string
+	Records    int64
+	Bytes      int64
+	Unit       string
+}
+
 type Order struct {
 	MerchantID      string
 	OutTradeNo      string
