@@ -10,6 +10,16 @@ type Account struct {
 	Fields     []byte
 }
 
+type Answer struct {
+	Actor     string
+	IdemKey   string
+	Request   string
+	Unit      string
+	Status    int64
+	Answer    []byte
+	CreatedMs int64
+}
+
 type Device struct {
 	MerchantID string
 	ShopID     string
@@ -256,4 +266,17 @@ type Staff struct {
 	Name        string
 	ShopManager bool
 	RefundAuth  bool
+}
+
+type Token struct {
+	ID        string
+	Hash      string
+	Name      string
+	Grants    string
+	Unit      string
+	CreatedBy string
+	CreatedMs int64
+	ExpiresMs int64
+	UsedMs    int64
+	RevokedMs int64
 }
