@@ -12,11 +12,16 @@ func (o Order) PayAnswer() error {
 		}
 		return nil
 	case PAYING:
-		if o.Seen == Waiting {
+		if o.Payable() || o.Seen == Waiting && !o.TradeType.Unified() {
 			return nil
 		}
 		return unknown()
-	case REVERSING, CLOSING:
+	case CLOSING:
+		if o.closeTold() {
+			return Refuse(ErrDead, "closing", "订单正在关闭")
+		}
+		return unknown()
+	case REVERSING:
 		return unknown()
 	case DECLINED:
 		if o.Duplicate {

@@ -119,8 +119,8 @@ func TestNextOfOrdersThatAreNotReversed(t *testing.T) {
 	if got, want := p.Next(unified, at(300)), (Step{ActQuery, at(310)}); got != want {
 		t.Errorf("unified order: next %v, want %v", got, want)
 	}
-	closing := Order{State: CLOSING, SentAt: begin, AskedAt: at(300)}
-	if got, want := p.Next(closing, at(301)), (Step{ActQuery, at(305)}); got != want {
+	closing := Order{State: CLOSING, TradeType: TradeScanCode, SentAt: begin, AskedAt: at(60)}
+	if got, want := p.Next(closing, at(61)), (Step{ActClose, at(300)}); got != want {
 		t.Errorf("closing order: next %v, want %v", got, want)
 	}
 	for _, state := range []OrderState{PAID, DECLINED, REVERSED, CLOSED} {
@@ -143,12 +143,12 @@ func TestCloseDoesNotMoveWhatIsNotClosing(t *testing.T) {
 	}
 }
 
-func TestClosingOrderAsksOnAfterAForeignPayment(t *testing.T) {
+func TestClosingOrderEndsAtAForeignPayment(t *testing.T) {
 	t.Parallel()
-	o := Order{State: CLOSING, Total: total, SentAt: begin}
+	o := Order{State: CLOSING, TradeType: TradeScanCode, Total: total, SentAt: begin}
 	early := Outcome{Kind: Paid, Verified: true, Payment: Payment{PaidAt: at(-3600)}}
 	c := Profiles[Wxpay].Apply(o, CallQuery, early, at(300))
-	if c.Order.State != CLOSING || !c.Order.NoReverse || !c.Order.AskAt.After(at(300)) || c.Raise == "" {
+	if c.Order.State != CLOSED || !c.Order.NoReverse || !c.Order.Duplicate || len(c.Postings) != 0 || c.Raise == "" {
 		t.Errorf("%+v raised %q", c.Order, c.Raise)
 	}
 }

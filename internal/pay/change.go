@@ -11,6 +11,7 @@ const (
 	ActQuery   Act = "query"   // ask the channel for the order
 	ActReverse Act = "reverse" // commit reverse_sent_at, then send the reverse
 	ActRefund  Act = "refund"  // refund in full under the fixed number (row 10, late money)
+	ActClose   Act = "close"   // commit that it is sent, then close a unified order (row 12)
 	ActCancel  Act = "cancel"  // DECLINED order found waiting: cancel it without changing its state (row 5)
 	ActSend    Act = "send"    // refunds: send or repeat with the same number
 	ActAsk     Act = "ask"     // refunds: ask for its state

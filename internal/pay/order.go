@@ -70,8 +70,8 @@ const (
 )
 
 // Unified reports whether orders of this type are prepared first and paid by
-// the customer later, as all but code payments are.
-func (t TradeType) Unified() bool { return t != TradeMicroPay }
+// the customer later, as all but code payments are. The zero value is no type.
+func (t TradeType) Unified() bool { return t != TradeMicroPay && t != 0 }
 
 // Prepaid is what a wallet hands out for a unified order: what the customer's
 // phone needs to pay it. The zero value says that none is known (yet).

@@ -41,11 +41,14 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 	}
 	switch n.State {
 	case PAYING, CLOSING:
+		if p.paidWhileClosing(c, truth, out, now) {
+			return
+		}
 		if n.TradeType == TradeMicroPay && now.Sub(n.SentAt) > p.BlindUntil { // row 3
 			c.Raise = "paid, found after terminals stopped asking"
 		}
 		p.book(c, truth, out, now)
-		n.State = PAID
+		n.State, n.ReverseAsk = PAID, false
 		if truth == TruthAnswer && p.ConfirmAfter > 0 {
 			n.Watch, n.AskAt = true, now.Add(p.ConfirmAfter)
 		}
@@ -142,7 +145,7 @@ func (p Profile) book(c *Change, truth Truth, out Outcome, now time.Time) {
 	if n.Settlement <= 0 || n.Settlement > n.Total {
 		n.Settlement = n.Total
 	}
-	n.Cash, n.PayerID, n.BankType = pm.Cash, pm.PayerID, pm.BankType
+	n.Cash, n.PayerID, n.BankType, n.Promo = pm.Cash, pm.PayerID, pm.BankType, pm.Promo
 	n.Finished = n.Finished || pm.Finished
 	if pm.RefundState && n.Reserved == 0 {
 		// Refunds made outside us that we cannot list: nothing is refundable
@@ -163,7 +166,7 @@ func (p Profile) notOurs(c *Change, truth Truth, now time.Time) {
 	case DECLINED, REVERSED:
 		n.Watch, n.Duplicate = false, true
 	case CLOSING:
-		n.AskAt = now.Add(p.askPause(*n, now))
+		n.State, n.Truth, n.Duplicate = CLOSED, truth, true
 	case PAID, CLOSED:
 	}
 	c.Raise = "the wallet knows this order number from an earlier payment"
@@ -199,6 +202,10 @@ func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 			c.Raise = "the wallet returned this payment by itself"
 			return
 		}
+		if n.TradeType.Unified() && !n.NoReverse {
+			n.State, n.AskAt = CLOSING, now // closed at the wallet: one more query confirms
+			return
+		}
 		n.State, n.Truth, n.Duplicate = DECLINED, truth, n.NoReverse
 	case REVERSING:
 		if out.Returned && !n.PaidSeen {
@@ -211,6 +218,9 @@ func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 		}
 		n.State, n.Truth, n.Duplicate = REVERSED, truth, n.NoReverse && !n.booked()
 	case CLOSING:
+		if out.Returned && !p.foreign(*n, out.Payment) && !n.NoReverse { // paid, and given back by the cancel
+			p.cameAndWent(c, truth, out, now)
+		}
 		n.State, n.Truth = CLOSED, truth
 	case DECLINED, REVERSED:
 		n.Watch = false
@@ -218,6 +228,15 @@ func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 		p.rolledBack(c, truth, out, now)
 	case CLOSED:
 	}
+}
+
+// cameAndWent books a payment that a cancel has given back already. It is late
+// money that was returned, so that an old notice of it says nothing new.
+func (p Profile) cameAndWent(c *Change, truth Truth, out Outcome, now time.Time) {
+	n := &c.Order
+	p.book(c, truth, out, now)
+	n.Late = LateReturned
+	c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement), PostReversed(n.Total, n.Settlement))
 }
 
 // rolledBack imports what the wallet returned of a paid order without us.

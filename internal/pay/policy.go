@@ -19,7 +19,14 @@ type Profile struct {
 	MissingGap     time.Duration   // row 11: between two sightings of "does not exist"
 	MissingAfter   time.Duration   // row 11: no sooner after the send
 	ConfirmAfter   time.Duration   // a paid answer is confirmed once by query after this, 0 for never (upstreams.md §4.3)
-	Expire         time.Duration   // row 13: expiry sent to the wallet
+	Expire         time.Duration   // row 13: expiry of a code payment sent to the wallet
+	ExpireUnified  time.Duration   // row 13: life of a unified order that names none
+	ExpireMin      time.Duration   // row 13: shortest life of a unified order
+	ExpireMax      time.Duration   // row 13: longest life: a prepared order lives no longer at the wallet
+	ExpireStep     time.Duration   // row 13: the wallet counts lives in whole steps, 0 for a moment in seconds
+	ExpireGrace    time.Duration   // row 12: an order is asked once more this long after its expiry
+	CloseFrom      time.Duration   // row 12: no close leaves earlier
+	CancelToClose  bool            // row 12: a close that a merchant asks for is sent as a cancel
 	NeverByItself  bool            // S004: reverse only when a cashier asks
 	ReverseWithin  time.Duration   // row 8: a paid order may be reversed this long, 0 for "the same Beijing day"
 	RefundSpacing  time.Duration   // §2: between refunds of one order
@@ -48,6 +55,11 @@ var wxpayProfile = Profile{
 	MissingGap:     time.Minute,
 	MissingAfter:   150 * time.Second,
 	Expire:         2 * time.Minute,
+	ExpireUnified:  2 * time.Hour,
+	ExpireMin:      time.Minute,
+	ExpireMax:      2 * time.Hour,
+	ExpireGrace:    time.Minute,
+	CloseFrom:      5 * time.Minute,
 	ReverseWithin:  7 * 24 * time.Hour,
 	RefundSpacing:  time.Minute,
 	RefundPauses:   refundPauses,
@@ -62,6 +74,8 @@ var alipayProfile = func() Profile {
 	p.WatchAt = 30 * time.Second
 	p.ConfirmAfter = 30 * time.Second // a charge may rarely be rolled back
 	p.ReverseWithin = 0
+	p.ExpireStep = time.Minute // qr_code_timeout_express and timeout_express count minutes
+	p.CloseFrom, p.CancelToClose = 0, true
 	p.RefundSpacing = 3 * time.Second
 	return p
 }()
@@ -91,7 +105,7 @@ func (p Profile) Next(o Order, now time.Time) Step {
 	case REVERSING:
 		return p.nextReversing(o, now)
 	case CLOSING:
-		return Step{Act: ActQuery, At: later(o.AskAt, o.AskedAt.Add(p.QueryEvery))}
+		return p.nextClosing(o)
 	case DECLINED, CLOSED, REVERSED:
 		switch {
 		case o.Watch:
@@ -117,7 +131,10 @@ func (p Profile) nextPaying(o Order, now time.Time) Step {
 	if o.AskAt.IsZero() {
 		ask.At = o.SentAt.Add(p.QueryEvery) // the call is in flight, or we died during it
 	}
-	if o.NoReverse || o.TradeType != TradeMicroPay || p.NeverByItself { // row 6, S004
+	if o.TradeType.Unified() { // row 6
+		return p.nextUnified(o, ask.At)
+	}
+	if o.NoReverse || p.NeverByItself { // row 6, S004
 		return ask
 	}
 	if o.Stopped { // row 4
@@ -139,7 +156,9 @@ func (p Profile) nextPaying(o Order, now time.Time) Step {
 
 // nextReversing covers rows 6, 7, 9, 10 and 11.
 func (p Profile) nextReversing(o Order, now time.Time) Step {
-	if o.NoReverse && (!o.RefundInstead || !o.PaidSeen) { // row 6: known as a duplicate only after the cashier asked
+	// Row 6: known as a duplicate only after the cashier asked. And a unified order
+	// that the wallet paid back by itself is never reversed.
+	if o.TradeType.Unified() || o.NoReverse && (!o.RefundInstead || !o.PaidSeen) {
 		return Step{Act: ActQuery, At: later(o.AskAt, o.AskedAt.Add(p.askPause(o, o.AskedAt)))}
 	}
 	if o.ReverseSentAt.IsZero() { // row 7: asked for, not sent yet

@@ -140,7 +140,7 @@ func (p Profile) refunded(c *RefundChange, pd RefundPaid, now time.Time) {
 		return
 	}
 	n.State, n.Unanswered = RefundSucceeded, false
-	n.Settlement, n.Cash, n.RecvAccount = pd.Settlement, pd.Cash, pd.RecvAccount
+	n.Settlement, n.Cash, n.RecvAccount, n.Promo = pd.Settlement, pd.Cash, pd.RecvAccount, pd.Promo
 	if n.Settlement <= 0 || n.Settlement > n.Amount {
 		n.Settlement = n.Amount
 	}

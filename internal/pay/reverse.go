@@ -50,23 +50,8 @@ func (p Profile) applyCancelOfDead(c *Change, out Outcome, now time.Time) {
 	} else {
 		n.Watch = false
 		if out.Returned { // it had been paid after all, and went back at once
-			p.book(c, TruthAnswer, out, now)
-			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement), PostReversed(n.Total, n.Settlement))
+			p.cameAndWent(c, TruthAnswer, out, now)
 		}
-	}
-}
-
-// applyClose takes the answer to a close call, for CLOSING orders and for the
-// waiting case of row 10. A query confirms in both.
-func (p Profile) applyClose(c *Change, out Outcome, now time.Time) {
-	n := &c.Order
-	switch n.State {
-	case REVERSING, CLOSING:
-		n.AskAt, n.ReversedAt = now, now
-		n.ReverseDone = out.Kind == Paid
-		n.ReverseGone = n.ReverseGone || out.Reason == ReasonNotFound
-	case PAYING, PAID, DECLINED, REVERSED, CLOSED:
-		c.Order = c.From
 	}
 }
 

@@ -95,7 +95,7 @@ func TestRow2UnpaidOrderIsReversedAtSixtySeconds(t *testing.T) {
 		want = append(want, c+" query")
 	}
 	s.called(t, append(want, "60 reverse", "60 query")...)
-	if len(s.posts) != 0 || len(s.told) != 0 {
+	if len(s.posts) != 0 || !slices.Equal(s.told, []string{EventReversed}) {
 		t.Errorf("an unpaid reverse booked %v and told %v", s.posts, s.told)
 	}
 	kindOf(t, s.o.PayAnswer(), ErrDead)
@@ -120,7 +120,7 @@ func TestRow3BlindReverseOnlyBetween90And150Seconds(t *testing.T) {
 	if i := slices.IndexFunc(s.calls, func(c string) bool { return strings.HasSuffix(c, "reverse") }); s.calls[i] != "90 reverse" {
 		t.Errorf("first reverse %q, want at 90 s", s.calls[i])
 	}
-	if len(s.told) != 0 {
+	if !slices.Equal(s.told, []string{EventReversed}) {
 		t.Errorf("told %v of a payment that was taken back", s.told)
 	}
 }
@@ -162,7 +162,7 @@ func TestRow4LateApprovalDuringTheReverseIsBookedToldNobodyAndReversed(t *testin
 	s := start(t, Wxpay, approves, 61)
 	s.loses("reverse", lostBefore, 66)
 	s.ends(t, REVERSED)
-	if !s.o.PaidSeen || len(s.told) != 0 || !s.w.reversed {
+	if !s.o.PaidSeen || !slices.Equal(s.told, []string{EventReversed}) || !s.w.reversed {
 		t.Errorf("paid seen %v, told %v, reversed %v", s.o.PaidSeen, s.told, s.w.reversed)
 	}
 	var events []string
@@ -207,7 +207,7 @@ func TestRow5CancelOfRefusedOrderThatWasPaidBooksBoth(t *testing.T) {
 	s.take(s.p.Apply(s.o, CallQuery, s.w.query(s.now), s.now)) // still waiting
 	s.now = at(32)
 	s.ends(t, DECLINED)
-	if len(s.posts) != 2 || s.o.Late != LateNone || !s.w.reversed {
+	if len(s.posts) != 2 || s.o.Late != LateReturned || !s.w.reversed {
 		t.Errorf("posted %v late %q", s.posts, s.o.Late)
 	}
 }
@@ -329,7 +329,7 @@ func TestRow10ReverseThatIsTooLateBecomesARefund(t *testing.T) {
 			s.fatalf("a refused refund must not end the reverse")
 		}
 		s.ends(t, REVERSED)
-		if s.w.refunds["rv"] != total || s.refunds["rv"].State != RefundSucceeded || len(s.told) != 1 {
+		if s.w.refunds["rv"] != total || s.refunds["rv"].State != RefundSucceeded || !slices.Equal(s.told, []string{EventPaid, EventReversed}) {
 			t.Errorf("%s: refunded %v, told %v", ch, s.w.refunds, s.told)
 		}
 	}

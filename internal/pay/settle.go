@@ -55,6 +55,8 @@ func (p Profile) Apply(o Order, call Call, out Outcome, now time.Time) Change {
 		p.applyReverse(&c, out, now)
 	case CallClose:
 		p.applyClose(&c, out, now)
+	case CallPrepay:
+		panic("pay: a prepay answer is ApplyPrepay's")
 	}
 	return p.seal(c, now)
 }
@@ -90,6 +92,9 @@ func (p Profile) seal(c Change, now time.Time) Change {
 	}
 	if n.State.Final() && !n.Watch {
 		n.AskAt = time.Time{}
+	}
+	if c.From.State == REVERSING && n.State == REVERSED && !n.Duplicate {
+		c.Callbacks = append(c.Callbacks, EventReversed)
 	}
 	if c.Changed() {
 		n.UpdatedAt = now
@@ -185,8 +190,13 @@ func (p Profile) unpaid(c *Change, now time.Time) {
 	n := &c.Order
 	n.Seen, n.UnpaidAt, n.MissingAt = Waiting, now, time.Time{}
 	switch n.State {
-	case PAYING, CLOSING, DECLINED:
+	case PAYING, DECLINED:
 		n.AskAt = now.Add(p.askPause(*n, now))
+		if n.State == PAYING && p.over(*n, now) {
+			p.expired(c, TruthQuery, now)
+		}
+	case CLOSING:
+		p.unpaidWhileClosing(c, now)
 	case REVERSED:
 		n.Watch = false
 	case REVERSING:
@@ -207,7 +217,7 @@ func (p Profile) stopped(c *Change, truth Truth, now time.Time) {
 	switch {
 	case n.NoReverse && !n.booked() && (n.State == PAYING || n.State == REVERSING):
 		endAsDuplicate(c, truth)
-	case n.State == PAYING:
+	case n.State == PAYING && !n.TradeType.Unified(): // a prepared order may be tried again
 		n.Stopped = true
 	}
 }
@@ -219,10 +229,16 @@ func (p Profile) missing(c *Change, truth Truth, now time.Time) {
 	n.AskAt = now.Add(p.askPause(*n, now))
 	switch n.State {
 	case PAYING:
-		n.Seen = Unknown
+		if !n.Payable() { // an Alipay code that nobody has scanned does not exist there
+			n.Seen = Unknown
+		}
 		switch {
 		case n.NoReverse: // a number that was refused as duplicate and does not exist: refused it stays
 			endAsDuplicate(c, truth)
+		case p.over(*n, now):
+			p.expired(c, truth, now)
+			n.AskAt = now // nothing is there to be closed: asked once more
+		case n.TradeType.Unified():
 		case n.Reason == ReasonRisk: // a refusal that wanted one confirming query (upstreams.md §2.3)
 			n.State, n.Truth = DECLINED, truth
 		}
@@ -231,9 +247,7 @@ func (p Profile) missing(c *Change, truth Truth, now time.Time) {
 	case REVERSING:
 		p.missingReverse(c, truth, now)
 	case CLOSING:
-		if n.ReverseGone || n.ReverseDone {
-			n.State, n.Truth = CLOSED, truth
-		}
+		p.missingWhileClosing(c, truth, now)
 	case PAID, CLOSED:
 	}
 }

@@ -55,6 +55,11 @@ type wallet struct {
 	refunds  map[string]Fen
 	refuse   int  // how many refunds are refused first
 	takes    bool // refunds are accepted, not done at once
+	// Unified orders only.
+	unified bool
+	handed  bool      // the customer can have what it takes to pay
+	scans   time.Time // when he scans: an Alipay trade exists from then on
+	expiry  time.Time
 }
 
 func newWallet(ch Channel, does customer, acts time.Time) *wallet {
@@ -91,7 +96,16 @@ func (w *wallet) charge(now time.Time) {
 func (w *wallet) tick(now time.Time) {
 	due := !w.acts.IsZero() && !now.Before(w.acts)
 	expiry := begin.Add(2 * time.Minute)
+	if w.unified {
+		expiry = w.expiry
+	}
 	switch {
+	case w.unified:
+		scanned := w.handed && !w.scans.IsZero() && !now.Before(w.scans) && w.scans.Before(expiry)
+		w.exists = w.exists || scanned
+		if due && scanned && w.open() && w.acts.Before(expiry) {
+			w.charge(w.acts)
+		}
 	case w.does == arrivesLater:
 		if due && w.sent && !w.exists && !w.tomb {
 			w.charge(w.acts)
@@ -188,6 +202,18 @@ func (w *wallet) query(now time.Time) Outcome {
 	return verified(Waiting, "NOTPAY")
 }
 
+// prepay prepares a unified order. Alipay's does not exist until it is scanned.
+func (w *wallet) prepay(now time.Time) (Outcome, Prepaid) {
+	w.tick(now)
+	w.sent, w.exists = true, w.exists || w.channel == Wxpay
+	if w.before {
+		out := verified(Unknown, "ORDERPAID")
+		out.Next, out.Reason, out.NoReverse = NextQueryFirst, ReasonDuplicate, true
+		return out, Prepaid{}
+	}
+	return verified(Paid, "SUCCESS"), Prepaid{CodeURL: "weixin://pay/1"}
+}
+
 func (w *wallet) reverse(now time.Time) Outcome {
 	w.tick(now)
 	w.reverses++
@@ -202,7 +228,7 @@ func (w *wallet) reverse(now time.Time) Outcome {
 		out.Next = NextRefundInstead
 		return out
 	case !w.exists:
-		w.tomb = true
+		w.tomb = !w.unified // a code that nobody has scanned stays alive
 		if w.channel == Alipay {
 			return verified(Paid, "10000")
 		}

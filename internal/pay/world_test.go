@@ -104,6 +104,9 @@ func (s *world) take(c Change) {
 	if s.o.State.Final() && !s.o.Watch && !s.o.AskAt.IsZero() {
 		s.fatalf("a final order still wants to be asked")
 	}
+	if from.closeTold() && (s.o.State == PAID || slices.Contains(c.Callbacks, EventPaid)) {
+		s.fatalf("an order that was closed for its merchant became a payment")
+	}
 	for _, r := range c.Refunds {
 		if _, known := s.refunds[r.OutRefundNo]; known {
 			s.fatalf("refund %s exists already", r.OutRefundNo)
@@ -165,6 +168,9 @@ func (s *world) book(ps []Posting) {
 	}
 	if o.Late != LateNone || o.State == REVERSED && o.Reserved > 0 {
 		receivable = o.Settlement - gone // until the refund that stands for the reverse is settled, too
+	}
+	if o.Late == LateReturned && o.Reserved == 0 {
+		receivable = 0 // given back by a cancel
 	}
 	for _, want := range []Leg{
 		{AccMerchant, -merchant}, {AccRefunding, -open}, {AccSuspense, -suspense}, {AccReturned, -byHand}, {AccReceivable, receivable},
@@ -283,7 +289,21 @@ func (s *world) act(act Act) {
 	switch act {
 	case ActQuery:
 		s.take(s.p.Apply(s.o, CallQuery, s.call("query", func() Outcome { return s.w.query(s.now) }), s.now))
+	case ActClose:
+		s.take(s.p.StartClose(s.o, s.now))
+		s.note("close starts")
+		if s.crash() {
+			return
+		}
+		name, do := "close", s.w.close
+		if s.p.ClosesByCancel(s.o) {
+			name, do = "cancel", s.w.reverse
+		}
+		s.take(s.p.Apply(s.o, CallClose, s.call(name, func() Outcome { return do(s.now) }), s.now))
 	case ActReverse, ActCancel:
+		if s.w.unified {
+			s.fatalf("a unified order is never reversed")
+		}
 		// Only where nothing at all was heard can a blind reverse meet an
 		// earlier order's payment (row 3).
 		if s.o.NoReverse || s.o.Duplicate || s.w.before && s.heard || s.now.Before(s.o.SentAt.Add(s.p.EarliestSend)) {
