@@ -28,6 +28,22 @@ type wrapped struct {
 	pay     func(context.Context, channel.PayRequest, pay.Outcome) pay.Outcome
 	reverse func(context.Context, channel.OrderRequest)
 	query   func(pay.Outcome) pay.Outcome
+	prepay  func(channel.PrepayRequest) channel.PrepayOutcome
+	close   func(channel.OrderRequest) pay.Outcome
+}
+
+func (w wrapped) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {
+	if w.prepay == nil {
+		return w.Channel.Prepay(ctx, r)
+	}
+	return w.prepay(r)
+}
+
+func (w wrapped) Close(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	if w.close == nil {
+		return w.Channel.Close(ctx, r)
+	}
+	return w.close(r)
 }
 
 func (w wrapped) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {

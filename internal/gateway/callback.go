@@ -22,7 +22,7 @@ import (
 // job's payload.
 type callback struct {
 	OutTradeNo string `json:"out_trade_no"`
-	Event      string `json:"event"` // pay.EventPaid, or pay.EventRefund and the refund number
+	Event      string `json:"event"` // pay.EventPaid, pay.EventReversed, or pay.EventRefund and the refund number
 }
 
 // callbackEdit is the job that tells the merchant of an event, due at once. ok
@@ -59,16 +59,9 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	if err != nil {
 		return jobs.Verdict{}, fmt.Errorf("find merchant: %w", err)
 	}
-	own := o.NotifyURL
-	var content []byte
-	if no, isRefund := strings.CutPrefix(cb.Event, pay.EventRefund); isRefund {
-		r, err := g.Store.Refund(ctx, j.MerchantID, no)
-		if err != nil {
-			return jobs.Verdict{}, fmt.Errorf("read refund: %w", err)
-		}
-		own, content = refundURL(o, r), notify.RefundContent(o, r)
-	} else {
-		content = notify.PaidContent(o)
+	own, content, err := g.render(ctx, o, cb.Event)
+	if err != nil {
+		return jobs.Verdict{}, err
 	}
 	url, err := g.callbackURL(ctx, m, own)
 	if err != nil {
@@ -87,6 +80,23 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 		return jobs.Verdict{}, errors.New(res.Err)
 	}
 	return jobs.Done(), nil
+}
+
+// render makes the content of one event of an order, and says which address
+// the order or refund chose for it, "" for none.
+func (g *Gateway) render(ctx context.Context, o pay.Order, event string) (own string, content []byte, err error) {
+	no, isRefund := strings.CutPrefix(event, pay.EventRefund)
+	switch {
+	case isRefund:
+		r, err := g.Store.Refund(ctx, o.MerchantID, no)
+		if err != nil {
+			return "", nil, fmt.Errorf("read refund: %w", err)
+		}
+		return refundURL(o, r), notify.RefundContent(o, r), nil
+	case event == pay.EventReversed:
+		return o.NotifyURL, notify.ReversedContent(o), nil
+	}
+	return o.NotifyURL, notify.PaidContent(o), nil
 }
 
 // refundURL is the address that a refund's request or its order's request chose,

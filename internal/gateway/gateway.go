@@ -46,7 +46,7 @@ const (
 type Channels func(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error)
 
 // Config is everything a Gateway needs. All members except Profiles,
-// AnswerWithin and Metrics are required.
+// AnswerWithin, MaxIdle, PublicURL and Metrics are required.
 type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
@@ -62,9 +62,13 @@ type Config struct {
 	// MaxIdle is how long work written by another process may go unnoticed, 0
 	// for 1 s.
 	MaxIdle time.Duration
-	Now     func() time.Time
-	Log     *slog.Logger
-	Metrics *Metrics // nil for none
+	// PublicURL is where the wallets reach this installation, such as
+	// "https://pay.example.com": they are told to send their notices to
+	// NoticePath below it. "" asks for none, and only queries find payments out.
+	PublicURL string
+	Now       func() time.Time
+	Log       *slog.Logger
+	Metrics   *Metrics // nil for none
 }
 
 // Gateway runs the use cases. It is safe for concurrent use. The owner calls

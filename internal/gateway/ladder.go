@@ -60,7 +60,7 @@ func (g *Gateway) verdict(o pay.Order) (jobs.Verdict, error) {
 		return jobs.Done(), nil
 	case pay.ActRefund: // driven by the refund's own job
 		return jobs.Again(now.Add(lateLook)), nil
-	case pay.ActQuery, pay.ActReverse, pay.ActCancel, pay.ActSend, pay.ActAsk:
+	case pay.ActQuery, pay.ActReverse, pay.ActCancel, pay.ActClose, pay.ActSend, pay.ActAsk:
 	}
 	return jobs.Again(step.At), nil
 }
@@ -74,8 +74,19 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 	case pay.ActQuery:
 		out := ask(ctx, channel.QueryTimeout, req, wallet.Query)
 		return g.settle(ctx, m, o, pay.CallQuery, out)
+	case pay.ActClose:
+		p := g.profile(o.Channel)
+		started, ours, err := g.start(ctx, m, o, p.StartClose)
+		if err != nil || !ours {
+			return started, err // somebody else changed the order: look again
+		}
+		do := wallet.Close
+		if p.ClosesByCancel(started) {
+			do = wallet.Reverse
+		}
+		return g.settle(ctx, m, started, pay.CallClose, ask(ctx, channel.ChangeTimeout, req, do))
 	case pay.ActReverse, pay.ActCancel:
-		started, ours, err := g.startReverse(ctx, m, o)
+		started, ours, err := g.start(ctx, m, o, g.profile(o.Channel).StartReverse)
 		if err != nil || !ours {
 			return started, err // somebody else changed the order: look again
 		}
@@ -99,16 +110,16 @@ func ask(ctx context.Context, limit time.Duration, req channel.OrderRequest, cal
 	return call(ctx, req)
 }
 
-// startReverse commits that a reverse is about to leave. It is decided on the
-// row as read: if that row has changed, ours is false and nothing may be sent,
-// even if somebody else has started a reverse meanwhile.
-func (g *Gateway) startReverse(ctx context.Context, m *directory.Merchant, o pay.Order) (started pay.Order, ours bool, err error) {
+// start commits that a reverse or a close is about to leave. It is decided on
+// the row as read: if that row has changed, ours is false and nothing may be
+// sent, even if somebody else has started the same meanwhile.
+func (g *Gateway) start(ctx context.Context, m *directory.Merchant, o pay.Order, decide func(pay.Order, time.Time) pay.Change) (started pay.Order, ours bool, err error) {
 	rounds := 0
 	started, err = g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
 		if rounds++; rounds > 1 {
 			return pay.Change{From: row, Order: row}
 		}
-		return g.profile(row.Channel).StartReverse(row, now)
+		return decide(row, now)
 	})
 	return started, rounds == 1 && err == nil, err
 }

@@ -35,11 +35,25 @@ type MicroPay struct {
 	ClientIP   string
 	NotifyURL  string
 	Extra      string // what the caller wants to see again, JSON
+	SceneInfo  string // JSON text
+	// The sender's kind, for statistics; 0 and "" when not said.
+	TerminalType    int64
+	SubTerminalType int64
+	QRCodeID        string
+	SourceType      int64
+	Authen          string // authen_info of the request as JSON, at most maxAuthen bytes; longer is not kept
 	// Alipay's options.
 	DiscountableAmount   pay.Fen
 	UndiscountableAmount pay.Fen
 	DisablePayChannels   string
+	ExtendParams         string // JSON text
+	ProductCode          string
+	RoyaltyInfo          string // refused unless ""
 }
+
+// maxAuthen bounds what is kept of a request's authen_info: two 2048-bit
+// signatures in hex do not fit and are nobody's.
+const maxAuthen = 1 << 10
 
 // MicroPay charges a payment code, or answers for the order that exists under
 // this number. It returns the order as it stands after at most AnswerWithin;
@@ -64,7 +78,11 @@ func (g *Gateway) MicroPay(ctx context.Context, m *directory.Merchant, in MicroP
 		case err != nil:
 			return pay.Order{}, err
 		case won:
-			return g.send(ctx, m, wallet, o, req)
+			return g.send(ctx, o, func(ctx context.Context) (pay.Order, error) {
+				call, cancel := context.WithTimeout(ctx, channel.PayTimeout)
+				defer cancel()
+				return g.settle(ctx, m, o, pay.CallPay, wallet.Pay(call, req))
+			})
 		}
 		old, found, err := g.replay(ctx, o)
 		if err != nil || found {
@@ -79,14 +97,8 @@ func (g *Gateway) MicroPay(ctx context.Context, m *directory.Merchant, in MicroP
 // Refusals are those of money.md §1.
 func (g *Gateway) intent(m *directory.Merchant, in MicroPay) (pay.Order, channel.PayRequest, error) {
 	var none channel.PayRequest
-	if err := in.Total.Check(); err != nil {
+	if err := checkIntent(m, in.OutTradeNo, in.Total, in.Currency, in.RoyaltyInfo); err != nil {
 		return pay.Order{}, none, err
-	}
-	if in.Currency != "" && in.Currency != "CNY" {
-		return pay.Order{}, none, pay.Refuse(pay.ErrInvalid, "currency", "仅支持人民币（CNY）")
-	}
-	if !m.HasPrefix(in.OutTradeNo) {
-		return pay.Order{}, none, pay.Refuse(pay.ErrInvalid, "prefix", "订单号必须以子商户的订单前缀开头，且不超过32位字母数字")
 	}
 	code := strings.TrimSpace(in.AuthCode.Reveal())
 	ch, err := channel.WalletOf(code)
@@ -101,14 +113,10 @@ func (g *Gateway) intent(m *directory.Merchant, in MicroPay) (pay.Order, channel
 		MerchantID: m.ID, OutTradeNo: in.OutTradeNo, ProviderID: m.ProviderID, Channel: ch, Unit: g.Store.NewUnit(),
 		TradeType: pay.TradeMicroPay, State: pay.PAYING, Total: in.Total, Currency: "CNY",
 		CodeHash: pay.CodeHash(g.CodeKey, code), ShopID: in.ShopID, DeviceID: in.DeviceID, StaffID: in.StaffID,
-		Body: in.Body, NotifyURL: in.NotifyURL, Extra: in.Extra,
+		Body: bodyOf(m, in.Body), NotifyURL: in.NotifyURL, Extra: in.Extra,
+		TerminalType: in.TerminalType, SubTerminalType: in.SubTerminalType, QRCodeID: in.QRCodeID,
+		SourceType: in.SourceType, Authen: authenOf(in.Authen),
 		SentAt: now, CreatedAt: now, UpdatedAt: now, Truth: pay.TruthLocal,
-	}
-	if o.Body == "" {
-		o.Body = m.DefaultBody
-	}
-	if o.Body == "" {
-		o.Body = m.Name
 	}
 	o.TransactionID = ownNumber(now, o.OutTradeNo)
 	o.Fingerprint = pay.Intent{
@@ -120,8 +128,46 @@ func (g *Gateway) intent(m *directory.Merchant, in MicroPay) (pay.Order, channel
 		AuthCode:     secret.New(code), Currency: o.Currency, Body: o.Body, Detail: in.Detail, Attach: in.Attach,
 		GoodsTag: in.GoodsTag, LimitPay: in.LimitPay, DeviceID: in.DeviceID, ShopID: in.ShopID, StaffID: in.StaffID,
 		ClientIP: in.ClientIP, DiscountableAmount: in.DiscountableAmount, UndiscountableAmount: in.UndiscountableAmount,
-		DisablePayChannels: in.DisablePayChannels, Start: now, Expire: now.Add(g.profile(ch).Expire),
+		DisablePayChannels: in.DisablePayChannels, ExtendParams: in.ExtendParams, ProductCode: in.ProductCode,
+		SceneInfo: in.SceneInfo, Start: now, Expire: now.Add(g.profile(ch).Expire),
 	}, nil
+}
+
+// checkIntent is what every pay request must satisfy, whichever wallet it is for.
+func checkIntent(m *directory.Merchant, outTradeNo string, total pay.Fen, currency, royaltyInfo string) error {
+	if err := total.Check(); err != nil {
+		return err
+	}
+	if currency != "" && currency != "CNY" {
+		return pay.Refuse(pay.ErrInvalid, "currency", "仅支持人民币（CNY）")
+	}
+	if !m.HasPrefix(outTradeNo) {
+		return pay.Refuse(pay.ErrInvalid, "prefix", "订单号必须以子商户的订单前缀开头，且不超过32位字母数字")
+	}
+	if royaltyInfo != "" {
+		return pay.Refuse(pay.ErrDenied, "royalty_info", "暂不支持分账（royalty_info）")
+	}
+	return nil
+}
+
+// bodyOf is what the customer reads: what the request says, the merchant's
+// default_order_body, or its name.
+func bodyOf(m *directory.Merchant, body string) string {
+	switch {
+	case body != "":
+		return body
+	case m.DefaultBody != "":
+		return m.DefaultBody
+	}
+	return m.Name
+}
+
+// authenOf drops an authen_info that is too long to be one.
+func authenOf(text string) string {
+	if len(text) > maxAuthen {
+		return ""
+	}
+	return text
 }
 
 // admit says whether the merchant may take this payment as the directory stands
@@ -165,9 +211,9 @@ func ownNumber(now time.Time, outTradeNo string) string {
 	return n + outTradeNo[max(0, len(outTradeNo)-(31-len(n))):]
 }
 
-// send makes the one pay call of an order and settles its answer. The call
-// outlives the caller: a request's death must not abort a settle.
-func (g *Gateway) send(ctx context.Context, m *directory.Merchant, wallet channel.Channel, o pay.Order, req channel.PayRequest) (pay.Order, error) {
+// send makes the pay or prepay call of an order and settles its answer, both by
+// do. The call outlives the caller: a request's death must not abort a settle.
+func (g *Gateway) send(ctx context.Context, o pay.Order, do func(context.Context) (pay.Order, error)) (pay.Order, error) {
 	type result struct {
 		order pay.Order
 		err   error
@@ -175,7 +221,7 @@ func (g *Gateway) send(ctx context.Context, m *directory.Merchant, wallet channe
 	done := make(chan result, 1)
 	after := context.WithoutCancel(ctx)
 	began := g.calls.Go(func() {
-		settled, err := g.sendOnce(after, m, wallet, o, req)
+		settled, err := g.sendOnce(after, o, do)
 		done <- result{settled, err}
 	})
 	if !began { // stopping between the intent and the call: the order's job closes it after the next start
@@ -194,10 +240,10 @@ func (g *Gateway) send(ctx context.Context, m *directory.Merchant, wallet channe
 	}
 }
 
-// sendOnce makes the call and settles what it says. Whatever goes wrong of ours
-// from here on, a panic included, leaves the result unknown and never refused:
-// the request may have left. The order's job finds out.
-func (g *Gateway) sendOnce(ctx context.Context, m *directory.Merchant, wallet channel.Channel, o pay.Order, req channel.PayRequest) (settled pay.Order, err error) {
+// sendOnce runs do. Whatever goes wrong of ours from here on, a panic included,
+// leaves the result unknown and never refused: the request may have left. The
+// order's job finds out.
+func (g *Gateway) sendOnce(ctx context.Context, o pay.Order, do func(context.Context) (pay.Order, error)) (settled pay.Order, err error) {
 	defer func() {
 		stack := ""
 		if p := recover(); p != nil {
@@ -210,10 +256,7 @@ func (g *Gateway) sendOnce(ctx context.Context, m *directory.Merchant, wallet ch
 			settled, err = o, pay.Refuse(pay.ErrUnavailable, "unsettled", "支付结果未知，请稍后查询")
 		}
 	}()
-	call, cancel := context.WithTimeout(ctx, channel.PayTimeout)
-	defer cancel()
-	out := wallet.Pay(call, req)
-	return g.settle(ctx, m, o, pay.CallPay, out)
+	return do(ctx)
 }
 
 // replay answers a request whose order could not be opened: the order of the

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,8 +173,8 @@ func TestLateApprovalInTheMiddleOfAReverseLeavesNoCharge(t *testing.T) {
 			t.Errorf("the wallet charged %d times: the approval did not come late", charges)
 		}
 		<-time.After(time.Minute)
-		if n := receiver.count(); n != 0 {
-			t.Errorf("somebody was told %d times", n)
+		if n := receiver.count(); n != 1 || !strings.Contains(string(receiver.bodies[0]), `{\"out_trade_no\":\"`+o.OutTradeNo+`\",\"nonce_str\"`) {
+			t.Errorf("somebody was told %d times: %s; want only the reverse", n, receiver.bodies)
 		}
 		h.checkBooks(o.OutTradeNo)
 	})

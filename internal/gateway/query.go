@@ -54,11 +54,34 @@ func (g *Gateway) Reverse(ctx context.Context, m *directory.Merchant, outTradeNo
 	return o, nil
 }
 
-// CloseOrder refuses to close a code payment with the documented sentence, and
-// an unknown number with ErrNotFound. Unified orders do not exist yet.
+// CloseOrder closes a unified order that nobody has paid (money.md §3 row 12).
+// nil says that it is closed, or that it was seen unpaid and whatever is still
+// paid goes back to the customer: WeChat takes the close itself no earlier than
+// five minutes after the order, and the settle job sends it. ErrUnavailable says
+// that the wallet has not answered yet. A code payment is refused with the
+// documented sentence, an unknown number with ErrNotFound.
 func (g *Gateway) CloseOrder(ctx context.Context, m *directory.Merchant, outTradeNo string) error {
-	if _, err := g.QueryOrder(ctx, m, outTradeNo); err != nil {
+	o, err := g.QueryOrder(ctx, m, outTradeNo)
+	if err != nil {
 		return err
 	}
-	return pay.Refuse(pay.ErrDenied, "close_micropay", "刷卡支付时，订单不能关闭，只能撤单。")
+	var refused error
+	o, err = g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
+		var c pay.Change
+		c, refused = g.profile(row.Channel).CloseAsked(row, now)
+		return c
+	})
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		return refused
+	}
+	if !o.State.Final() && o.CloseAnswer() != nil {
+		g.runFor(ctx, jobs.Key{MerchantID: o.MerchantID, Kind: kindSettle, Ref: o.OutTradeNo})
+		if again, err := g.Store.Order(ctx, o.MerchantID, o.OutTradeNo); err == nil {
+			o = again
+		}
+	}
+	return o.CloseAnswer()
 }

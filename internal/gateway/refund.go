@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cloudpay/internal/channel"
 	"cloudpay/internal/directory"
@@ -21,6 +22,15 @@ type Refund struct {
 	Reason      string
 	NotifyURL   string
 	Extra       string
+	// Who asks, and by whose authority; "" and 0 when not said.
+	ShopID          string
+	DeviceID        string
+	StaffID         string
+	AuthorizedBy    string // staff_id, or "admin"
+	TerminalType    int64
+	SubTerminalType int64
+	Authen          string // as MicroPay.Authen
+	Account         string // refund_account: WeChat only, one of its two names
 }
 
 // Refund reserves the amount and sends it to the wallet, or answers for the
@@ -33,6 +43,9 @@ func (g *Gateway) Refund(ctx context.Context, m *directory.Merchant, in Refund) 
 	}
 	if !m.HasPrefix(in.OutRefundNo) {
 		return pay.Order{}, pay.Refund{}, pay.Refuse(pay.ErrInvalid, "prefix", "退款单号必须以子商户的订单前缀开头，且不超过32位字母数字")
+	}
+	if !slices.Contains([]string{"", "REFUND_SOURCE_UNSETTLED_FUNDS", "REFUND_SOURCE_RECHARGE_FUNDS"}, in.Account) {
+		return pay.Order{}, pay.Refund{}, pay.Refuse(pay.ErrInvalid, "refund_account", "退款资金来源refund_account无法识别")
 	}
 	for range maxRounds {
 		o, err := g.QueryOrder(ctx, m, in.OutTradeNo)
@@ -54,6 +67,9 @@ func (g *Gateway) Refund(ctx context.Context, m *directory.Merchant, in Refund) 
 			MerchantID: m.ID, OutRefundNo: in.OutRefundNo, OutTradeNo: o.OutTradeNo, Channel: o.Channel,
 			State: pay.RefundPending, Origin: pay.OriginAPI, Total: o.Total, Amount: in.Amount,
 			Reason: in.Reason, NotifyURL: in.NotifyURL, Extra: in.Extra,
+			ShopID: in.ShopID, DeviceID: in.DeviceID, StaffID: in.StaffID, AuthorizedBy: in.AuthorizedBy,
+			TradeType: o.TradeType, TerminalType: in.TerminalType, SubTerminalType: in.SubTerminalType,
+			Authen: authenOf(in.Authen), Account: in.Account,
 			RefundID: ownNumber(now, in.OutRefundNo), Do: pay.ActSend, DoAt: now, CreatedAt: now, UpdatedAt: now,
 		}
 		won, err := g.openRefund(ctx, r, pay.PAID)
@@ -164,7 +180,7 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 		return jobs.Verdict{}, fmt.Errorf("find channel: %w", err)
 	}
 	req := channel.RefundRequest{
-		OrderRequest: orderRequest(o, sub), OutRefundNo: r.OutRefundNo, Amount: r.Amount, Reason: r.Reason,
+		OrderRequest: orderRequest(o, sub), OutRefundNo: r.OutRefundNo, Amount: r.Amount, Reason: r.Reason, Account: r.Account,
 	}
 	call, limit, do := pay.CallQueryRefund, channel.QueryTimeout, wallet.QueryRefund
 	answered := !r.Unanswered
@@ -181,7 +197,7 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	cancel()
 	g.Metrics.outcome(r.Channel, string(call), out.Kind)
 	out.Outcome = storable(out.Outcome)
-	out.Refund.RefundID, out.Refund.RecvAccount = clean(out.Refund.RefundID), clean(out.Refund.RecvAccount)
+	out.Refund.RefundID, out.Refund.RecvAccount, out.Refund.Promo = clean(out.Refund.RefundID), clean(out.Refund.RecvAccount), clean(out.Refund.Promo)
 	c := p.ApplyRefund(r, call, out.Outcome, out.Refund, out.ByHand, answered, g.now())
 	if _, _, err := g.changeRefund(ctx, m, o, c); err != nil {
 		return jobs.Verdict{}, err

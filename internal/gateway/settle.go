@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudpay/internal/channel"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
@@ -46,11 +47,23 @@ func (g *Gateway) settle(ctx context.Context, m *directory.Merchant, o pay.Order
 	})
 }
 
+// settlePrepay applies the answer to a prepay call as settle does.
+func (g *Gateway) settlePrepay(ctx context.Context, m *directory.Merchant, o pay.Order, out channel.PrepayOutcome) (pay.Order, error) {
+	g.Metrics.outcome(o.Channel, string(pay.CallPrepay), out.Kind)
+	said, pre := storable(out.Outcome), out.Prepaid
+	for _, s := range []*string{&pre.CodeURL, &pre.PrepayID, &pre.MwebURL, &pre.TradeNo} {
+		*s = clean(*s)
+	}
+	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
+		return g.profile(o.Channel).ApplyPrepay(o, said, pre, now)
+	})
+}
+
 // storable drops from what a wallet said the bytes that no database keeps. An
 // odd name must not stand between a payment and its settlement.
 func storable(out pay.Outcome) pay.Outcome {
 	p := &out.Payment
-	for _, s := range []*string{&out.Code, &out.Text, &p.TransactionID, &p.PayerID, &p.BankType} {
+	for _, s := range []*string{&out.Code, &out.Text, &p.TransactionID, &p.PayerID, &p.BankType, &p.Promo} {
 		*s = clean(*s)
 	}
 	return out
