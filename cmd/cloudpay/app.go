@@ -67,7 +67,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	gw := gateway.New(gateway.Config{
 		Store: st, Directory: dir, Channels: wallets.channel,
 		Notify:  notify.New(notify.Config{AllowPrivate: s.AllowPrivateCallbacks}),
-		CodeKey: keys.Derive("payment code hash"), Profiles: s.profiles(),
+		CodeKey: keys.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
 		Now: time.Now, Log: log, Metrics: gateway.NewMetrics(reg),
 	})
 	srv := api.New(api.Config{Gateway: gw, Directory: dir, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits()})

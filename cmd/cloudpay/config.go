@@ -30,7 +30,8 @@ type settings struct {
 	TLSCertFile string `name:"tls-cert-file" env:"CLOUDPAY_TLS_CERT_FILE" placeholder:"FILE" help:"Certificate chain for the API; with --tls-key-file the API is HTTPS."`
 	TLSKeyFile  string `name:"tls-key-file" env:"CLOUDPAY_TLS_KEY_FILE" placeholder:"FILE" help:"Private key for --tls-cert-file."`
 
-	AllowPrivateCallbacks bool `name:"allow-private-callbacks" env:"CLOUDPAY_ALLOW_PRIVATE_CALLBACKS" help:"Development only: callbacks may go to private addresses and plain HTTP."`
+	PublicURL             string `name:"public-url" env:"CLOUDPAY_PUBLIC_URL" placeholder:"https://HOST" help:"Where the wallets reach this server with their notices; without it payments of codes and pages are found out by asking."`
+	AllowPrivateCallbacks bool   `name:"allow-private-callbacks" env:"CLOUDPAY_ALLOW_PRIVATE_CALLBACKS" help:"Development only: callbacks may go to private addresses and plain HTTP."`
 
 	RefundSpacing *time.Duration `name:"refund-spacing" env:"CLOUDPAY_REFUND_SPACING" placeholder:"DURATION" help:"Pause between refunds of one order; the default is the wallet's rule (WeChat 60s, Alipay 3s)."`
 	ReverseFrom   *time.Duration `name:"reverse-from" env:"CLOUDPAY_REVERSE_FROM" placeholder:"DURATION" help:"When an unpaid code payment is reversed; default 60s."`
@@ -44,12 +45,20 @@ type settings struct {
 	Committers int    `name:"committers" env:"CLOUDPAY_COMMITTERS" default:"0" placeholder:"N" help:"PostgreSQL connections that commit; 0 means the preset."`
 }
 
+// maxPublicURL leaves room for the path of a notice in the 256 characters that
+// wallets take.
+const maxPublicURL = 120
+
 // check reports all mistakes at once.
 func (s settings) check() error {
 	var errs []error
 	bad := func(why string) { errs = append(errs, errors.New(why)) }
 	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
 		bad("tls-cert-file and tls-key-file go together")
+	}
+	if u, err := url.Parse(s.PublicURL); s.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||
+		u.RawQuery != "" || u.Fragment != "" || u.User != nil || len(s.PublicURL) > maxPublicURL) {
+		bad("public-url must be the https address of this server, without a query, at most 120 characters long")
 	}
 	if s.RefundSpacing != nil && *s.RefundSpacing < 0 {
 		bad("refund-spacing must not be negative")
@@ -189,7 +198,7 @@ func (c *configCmd) Run(e env) error {
 	shown := map[string]any{
 		"dsn": hideDSN(c.DSN), "master-key-file": c.MasterKeyFile, "addr": c.Addr,
 		"tls-cert-file": c.TLSCertFile, "tls-key-file": c.TLSKeyFile,
-		"allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
+		"public-url": c.PublicURL, "allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
 		"merchant-rate": c.MerchantRate, "device-rate": c.DeviceRate, "stranger-rate": c.StrangerRate,
 		"log-level": c.LogLevel, "committers": c.Committers,
 	}

@@ -79,6 +79,7 @@ func (c *demoCmd) Run(ctx context.Context, e env) (err error) {
 	if err != nil {
 		return err
 	}
+	s.PublicURL = baseURL("http", l.Addr()) // the sandbox sends its notices here
 	box, err := openSandbox(ctx, sandboxOptions{Dir: dir, Strict: c.Strict, Profile: c.Profile, ControlAddr: c.SandboxAddr, WalletAddr: "127.0.0.1:0"}, log)
 	if err != nil {
 		return errors.Join(err, l.Close())

@@ -67,6 +67,7 @@ func (s *Server) Handler() http.Handler {
 	for _, r := range routes() {
 		mux.Handle("POST "+cpay.Path(r.method), r.serve(s, &r))
 	}
+	mux.HandleFunc(noticePattern, s.notice)
 	mux.HandleFunc("GET /cpay/ping", s.ping)
 	mux.HandleFunc("POST /cpay/ping", s.ping)
 	mux.HandleFunc("GET /{$}", s.keepAlive)

@@ -30,6 +30,14 @@ type wrapped struct {
 	query   func(pay.Outcome) pay.Outcome
 	prepay  func(channel.PrepayRequest) channel.PrepayOutcome
 	close   func(channel.OrderRequest) pay.Outcome
+	parse   func([]byte) (channel.Notice, error)
+}
+
+func (w wrapped) ParseNotice(header map[string][]string, body []byte) (channel.Notice, error) {
+	if w.parse == nil {
+		return w.Channel.ParseNotice(header, body)
+	}
+	return w.parse(body)
 }
 
 func (w wrapped) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {

@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/directory"
+	"cloudpay/internal/pay"
+)
+
+// MaxNotice is the longest notice that is read, in bytes.
+const MaxNotice = channel.MaxAnswer
+
+// Notice takes a wallet's message about one order or refund, and returns the
+// body that acknowledges it and its content type. It settles through the same
+// door as every answer, so that a repetition, an old notice and a paid notice
+// for a dead order are what they are (money.md §1). An error says that nothing
+// of it was believed or written: ErrDenied when it does not verify or does not
+// agree with our order, ErrNotFound when the address or the order is not ours,
+// anything else when the wallet should send it again.
+//
+// Merchant, order, wallet and amount must be ours: the address names them, and
+// nothing in the body decides where money goes.
+func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, merchantID string, header map[string][]string, body []byte) (ack, ackType string, err error) {
+	if !g.calls.Open() {
+		return "", "", pay.Refuse(pay.ErrUnavailable, "stopping", "the process is stopping")
+	}
+	m, err := g.Directory.Merchant(ctx, merchantID)
+	if err != nil {
+		return "", "", fmt.Errorf("find merchant: %w", err)
+	}
+	if m.ProviderID != providerID {
+		return "", "", pay.Refuse(pay.ErrNotFound, "merchant_unknown", "the merchant is another provider's")
+	}
+	wallet, sub, err := g.wallet(ctx, m, ch)
+	if err != nil {
+		return "", "", fmt.Errorf("find channel: %w", err)
+	}
+	n, err := wallet.ParseNotice(header, body)
+	if err != nil {
+		return "", "", pay.Refuse(pay.ErrDenied, "notice_unverified", err.Error())
+	}
+	// The wallet has spoken: what follows must not end with its connection.
+	ctx = context.WithoutCancel(ctx)
+	o, err := g.noticed(ctx, m, ch, sub, n)
+	if err != nil {
+		return "", "", err
+	}
+	if n.OutRefundNo != "" {
+		err = g.hinted(ctx, m, o, n.OutRefundNo)
+	} else {
+		_, err = g.settle(ctx, m, o, pay.CallNotice, n.Outcome)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return n.Ack, n.AckType, nil
+}
+
+// noticed finds the order of a verified notice, if it agrees with it.
+func (g *Gateway) noticed(ctx context.Context, m *directory.Merchant, ch pay.Channel, sub channel.Merchant, n channel.Notice) (pay.Order, error) {
+	o, err := g.Store.Order(ctx, m.ID, n.OutTradeNo)
+	if err != nil {
+		return pay.Order{}, fmt.Errorf("read order: %w", err)
+	}
+	named := sub.SubMchID
+	if ch == pay.Alipay {
+		named = sub.SellerID
+	}
+	why := ""
+	switch {
+	case o.Channel != ch:
+		why = "it is of another wallet than the order"
+	case named != "" && n.SubMerchant != named: // Alipay's is optional with us
+		why = "it is for another merchant than the order's"
+	case n.Outcome.Kind == pay.Paid && n.Outcome.Payment.Total != o.Total:
+		why = "its amount is not the order's"
+	default:
+		return o, nil
+	}
+	g.raise(ctx, pay.Change{Order: o, Raise: "a verified notice was refused: " + why})
+	return pay.Order{}, pay.Refuse(pay.ErrDenied, "notice_differs", why)
+}
+
+// hinted asks the wallet about a refund that a notice speaks of: such a notice
+// is a hint (upstreams.md §2.7). A refund that was not made here makes the order
+// be asked for.
+func (g *Gateway) hinted(ctx context.Context, m *directory.Merchant, o pay.Order, outRefundNo string) error {
+	for range maxRounds {
+		r, err := g.Store.Refund(ctx, o.MerchantID, outRefundNo)
+		switch {
+		case errors.Is(err, pay.ErrNotFound):
+			_, err := g.change(ctx, m, o, g.profile(o.Channel).Look)
+			return err
+		case err != nil:
+			return fmt.Errorf("read refund: %w", err)
+		case r.OutTradeNo != o.OutTradeNo:
+			return pay.Refuse(pay.ErrDenied, "notice_differs", "the refund is of another order")
+		}
+		c := g.profile(o.Channel).LookRefund(r, g.now())
+		if c.From == c.Refund {
+			return nil
+		}
+		if _, won, err := g.changeRefund(ctx, m, o, c); err != nil || won {
+			return err
+		}
+	}
+	return pay.Refuse(pay.ErrUnavailable, "busy", "the refund is being changed")
+}

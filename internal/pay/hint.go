@@ -1,0 +1,25 @@
+package pay
+
+import "time"
+
+// Look has a paid order asked for once more at now: something was heard of it
+// that only a query may say, such as a refund that was not made here. Open
+// orders are asked for anyway, and the dead have nothing to tell.
+func (p Profile) Look(o Order, now time.Time) Change {
+	c := Change{From: o, Order: o}
+	if o.State == PAID && !o.Watch {
+		c.Order.Watch, c.Order.AskAt = true, now
+	}
+	return p.seal(c, now)
+}
+
+// LookRefund has an open refund asked for at now rather than later: a notice of
+// it proves nothing (upstreams.md §2.7). A refund that waits to be sent is left
+// alone.
+func (p Profile) LookRefund(r Refund, now time.Time) RefundChange {
+	c := RefundChange{From: r, Refund: r}
+	if r.State == RefundPending && r.Do == ActAsk && r.DoAt.After(now) {
+		c.Refund.DoAt, c.Refund.UpdatedAt = now, now
+	}
+	return c
+}
