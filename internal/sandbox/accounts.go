@@ -43,10 +43,18 @@ type WeChatAccount struct {
 	Merchants     []WeChatMerchant `json:"merchants"`
 }
 
-// WeChatMerchant is a shop under a provider.
+// WeChatMerchant is a shop under a provider, with the three applications that
+// are bound to it: official account, mini program and mobile application.
 type WeChatMerchant struct {
-	SubMchID string `json:"sub_mch_id"`
-	SubAppID string `json:"sub_app_id"`
+	SubMchID  string `json:"sub_mch_id"`
+	SubAppID  string `json:"sub_app_id"`
+	MiniAppID string `json:"mini_app_id"`
+	MobAppID  string `json:"mob_app_id"`
+}
+
+// owns reports whether an application may be sent as the shop's sub_appid.
+func (m WeChatMerchant) owns(appID string) bool {
+	return appID == m.SubAppID || appID == m.MiniAppID || appID == m.MobAppID
 }
 
 // AlipayAccount is a provider's application with Alipay: the application signs
@@ -164,6 +172,13 @@ func (id *identity) grow(c Config) (bool, error) {
 				AppAuthToken: "202611BB" + randomHex(16), UserID: "2088" + numbered((i+1)*100+j+1, 12),
 			})
 			grown = true
+		}
+		// Shops of a sandbox made before they had all applications get the others.
+		for j := range p.WeChat.Merchants {
+			m, shop := &p.WeChat.Merchants[j], numbered((i+1)*100+j+1, 13)
+			if m.MiniAppID == "" {
+				m.MiniAppID, m.MobAppID, grown = "wx5ac"+shop, "wx5ad"+shop, true
+			}
 		}
 	}
 	return grown, nil

@@ -31,7 +31,7 @@ func (s *Sandbox) aliRefund(ctx context.Context, tx *txn, r *aliRequest) (aliAns
 	if len(no) > maxAliNumber {
 		return aliInvalid("out_request_no参数无效"), nil
 	}
-	ref, result, err := s.refundTrade(ctx, tx, t, no, amount, r.eff)
+	ref, result, err := s.refundTrade(ctx, tx, t, no, amount, "", r.eff)
 	if err != nil {
 		return aliAnswer{}, err
 	}
@@ -47,18 +47,18 @@ func aliRefundAnswer(r *aliRequest, t *trade, ref *refund, result refundResult) 
 		if result == refundAccepted && ref.state == refundSuccess {
 			moved = "Y"
 		}
-		out := aliAnswer{fields: aliBuyer(r, t)}
+		out := aliAnswer{fields: aliBuyer(r.app.account.AppID, t)}
 		out.fields = out.fields.with("fund_change", moved)
 		// cumulative for the trade, and only what has moved
 		out.fields = out.fields.with("refund_fee", t.returned.Yuan())
 		back := Fen(0) // what this refund moved
 		if moved == "Y" {
-			back = ref.amount
+			back = ref.amount - t.backOf(ref, t.uncashed())
 		}
 		out.fields = out.fields.with("send_back_fee", back.Yuan())
 		if ref.state == refundSuccess {
 			out.fields = out.fields.with("gmt_refund_pay", at(ref.doneMS).Format(longDay))
-			out.fields = out.fields.withRaw("refund_detail_item_list", `[{"fund_channel":"ALIPAYACCOUNT","amount":`+jsonText(ref.amount.Yuan())+`}]`)
+			out.fields = out.fields.withRaw("refund_detail_item_list", aliRefundItems(t, ref))
 		}
 		return out
 	case refundDiffers:
@@ -116,6 +116,9 @@ func (s *Sandbox) aliRefundQuery(ctx context.Context, tx *txn, r *aliRequest) (a
 	if slices.Contains(r.biz.QueryOptions, "gmt_refund_pay") && list[i].doneMS > 0 {
 		out.fields = out.fields.with("gmt_refund_pay", at(list[i].doneMS).Format(longDay))
 	}
-	out.fields = out.fields.with("send_back_fee", list[i].amount.Yuan())
+	out.fields = out.fields.with("send_back_fee", (list[i].amount - t.backOf(list[i], t.uncashed())).Yuan())
+	if slices.Contains(r.biz.QueryOptions, "refund_detail_item_list") && list[i].doneMS > 0 {
+		out.fields = out.fields.withRaw("refund_detail_item_list", aliRefundItems(t, list[i]))
+	}
 	return out, nil
 }

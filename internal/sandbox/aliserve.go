@@ -37,6 +37,8 @@ type aliOp struct {
 // the method is a parameter, and the answer's key is made from it.
 var aliOps = map[string]aliOp{
 	"alipay.trade.pay":                  {EndpointPay, (*Sandbox).aliPay},
+	kindPrecreate:                       {EndpointPrepay, (*Sandbox).aliPrecreate},
+	kindCreate:                          {EndpointPrepay, (*Sandbox).aliCreate},
 	"alipay.trade.query":                {EndpointQuery, (*Sandbox).aliQuery},
 	"alipay.trade.cancel":               {EndpointReverse, (*Sandbox).aliCancel},
 	"alipay.trade.close":                {EndpointClose, (*Sandbox).aliClose},

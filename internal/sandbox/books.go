@@ -17,7 +17,7 @@ import (
 
 // schemaVersion is the shape of sandbox.db this binary writes. The file is a
 // test bench's, so a newer one is refused rather than migrated down.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // schema is the whole database. Amounts are fen, times are Unix milliseconds.
 //
@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS refunds (       -- one row: one refund number; unique
   seq INTEGER PRIMARY KEY, trade INTEGER NOT NULL REFERENCES trades (seq), unique_key TEXT NOT NULL UNIQUE,
   out_refund_no TEXT NOT NULL, refund_id TEXT NOT NULL UNIQUE, amount INTEGER NOT NULL CHECK (amount > 0),
   state TEXT NOT NULL, fate TEXT NOT NULL, accepted_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
-  done_ms INTEGER NOT NULL) STRICT;
+  done_ms INTEGER NOT NULL, before INTEGER NOT NULL DEFAULT 0, account TEXT NOT NULL DEFAULT '') STRICT;
 CREATE INDEX IF NOT EXISTS refunds_of_trade ON refunds (trade, seq);
 CREATE INDEX IF NOT EXISTS refunds_due ON refunds (due_ms) WHERE state = 'processing' AND due_ms > 0;
 CREATE TABLE IF NOT EXISTS debits (        -- one row: money that really left a customer
@@ -61,6 +61,20 @@ CREATE TABLE IF NOT EXISTS credits (       -- one row: money that really came ba
   seq INTEGER PRIMARY KEY, trade INTEGER NOT NULL REFERENCES trades (seq), kind TEXT NOT NULL,
   customer TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), at_ms INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS credits_of_trade ON credits (trade);
+CREATE TABLE IF NOT EXISTS prepared (      -- one row: a handle the wallet gave out for an order to be paid later
+  seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, provider TEXT NOT NULL, merchant TEXT NOT NULL,
+  out_trade_no TEXT NOT NULL, handle TEXT NOT NULL UNIQUE, link TEXT NOT NULL, link_ms INTEGER NOT NULL,
+  dead_ms INTEGER NOT NULL, total INTEGER NOT NULL, life_ms INTEGER NOT NULL, expire_ms INTEGER NOT NULL,
+  context TEXT NOT NULL, memo TEXT NOT NULL) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS prepared_by_link ON prepared (link) WHERE link <> '';
+CREATE INDEX IF NOT EXISTS prepared_by_number ON prepared (channel, merchant, out_trade_no);
+CREATE TABLE IF NOT EXISTS notices (       -- one row: one message to a merchant's notify_url
+  seq INTEGER PRIMARY KEY, trade INTEGER NOT NULL REFERENCES trades (seq), channel TEXT NOT NULL,
+  provider TEXT NOT NULL, url TEXT NOT NULL, notify_id TEXT NOT NULL, fields TEXT NOT NULL,
+  made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, tries INTEGER NOT NULL, state TEXT NOT NULL,
+  answer TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS notices_due ON notices (due_ms) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS notices_of_trade ON notices (trade, seq);
 CREATE TABLE IF NOT EXISTS faults (        -- one row: one rule of mischief; rng is its generator's state
   seq INTEGER PRIMARY KEY, spec TEXT NOT NULL, seen INTEGER NOT NULL, fired INTEGER NOT NULL, rng BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS fault_counts (  -- one row: how often a scenario was applied, since the file was made
@@ -160,7 +174,12 @@ func (b *books) prepare(ctx context.Context) error {
 		return fmt.Errorf("it is newer (%d) than this binary (%d); install a newer cloudpay or choose another directory",
 			version, schemaVersion)
 	}
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE;"+schema+fmt.Sprintf("PRAGMA user_version = %d; COMMIT", schemaVersion)); err != nil {
+	older := ""
+	if version == 1 { // of before coupons: the tables that exist get the new columns
+		older = "ALTER TABLE refunds ADD COLUMN before INTEGER NOT NULL DEFAULT 0;" +
+			"ALTER TABLE refunds ADD COLUMN account TEXT NOT NULL DEFAULT '';"
+	}
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE;"+older+schema+fmt.Sprintf("PRAGMA user_version = %d; COMMIT", schemaVersion)); err != nil {
 		return fmt.Errorf("%w; is another sandbox running on this directory?", err)
 	}
 	return nil

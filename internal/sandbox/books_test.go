@@ -94,7 +94,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	if b, err = openBooks(t.Context(), dir); err == nil {
 		t.Fatal("a database of version 99 was opened", b.close(t.Context()))
 	}
-	if want := "newer (99) than this binary (1)"; !strings.Contains(err.Error(), want) {
+	if want := "newer (99) than this binary (2)"; !strings.Contains(err.Error(), want) {
 		t.Errorf("openBooks = %v, want %q", err, want)
 	}
 }

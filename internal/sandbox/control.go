@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -29,11 +30,16 @@ func (s *Sandbox) Control() http.Handler {
 		"POST /sandbox/v1/customers":             s.postCustomer,
 		"GET /sandbox/v1/customers/{id}":         s.getCustomer,
 		"POST /sandbox/v1/customers/{id}/answer": s.postAnswer,
+		"POST /sandbox/v1/customers/{id}/open":   s.postOpen,
+		"GET /sandbox/v1/customers/{id}/ids":     s.getIdentity,
+		"GET /sandbox/v1/notices":                s.getNotices,
+		"POST /sandbox/v1/notices/send":          s.postNotices,
 		"POST /sandbox/v1/faults":                s.postFault,
 		"GET /sandbox/v1/faults":                 s.getFaults,
 		"DELETE /sandbox/v1/faults":              s.deleteFaults,
 		"GET /sandbox/v1/scenarios":              s.getScenarios,
 		"GET /sandbox/v1/trades":                 s.getTrades,
+		"GET /sandbox/v1/arrived":                s.getArrived,
 		"GET /sandbox/v1/totals":                 s.getTotals,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answerControl(w, r, h) })
@@ -180,8 +186,55 @@ func (s *Sandbox) postAnswer(r *http.Request) (int, any, error) {
 	if err := readControl(r, &in); err != nil {
 		return 0, nil, err
 	}
-	t, err := s.answerOldest(r.Context(), r.PathValue("id"), in.Action)
+	t, err := s.answerOne(r.Context(), r.PathValue("id"), in.Action, "")
 	return http.StatusOK, t, err
+}
+
+// postOpen opens a prepared order on the customer's phone; with an action it is
+// answered at once, and the answer is the trade, as postAnswer's.
+func (s *Sandbox) postOpen(r *http.Request) (int, any, error) {
+	var in struct {
+		Invocation
+		Action string `json:"action"`
+	}
+	if err := readControl(r, &in); err != nil {
+		return 0, nil, err
+	}
+	if in.Action != "" && in.Action != ActionApprove && in.Action != ActionCancel {
+		return 0, nil, fmt.Errorf("%w action %q: use %q or %q, or leave it out", ErrInvalid, in.Action, ActionApprove, ActionCancel)
+	}
+	w, err := s.Open(r.Context(), r.PathValue("id"), in.Invocation)
+	if err != nil || in.Action == "" {
+		return http.StatusOK, w, err
+	}
+	t, err := s.answerOne(r.Context(), r.PathValue("id"), in.Action, w.OutTradeNo)
+	return http.StatusOK, t, err
+}
+
+// getIdentity tells who the customer is towards an application.
+func (s *Sandbox) getIdentity(r *http.Request) (int, any, error) {
+	appID, err := readQuery(r, "app_id")
+	if err != nil {
+		return 0, nil, err
+	}
+	id, err := s.Identify(r.Context(), r.PathValue("id"), appID)
+	return http.StatusOK, id, err
+}
+
+// getNotices lists what was told to notify_urls.
+func (s *Sandbox) getNotices(r *http.Request) (int, any, error) {
+	outTradeNo, err := readQuery(r, "out_trade_no")
+	if err != nil {
+		return 0, nil, err
+	}
+	list, err := s.Notices(r.Context(), outTradeNo)
+	return http.StatusOK, map[string][]Notice{"notices": list}, err
+}
+
+// postNotices sends what is due now, for a test that does not want to wait.
+func (s *Sandbox) postNotices(r *http.Request) (int, any, error) {
+	n, err := s.SendNotices(r.Context())
+	return http.StatusOK, map[string]int{"sent": n}, err
 }
 
 // postFault adds a rule and answers it in normal form, with its id.
@@ -219,6 +272,16 @@ func (s *Sandbox) getTrades(r *http.Request) (int, any, error) {
 	}
 	list, err := s.Trades(r.Context(), outTradeNo)
 	return http.StatusOK, map[string][]Trade{"trades": list}, err
+}
+
+// getArrived tells what arrived with an order number beside the money.
+func (s *Sandbox) getArrived(r *http.Request) (int, any, error) {
+	outTradeNo, err := readQuery(r, "out_trade_no")
+	if err != nil {
+		return 0, nil, err
+	}
+	out, err := s.Arrived(r.Context(), outTradeNo)
+	return http.StatusOK, out, err
 }
 
 // getTotals tells the truth about everything.

@@ -52,8 +52,8 @@ func TestControlRunsACustomersPhone(t *testing.T) {
 	_, phone := b.ctl("GET", "/sandbox/v1/customers/ming", "")
 	want := map[string]any{
 		"id": "ming", "balance_fen": 100000.0, "waiting": []any{
-			map[string]any{"channel": "wxpay", "out_trade_no": first, "amount_fen": 60000.0, "expires_at": "2026-11-20T12:00:30+08:00"},
-			map[string]any{"channel": "alipay", "out_trade_no": second, "amount_fen": 70000.0, "expires_at": "2026-11-20T12:00:31+08:00"},
+			map[string]any{"channel": "wxpay", "out_trade_no": first, "amount_fen": 60000.0, "subject": "测试商品", "expires_at": "2026-11-20T12:00:30+08:00"},
+			map[string]any{"channel": "alipay", "out_trade_no": second, "amount_fen": 70000.0, "subject": "测试商品", "expires_at": "2026-11-20T12:00:31+08:00"},
 		},
 	}
 	if diff := cmp.Diff(want, phone); diff != "" {

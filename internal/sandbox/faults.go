@@ -27,6 +27,8 @@ const (
 // aims at every call.
 const (
 	EndpointPay         = "pay"
+	EndpointPrepay      = "prepay" // WeChat unifiedorder, Alipay precreate and create
+	EndpointNotify      = "notify" // a wallet's message to a merchant's notify_url
 	EndpointQuery       = "query"
 	EndpointReverse     = "reverse" // WeChat reverse, Alipay cancel
 	EndpointRefund      = "refund"
@@ -38,7 +40,9 @@ const (
 // endpointNames lets a fault name a call as its wallet does.
 var endpointNames = map[string]string{
 	EndpointPay: EndpointPay, "micropay": EndpointPay, "alipay.trade.pay": EndpointPay,
-	EndpointQuery: EndpointQuery, "orderquery": EndpointQuery, "alipay.trade.query": EndpointQuery,
+	EndpointPrepay: EndpointPrepay, "unifiedorder": EndpointPrepay, "alipay.trade.precreate": EndpointPrepay, "alipay.trade.create": EndpointPrepay,
+	EndpointNotify: EndpointNotify,
+	EndpointQuery:  EndpointQuery, "orderquery": EndpointQuery, "alipay.trade.query": EndpointQuery,
 	EndpointReverse: EndpointReverse, "cancel": EndpointReverse, "alipay.trade.cancel": EndpointReverse,
 	EndpointRefund: EndpointRefund, "alipay.trade.refund": EndpointRefund,
 	EndpointRefundQuery: EndpointRefundQuery, "alipay.trade.fastpay.refund.query": EndpointRefundQuery,
@@ -89,6 +93,9 @@ type Params struct {
 	State      string   `json:"state,omitempty"`       // a state a query answers
 	Field      string   `json:"field,omitempty"`       // the element tamper alters
 	Value      string   `json:"value,omitempty"`       // what it becomes
+	AmountFen  Fen      `json:"amount_fen,omitempty"`  // coupon: what all of them pay
+	Coupons    int64    `json:"coupons,omitempty"`     // coupon: how many
+	Kind       string   `json:"kind,omitempty"`        // coupon: CASH or NO_CASH
 	Required   *bool    `json:"required,omitempty"`    // require_mtls
 	Page       *bool    `json:"page,omitempty"`        // require_mtls: an HTML page instead of a cut
 	OutTradeNo string   `json:"out_trade_no,omitempty"`
@@ -114,6 +121,9 @@ func (p Params) given() []string {
 		{"state", p.State != ""},
 		{"field", p.Field != ""},
 		{"value", p.Value != ""},
+		{"amount_fen", p.AmountFen != 0},
+		{"coupons", p.Coupons != 0},
+		{"kind", p.Kind != ""},
 		{"required", p.Required != nil},
 		{"page", p.Page != nil},
 	} {
@@ -247,6 +257,12 @@ func (f *Fault) checkNumbers(sc *Scenario) error {
 	}
 	if p.Skip < 0 || p.Skip > maxFaultSkip {
 		return fmt.Errorf("%w params.skip: use 0 to %d", ErrInvalid, maxFaultSkip)
+	}
+	if p.AmountFen < 0 || p.AmountFen > maxTotal || p.Coupons < 0 || p.Coupons > maxCoupons {
+		return fmt.Errorf("%w params: use amount_fen 0 to %d and coupons 0 to %d", ErrInvalid, maxTotal, maxCoupons)
+	}
+	if p.Kind != "" && p.Kind != "CASH" && p.Kind != "NO_CASH" {
+		return fmt.Errorf("%w params.kind: use CASH or NO_CASH", ErrInvalid)
 	}
 	if _, err := path.Match(p.OutTradeNo, ""); err != nil {
 		return fmt.Errorf("%w params.out_trade_no: it is not a pattern", ErrInvalid)

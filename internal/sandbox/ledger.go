@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // creditKind says why money came back to a customer.
@@ -48,6 +49,9 @@ func (s *Sandbox) debit(ctx context.Context, tx *txn, t *trade) error {
 		return err
 	}
 	t.state, t.paidMS, t.dialogMS, t.dirty = tradePaid, tx.nowMS(), 0, true
+	if err := s.announce(ctx, tx, t, nil); err != nil {
+		return err
+	}
 	s.c.Log.InfoContext(ctx, "customer charged", slog.String("channel", string(t.channel)),
 		slog.String("out_trade_no", t.outTradeNo), slog.Int64("amount_fen", int64(t.total)))
 	return nil
@@ -135,6 +139,11 @@ type Trade struct {
 	Charges       int64   `json:"charges"`
 }
 
+// truth is the part of Trade that does not need the movements of money.
+func (t *trade) truth(now time.Time) Trade {
+	return Trade{Channel: t.channel, OutTradeNo: t.outTradeNo, TransactionID: t.tradeNo, State: t.wireState(now)}
+}
+
 // Trades lists what the wallets know under a merchant's order number, or the
 // newest thousand trades when it is empty.
 func (s *Sandbox) Trades(ctx context.Context, outTradeNo string) ([]Trade, error) {
@@ -155,7 +164,7 @@ func (s *Sandbox) Trades(ctx context.Context, outTradeNo string) ([]Trade, error
 			if err := s.ripen(ctx, tx, t); err != nil {
 				return err
 			}
-			out := Trade{Channel: t.channel, OutTradeNo: t.outTradeNo, TransactionID: t.tradeNo, State: t.wireState(tx.now)}
+			out := t.truth(tx.now)
 			if _, err := tx.row(ctx, "SELECT count(*), coalesce(sum(amount), 0) FROM debits WHERE trade = ?",
 				[]any{t.seq}, []any{&out.Charges, &out.Charged}); err != nil {
 				return err

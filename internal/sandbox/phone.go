@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,7 @@ type WaitingTrade struct {
 	Channel    Channel   `json:"channel"`
 	OutTradeNo string    `json:"out_trade_no"`
 	Amount     Fen       `json:"amount_fen"`
+	Subject    string    `json:"subject"`
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
@@ -119,9 +121,7 @@ func (s *Sandbox) Customer(ctx context.Context, id string) (Customer, error) {
 		}
 		waiting, err := s.waiting(ctx, tx, id)
 		for _, t := range waiting {
-			c.Waiting = append(c.Waiting, WaitingTrade{
-				Channel: t.channel, OutTradeNo: t.outTradeNo, Amount: t.total, ExpiresAt: at(min(t.dialogMS, t.expireMS)),
-			})
+			c.Waiting = append(c.Waiting, t.waiting())
 		}
 		return err
 	})
@@ -136,12 +136,14 @@ func (s *Sandbox) Customer(ctx context.Context, id string) (Customer, error) {
 // ErrNotFound. One with too little money behind it fails as the wallet fails
 // it, which is not an error of the call.
 func (s *Sandbox) Answer(ctx context.Context, customer, action string) error {
-	_, err := s.answerOldest(ctx, customer, action)
+	_, err := s.answerOne(ctx, customer, action, "")
 	return err
 }
 
-// answerOldest is Answer with the trade it ended.
-func (s *Sandbox) answerOldest(ctx context.Context, customer, action string) (Trade, error) {
+// answerOne is Answer with the trade it ended, of a given order number or the
+// oldest. What the payment makes the wallet announce has been sent once when
+// it returns.
+func (s *Sandbox) answerOne(ctx context.Context, customer, action, outTradeNo string) (Trade, error) {
 	if action != ActionApprove && action != ActionCancel {
 		return Trade{}, fmt.Errorf("%w action %q: use %q or %q", ErrInvalid, action, ActionApprove, ActionCancel)
 	}
@@ -158,6 +160,9 @@ func (s *Sandbox) answerOldest(ctx context.Context, customer, action string) (Tr
 		if err != nil {
 			return err
 		}
+		if outTradeNo != "" {
+			waiting = slices.DeleteFunc(waiting, func(t *trade) bool { return t.outTradeNo != outTradeNo })
+		}
 		if len(waiting) == 0 {
 			return fmt.Errorf("customer %q: %w: no payment waits for an answer", customer, ErrNotFound)
 		}
@@ -165,7 +170,7 @@ func (s *Sandbox) answerOldest(ctx context.Context, customer, action string) (Tr
 		if err := s.answer(ctx, tx, t, action); err != nil {
 			return err
 		}
-		out = Trade{Channel: t.channel, OutTradeNo: t.outTradeNo, TransactionID: t.tradeNo, State: t.wireState(tx.now)}
+		out = t.truth(tx.now)
 		if t.state == tradePaid {
 			out.Charged, out.Charges = t.total, 1
 		}
@@ -174,6 +179,7 @@ func (s *Sandbox) answerOldest(ctx context.Context, customer, action string) (Tr
 	if err != nil {
 		return Trade{}, fmt.Errorf("answer payment: %w", err)
 	}
+	s.sendSoon(ctx)
 	return out, nil
 }
 

@@ -35,7 +35,9 @@ type refund struct {
 	state                 refundState
 	fate                  refundState // what it becomes when due
 	acceptedMS, doneMS    int64
-	dueMS                 int64 // 0 while it is stuck
+	dueMS                 int64  // 0 while it is stuck
+	before                Fen    // accepted for the trade before it
+	account               string // WeChat refund_account
 }
 
 // refundResult is what became of a refund call. The first two are successes.
@@ -55,11 +57,12 @@ const (
 )
 
 // refundColumns are in the order that scan reads them.
-const refundColumns = "seq, trade, out_refund_no, refund_id, amount, state, fate, accepted_ms, done_ms, due_ms"
+const refundColumns = "seq, trade, out_refund_no, refund_id, amount, state, fate, accepted_ms, done_ms, due_ms, before, account"
 
 // scan reads one row of refundColumns.
 func (r *refund) scan(scan func(...any) error) error {
-	return scan(&r.seq, &r.trade, &r.outRefundNo, &r.refundID, &r.amount, &r.state, &r.fate, &r.acceptedMS, &r.doneMS, &r.dueMS)
+	return scan(&r.seq, &r.trade, &r.outRefundNo, &r.refundID, &r.amount, &r.state, &r.fate, &r.acceptedMS, &r.doneMS, &r.dueMS,
+		&r.before, &r.account)
 }
 
 // refundKey is the scope a refund number is unique in: WeChat's merchant,
@@ -75,7 +78,7 @@ func refundKey(t *trade, outRefundNo string) string {
 // Acceptance reserves the amount at once, so two calls can never get more than
 // was paid. WeChat's refund reaches the customer after RefundDelay, Alipay's
 // immediately, as fund_change=Y promises (upstreams.md §4.4).
-func (s *Sandbox) refundTrade(ctx context.Context, tx *txn, t *trade, outRefundNo string, amount Fen, eff *effect) (*refund, refundResult, error) {
+func (s *Sandbox) refundTrade(ctx context.Context, tx *txn, t *trade, outRefundNo string, amount Fen, account string, eff *effect) (*refund, refundResult, error) {
 	earlier, err := tx.refunds(ctx, "WHERE unique_key = ?", refundKey(t, outRefundNo))
 	if err != nil {
 		return nil, 0, err
@@ -100,11 +103,12 @@ func (s *Sandbox) refundTrade(ctx context.Context, tx *txn, t *trade, outRefundN
 	r := &refund{
 		seq: seq, trade: t.seq, outRefundNo: outRefundNo, refundID: newRefundID(seq, tx.now), amount: amount,
 		state: refundProcessing, fate: refundSuccess, acceptedMS: tx.nowMS(), dueMS: tx.now.Add(delay).UnixMilli(),
+		before: t.reserved, account: account,
 	}
 	eff.decide(r, tx.now)
-	if err := tx.exec(ctx, "INSERT INTO refunds (unique_key, "+refundColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+	if err := tx.exec(ctx, "INSERT INTO refunds (unique_key, "+refundColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		refundKey(t, outRefundNo), r.seq, r.trade, r.outRefundNo, r.refundID, r.amount, r.state, r.fate,
-		r.acceptedMS, r.doneMS, r.dueMS); err != nil {
+		r.acceptedMS, r.doneMS, r.dueMS, r.before, r.account); err != nil {
 		return nil, 0, err
 	}
 	t.reserved += amount
@@ -161,7 +165,13 @@ func (s *Sandbox) settleRefund(ctx context.Context, tx *txn, t *trade, r *refund
 		return err
 	}
 	r.state, r.doneMS = r.fate, r.dueMS
-	return tx.exec(ctx, "UPDATE refunds SET state = ?, done_ms = ? WHERE seq = ?", r.state, r.doneMS, r.seq)
+	if err := tx.exec(ctx, "UPDATE refunds SET state = ?, done_ms = ? WHERE seq = ?", r.state, r.doneMS, r.seq); err != nil {
+		return err
+	}
+	if t.channel != Alipay || r.state != refundSuccess {
+		return nil
+	}
+	return s.announce(ctx, tx, t, r) // refunds have no notify_url of their own (upstreams.md §4.7)
 }
 
 // settleRefunds lets every refund that is due reach its fate.

@@ -73,6 +73,9 @@ type Config struct {
 	Now func() time.Time
 	// After is the timer behind faults that make a caller wait (default time.After).
 	After func(time.Duration) <-chan time.Time
+	// Notify sends the wallets' notices to the merchants' notify_url (default:
+	// none is sent; they are kept and can be listed).
+	Notify http.RoundTripper
 	// Log receives one line per movement of money (default: none).
 	Log *slog.Logger
 }

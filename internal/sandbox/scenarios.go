@@ -52,6 +52,10 @@ type effect struct {
 	tampered *tampering
 	delay    time.Duration
 	lose     bool
+
+	gift        *gift // coupons the customer has
+	twice       bool  // a notice is sent in two copies
+	wrongAmount bool  // a notice tells another amount, under a good signature
 }
 
 // forcedAnswer replaces the business part of an answer.
@@ -85,6 +89,16 @@ func (e *effect) mark(t *trade, now time.Time) {
 	}
 	if e.rollback != nil {
 		t.rollbackMS = now.Add(*e.rollback).UnixMilli()
+	}
+	if e.gift != nil {
+		t.memo.Coupons = e.gift.coupons(t.total)
+	}
+}
+
+// prepare leaves on an order without a trade what its trade will begin with.
+func (e *effect) prepare(p *payment) {
+	if e.gift != nil {
+		p.memo.Coupons = e.gift.coupons(p.total)
 	}
 }
 
@@ -193,6 +207,21 @@ var scenarioTable = []Scenario{
 		Name: "pay_then_rollback", Effect: "10000, then (seconds later, at once by default) the money goes back and the trade is TRADE_CLOSED",
 		Channels: onlyAli, Endpoint: EndpointPay, Params: []string{"seconds"},
 		apply: func(e *effect, _ Channel, p Params) { e.rollback = new(p.wait(0)) },
+	},
+	{
+		Name: "coupon", Effect: "coupons (1) pay amount_fen (a tenth) of the order; kind CASH is the wallet's money, NO_CASH the merchant's",
+		Channels: both, Endpoint: EndpointPay, Params: []string{"amount_fen", "coupons", "kind"},
+		apply: func(e *effect, _ Channel, p Params) {
+			e.gift = &gift{amount: p.AmountFen, count: p.Coupons, cash: p.Kind != "NO_CASH"}
+		},
+	},
+	{
+		Name: "notify_dup", Effect: "the notice comes twice", Channels: both, Endpoint: EndpointNotify,
+		apply: func(e *effect, _ Channel, _ Params) { e.twice = true },
+	},
+	{
+		Name: "notify_wrong_amount", Effect: "the notice tells one fen more, under a good signature", Channels: both, Endpoint: EndpointNotify,
+		apply: func(e *effect, _ Channel, _ Params) { e.wrongAmount = true },
 	},
 	{
 		Name: "reverse_recall", Effect: "recall=Y, nothing done (n times)", Channels: onlyWx, Endpoint: EndpointReverse,

@@ -65,6 +65,21 @@ type memo struct {
 	Subject    string `json:"subject,omitempty"`
 	StoreID    string `json:"store_id,omitempty"`
 	TerminalID string `json:"terminal_id,omitempty"`
+	// Kind is the trade_type or method of an order that is prepared first and
+	// paid later, "" for a code payment.
+	Kind string `json:"kind,omitempty"`
+	// PayerApp and Payer say who may pay: an openid under an application, or an
+	// Alipay buyer. Empty is anybody.
+	PayerApp string `json:"payer_app,omitempty"`
+	Payer    string `json:"payer,omitempty"`
+	// AppID, SignType and NotifyURL are what its notices are sent with.
+	AppID     string `json:"app_id,omitempty"`
+	SignType  string `json:"sign_type,omitempty"`
+	NotifyURL string `json:"notify_url,omitempty"`
+	// Options are the fields that only say how it may be paid or shown.
+	Options map[string]string `json:"options,omitempty"`
+	// Coupons paid a part of it.
+	Coupons []coupon `json:"coupons,omitempty"`
 }
 
 // tradeColumns are in the order that scan reads and insertTrade writes them.
@@ -163,14 +178,18 @@ func (t *txn) insertTrade(ctx context.Context, tr *trade) error {
 		tr.rollbackMS, tr.reserved, tr.returned, tr.refundCount, tr.refundMS)
 }
 
-// saveTrade writes what can change about a trade: not its numbers, its total
-// or what the first pay request said.
+// saveTrade writes what can change about a trade: not its numbers or its
+// total, and of what the first pay request said only the coupons beside it.
 func (t *txn) saveTrade(ctx context.Context, tr *trade) error {
+	note, err := json.Marshal(tr.memo)
+	if err != nil {
+		return err
+	}
 	tr.dirty = false
 	return t.exec(ctx, `UPDATE trades SET customer = ?, state = ?, tried_ms = ?, paid_ms = ?, ended_ms = ?, dialog_ms = ?,
- expire_ms = ?, lag_ms = ?, lie = ?, rollback_ms = ?, reserved = ?, returned = ?, refunds = ?, refund_ms = ? WHERE seq = ?`,
+ expire_ms = ?, memo = ?, lag_ms = ?, lie = ?, rollback_ms = ?, reserved = ?, returned = ?, refunds = ?, refund_ms = ? WHERE seq = ?`,
 		tr.customer, tr.state, tr.triedMS, tr.paidMS, tr.endedMS, tr.dialogMS,
-		tr.expireMS, tr.lagMS, tr.lie, tr.rollbackMS, tr.reserved, tr.returned, tr.refundCount, tr.refundMS, tr.seq)
+		tr.expireMS, string(note), tr.lagMS, tr.lie, tr.rollbackMS, tr.reserved, tr.returned, tr.refundCount, tr.refundMS, tr.seq)
 }
 
 // newTradeNo numbers a trade as its wallet does: WeChat 28 digits from 42000,

@@ -25,6 +25,9 @@ const (
 // how much. CLOSED and REVOKED differ in who ended the trade, and neither
 // holds money.
 func wxState(t *trade) string {
+	if t.open() && t.memo.Kind != "" {
+		return "NOTPAY" // USERPAYING and PAYERROR are words of code payments (§3.4)
+	}
 	switch t.state {
 	case tradeWaiting:
 		return "USERPAYING"
@@ -78,6 +81,7 @@ func (s *Sandbox) wxMicropay(ctx context.Context, tx *txn, r *wxRequest) (wxAnsw
 		total: total, code: code, expireMS: expireMS, context: wxContext(f),
 		memo: memo{
 			SubAppID: f.get("sub_appid"), Attach: f.get("attach"), DeviceInfo: f.get("device_info"), Subject: f.get("body"),
+			Options: options(wxOptions, f.get),
 		},
 	}, r.eff)
 	if err != nil {
@@ -92,7 +96,7 @@ func (s *Sandbox) wxMicropay(ctx context.Context, tx *txn, r *wxRequest) (wxAnsw
 func (s *Sandbox) wxPayAnswer(r *wxRequest, t *trade, result payResult) wxAnswer {
 	switch result {
 	case payDone:
-		return wxAnswer{fields: wxPaidFields(r, t)}
+		return wxAnswer{fields: wxPaidFields(r.provider.account.AppID, t)}
 	case payAsksPassword, payNumberWaits:
 		return wxRefuse("USERPAYING", "需要用户输入支付密码")
 	case payCodeUnknown:
@@ -175,24 +179,28 @@ func wxContext(f wxFields) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// wxPaidFields is the element set of a charged trade. There are no coupons, so
-// the customer's cash and the merchant's settlement both equal the total.
-func wxPaidFields(r *wxRequest, t *trade) wxFields {
+// wxPaidFields is the element set of a charged trade.
+func wxPaidFields(appID string, t *trade) wxFields {
 	var f wxFields
 	f = f.with("device_info", t.memo.DeviceInfo)
-	f = f.with("openid", openID(r.provider.account.AppID, t.customer))
+	f = f.with("openid", openID(appID, t.customer))
 	f = f.with("is_subscribe", "N")
 	if t.memo.SubAppID != "" {
 		f = f.with("sub_openid", openID(t.memo.SubAppID, t.customer))
 		f = f.with("sub_is_subscribe", "N")
 	}
-	f = f.with("trade_type", "MICROPAY")
+	kind := t.memo.Kind
+	if kind == "" {
+		kind = "MICROPAY"
+	}
+	f = f.with("trade_type", kind)
 	f = f.with("bank_type", "OTHERS")
 	f = f.with("fee_type", "CNY")
 	f = f.with("total_fee", t.total.fenText())
-	f = f.with("settlement_total_fee", t.total.fenText())
+	f = f.with("settlement_total_fee", (t.total - t.uncashed()).fenText())
 	f = f.with("cash_fee_type", "CNY")
-	f = f.with("cash_fee", t.total.fenText())
+	f = f.with("cash_fee", (t.total - t.couponTotal()).fenText())
+	f = append(f, wxCoupons(t)...)
 	f = f.with("transaction_id", t.tradeNo)
 	f = f.with("out_trade_no", t.outTradeNo)
 	f = f.with("attach", t.memo.Attach)
@@ -232,12 +240,14 @@ func (s *Sandbox) wxOrderQuery(ctx context.Context, tx *txn, r *wxRequest) (wxAn
 		state = r.eff.state
 	case t.lie && t.state == tradePaid:
 		state = "PAYERROR"
+	case t.unseen(tx.now) && t.memo.Kind != "":
+		state = "NOTPAY"
 	case t.unseen(tx.now):
 		state = "USERPAYING"
 	}
 	var f wxFields
 	if t.paidMS > 0 && (state == "SUCCESS" || state == "REFUND" || state == "REVOKED") {
-		f = wxPaidFields(r, t)
+		f = wxPaidFields(r.provider.account.AppID, t)
 	} else {
 		f = f.with("out_trade_no", t.outTradeNo)
 	}
@@ -269,6 +279,9 @@ func (s *Sandbox) wxReverse(ctx context.Context, tx *txn, r *wxRequest) (wxAnswe
 			return done, nil
 		}
 		return done, s.bury(ctx, tx, r.provider.account.MchID, r.merchant.SubMchID, outNo)
+	}
+	if t.memo.Kind != "" {
+		return wxRefuse("INVALID_REQUEST", "仅付款码支付可撤销，请关闭订单或退款"), nil
 	}
 	result, err := s.reverse(ctx, tx, t, r.eff)
 	if err != nil {

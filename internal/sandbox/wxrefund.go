@@ -7,6 +7,12 @@ import (
 	"unicode/utf8"
 )
 
+// The sources a merchant can name for the money of a refund.
+const (
+	refundUnsettled = "REFUND_SOURCE_UNSETTLED_FUNDS"
+	refundRecharge  = "REFUND_SOURCE_RECHARGE_FUNDS"
+)
+
 // wxRefund accepts a refund, POST /secapi/pay/refund. Success means accepted,
 // not refunded: the money moves after RefundDelay, and only refundquery says
 // so (upstreams.md §2.2). The same out_refund_no with the same trade and
@@ -25,6 +31,8 @@ func (s *Sandbox) wxRefund(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer
 	switch {
 	case !validWxNumber(f.get("out_refund_no"), maxWxRefundNo):
 		return wxRefuse("PARAM_ERROR", "out_refund_no参数格式错误"), nil
+	case !slices.Contains([]string{"", refundUnsettled, refundRecharge}, f.get("refund_account")):
+		return wxRefuse("PARAM_ERROR", "refund_account参数格式错误"), nil
 	case utf8.RuneCountInString(f.get("refund_desc")) > 80:
 		return wxRefuse("PARAM_ERROR", "refund_desc长度超过80"), nil
 	}
@@ -41,7 +49,7 @@ func (s *Sandbox) wxRefund(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer
 	if total != t.total {
 		return wxRefuse("PARAM_ERROR", "订单金额与支付时不一致"), nil
 	}
-	ref, result, err := s.refundTrade(ctx, tx, t, f.get("out_refund_no"), amount, r.eff)
+	ref, result, err := s.refundTrade(ctx, tx, t, f.get("out_refund_no"), amount, f.get("refund_account"), r.eff)
 	if err != nil {
 		return wxAnswer{}, err
 	}
@@ -60,14 +68,12 @@ func wxRefundAnswer(t *trade, ref *refund, result refundResult) wxAnswer {
 		f = f.with("out_refund_no", ref.outRefundNo)
 		f = f.with("refund_id", ref.refundID)
 		f = f.with("refund_fee", ref.amount.fenText())
-		f = f.with("settlement_refund_fee", ref.amount.fenText())
+		f = f.with("settlement_refund_fee", (ref.amount - t.backOf(ref, t.uncashed())).fenText())
 		f = f.with("total_fee", t.total.fenText())
-		f = f.with("settlement_total_fee", t.total.fenText())
+		f = f.with("settlement_total_fee", (t.total - t.uncashed()).fenText())
 		f = f.with("fee_type", "CNY")
-		f = f.with("cash_fee", t.total.fenText())
-		f = f.with("cash_refund_fee", ref.amount.fenText())
-		f = f.with("coupon_refund_fee", "0")
-		f = f.with("coupon_refund_count", "0")
+		f = f.with("cash_fee", (t.total - t.couponTotal()).fenText())
+		f = append(f, wxRefundCoupons(t, ref, "")...)
 		return wxAnswer{fields: f}
 	case refundDiffers:
 		return wxRefuse("PARAM_ERROR", "退款单号已用于另一笔退款")
@@ -126,9 +132,9 @@ func (s *Sandbox) wxRefundQuery(ctx context.Context, tx *txn, r *wxRequest) (wxA
 	f = f.with("transaction_id", t.tradeNo)
 	f = f.with("out_trade_no", t.outTradeNo)
 	f = f.with("total_fee", t.total.fenText())
-	f = f.with("settlement_total_fee", t.total.fenText())
+	f = f.with("settlement_total_fee", (t.total - t.uncashed()).fenText())
 	f = f.with("fee_type", "CNY")
-	f = f.with("cash_fee", t.total.fenText())
+	f = f.with("cash_fee", (t.total - t.couponTotal()).fenText())
 	f = f.with("refund_count", strconv.Itoa(len(page)))
 	// Elements are numbered per page, from 0, and only refunds that arrived
 	// have a time.
@@ -142,9 +148,14 @@ func (s *Sandbox) wxRefundQuery(ctx context.Context, tx *txn, r *wxRequest) (wxA
 		f = f.with("refund_id"+n, ref.refundID)
 		f = f.with("refund_channel"+n, "ORIGINAL")
 		f = f.with("refund_fee"+n, ref.amount.fenText())
-		f = f.with("settlement_refund_fee"+n, ref.amount.fenText())
+		f = f.with("settlement_refund_fee"+n, (ref.amount - t.backOf(ref, t.uncashed())).fenText())
+		f = append(f, wxRefundCoupons(t, ref, n)...)
 		f = f.with("refund_status"+n, state)
-		f = f.with("refund_account"+n, "REFUND_SOURCE_UNSETTLED_FUNDS")
+		account := ref.account
+		if account == "" {
+			account = refundUnsettled
+		}
+		f = f.with("refund_account"+n, account)
 		f = f.with("refund_recv_accout"+n, "支付用户的零钱") // misspelt on the wire
 		if ref.state == refundSuccess {
 			f = f.with("refund_success_time"+n, at(ref.doneMS).Format(longDay))

@@ -26,6 +26,10 @@ var wxOps = []wxOp{
 		path: "/pay/micropay", endpoint: EndpointPay, run: (*Sandbox).wxMicropay,
 		required: []string{"body", "out_trade_no", "total_fee", "spbill_create_ip", "auth_code"},
 	},
+	{
+		path: "/pay/unifiedorder", endpoint: EndpointPrepay, run: (*Sandbox).wxUnifiedOrder,
+		required: []string{"body", "out_trade_no", "total_fee", "spbill_create_ip", "notify_url", "trade_type"},
+	},
 	{path: "/pay/orderquery", endpoint: EndpointQuery, run: (*Sandbox).wxOrderQuery},
 	{path: "/secapi/pay/reverse", endpoint: EndpointReverse, mtls: true, run: (*Sandbox).wxReverse},
 	{
@@ -198,7 +202,7 @@ func checkWx(op wxOp, req *wxRequest) wxAnswer {
 		return wxRefuse("PARAM_ERROR", "nonce_str长度超过32")
 	case req.merchant.SubMchID == "":
 		return wxRefuse("MCHID_NOT_EXIST", "sub_mch_id不存在或未授权给该服务商")
-	case f.get("sub_appid") != "" && f.get("sub_appid") != req.merchant.SubAppID:
+	case f.get("sub_appid") != "" && !req.merchant.owns(f.get("sub_appid")):
 		return wxRefuse("APPID_MCHID_NOT_MATCH", "sub_appid与sub_mch_id不匹配")
 	}
 	return wxAnswer{}

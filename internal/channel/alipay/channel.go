@@ -106,14 +106,19 @@ type call struct {
 	question bool
 	// waits: the call may be answered with 10003, "waiting for the buyer".
 	waits bool
+	// notifyURL is where Alipay tells of the payment, "" for nowhere.
+	notifyURL string
 	// lost and lostPause are what a missing or unverifiable answer asks for.
 	lost      pay.Next
 	lostPause time.Duration
 }
 
-// The methods of code payments (upstreams.md §4.4).
+// The methods (upstreams.md §4.4). The codes of precreate and create are those
+// of pay.
 var (
 	callPay         = call{method: "alipay.trade.pay", codes: payCodes, waits: true}
+	callPrecreate   = call{method: "alipay.trade.precreate", codes: prepayCodes, lost: pay.NextRetrySame}
+	callCreate      = call{method: "alipay.trade.create", codes: prepayCodes, lost: pay.NextRetrySame}
 	callQuery       = call{method: "alipay.trade.query", codes: queryCodes, question: true, waits: true}
 	callCancel      = call{method: "alipay.trade.cancel", codes: cancelCodes, lost: pay.NextRetrySame, lostPause: cancelPause}
 	callClose       = call{method: "alipay.trade.close", codes: closeCodes}
@@ -181,6 +186,9 @@ func (c *Channel) request(to call, merchant channel.Merchant, biz any) (string, 
 	}
 	if !merchant.AppAuthToken.IsZero() {
 		form.Set("app_auth_token", merchant.AppAuthToken.Reveal())
+	}
+	if to.notifyURL != "" {
+		form.Set("notify_url", to.notifyURL)
 	}
 	sign, err := signText(c.key, stringToSign(form, true, "sign"))
 	if err != nil {

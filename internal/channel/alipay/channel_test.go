@@ -54,6 +54,7 @@ func TestAPaymentIsSentAsDocumented(t *testing.T) {
 		"terminal_id": "D1", "discountable_amount": "10.00", "undiscountable_amount": "2.00", "disable_pay_channels": "pcredit",
 		"timeout_express": "2m", "extend_params": map[string]any{"sys_service_provider_id": "2088000000000009"},
 		"business_params": map[string]any{"mc_create_trade_ip": "10.1.2.3"},
+		"query_options":   []any{"fund_bill_list", "voucher_detail_list", "discount_goods_detail"},
 	}
 	if diff := cmp.Diff(wantBiz, req.biz); diff != "" {
 		t.Error(diff)
@@ -71,6 +72,7 @@ func TestAPaymentWithoutOptionsSendsOnlyWhatIsRequired(t *testing.T) {
 	want := map[string]any{
 		"out_trade_no": testOrder, "scene": "bar_code", "auth_code": testCode, "product_code": "FACE_TO_FACE_PAYMENT",
 		"subject": strings.Repeat("钱", 256), "total_amount": "12.00",
+		"query_options": []any{"fund_bill_list", "voucher_detail_list", "discount_goods_detail"},
 	}
 	if diff := cmp.Diff(want, req.biz); diff != "" || req.form.Has("app_auth_token") {
 		t.Errorf("token %v, %s", req.form.Has("app_auth_token"), diff)

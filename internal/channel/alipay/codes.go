@@ -75,6 +75,11 @@ var payCodes = channel.Table{
 	{Code: "ACQ.APPLY_PC_MERCHANT_CODE_ERROR", Class: channel.ClassDeclined, Reason: pay.ReasonMerchant},
 }
 
+// prepayCodes: sub_code of alipay.trade.precreate and .create, which the shared
+// list has "as alipay.trade.pay". An order that is prepared is never reversed
+// for its number, and the calls can be repeated.
+var prepayCodes = payCodes
+
 // tradeStates: trade_status of alipay.trade.query and of notices.
 var tradeStates = channel.Table{
 	{Code: "WAIT_BUYER_PAY", Class: channel.ClassWaiting},

@@ -3,18 +3,98 @@ package alipay
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"cloudpay/internal/channel"
 	"cloudpay/internal/pay"
 )
 
-// Prepay follows channel.Channel.
-func (c *Channel) Prepay(context.Context, channel.PrepayRequest) channel.PrepayOutcome {
-	return channel.PrepayOutcome{Outcome: pay.Outcome{Kind: pay.Unknown, Lost: true}}
+// Limits of what Alipay hands out, in bytes (upstreams.md §4.4, §8.2).
+const (
+	maxQRCode  = 128
+	maxTradeNo = 64
+)
+
+// prepayContent is the biz_content of alipay.trade.precreate and .create.
+type prepayContent struct {
+	orderOptions
+	// TimeExpire is absolute and wins over timeout_express, which counts from
+	// the trade: a QR code's trade begins at the scan, so it alone would let an
+	// order be paid after its end.
+	TimeExpire           string `json:"time_expire,omitempty"`
+	QRCodeTimeoutExpress string `json:"qr_code_timeout_express,omitempty"`
+	BuyerID              string `json:"buyer_id,omitempty"`
 }
 
-// ClientArgs follows channel.Channel.
-func (c *Channel) ClientArgs(channel.PrepayRequest, pay.Prepaid, time.Time) (channel.ClientArgs, error) {
-	return channel.ClientArgs{}, errors.New("not available")
+// unsupported is the outcome of an order that Alipay cannot prepare: it was
+// asked of nobody, so nothing can come of it.
+var unsupported = pay.Outcome{
+	Kind: pay.Declined, Reason: pay.ReasonConfiguration, Alert: true, Text: "支付宝不支持此交易类型",
+}
+
+// Prepay prepares an order: a QR code by alipay.trade.precreate, whose trade
+// does not exist until it is scanned, or a trade of a known buyer by
+// alipay.trade.create. It implements channel.Channel. The same request may be
+// sent again: Alipay then hands out another code, or the same trade.
+func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {
+	content := prepayContent{orderOptions: c.options(r.OrderRequest, orderTexts{
+		Body: r.Body, Detail: r.Detail, ShopID: r.ShopID, StaffID: r.StaffID, DeviceID: r.DeviceID, ClientIP: r.ClientIP,
+		DiscountableAmount: r.DiscountableAmount, UndiscountableAmount: r.UndiscountableAmount,
+		DisablePayChannels: r.DisablePayChannels, ExtendParams: r.ExtendParams, ProductCode: r.ProductCode,
+		Start: r.Start, Expire: r.Expire,
+	})}
+	if !r.Expire.IsZero() {
+		content.TimeExpire = r.Expire.In(beijing).Format(wireTime)
+	}
+	to, product := callPrecreate, "QR_CODE_OFFLINE"
+	switch r.TradeType {
+	case pay.TradeScanCode:
+		content.QRCodeTimeoutExpress = minutes(r.Start, r.Expire)
+	case pay.TradeOfficialAccount, pay.TradeMiniProgram:
+		to, product = callCreate, "JSAPI_PAY"
+		content.BuyerID = r.BuyerID
+	case pay.TradeMicroPay, pay.TradeApp, pay.TradeMobileWeb, pay.TradeOneCode:
+		return channel.PrepayOutcome{Outcome: unsupported}
+	default:
+		return channel.PrepayOutcome{Outcome: unsupported}
+	}
+	if content.ProductCode == "" {
+		content.ProductCode = product
+	}
+	to.notifyURL = r.NotifyURL
+	m, out, ok := c.send(ctx, to, r.OrderRequest, content)
+	if !ok {
+		return channel.PrepayOutcome{Outcome: out}
+	}
+	// These answers need not name the amount; one that does must name ours.
+	if total, ok := readYuan(m.get("total_amount")); !sameOrder(m, r.OrderRequest) || m.get("total_amount") != "" && (!ok || total != r.Total) {
+		return channel.PrepayOutcome{Outcome: differs(codeSuccess)}
+	}
+	var p pay.Prepaid
+	var fits bool
+	if to.method == callPrecreate.method {
+		p.CodeURL = m.get("qr_code")
+		fits = strings.HasPrefix(p.CodeURL, "https://") && len(p.CodeURL) <= maxQRCode
+	} else {
+		p.TradeNo = m.get("trade_no")
+		fits = p.TradeNo != "" && len(p.TradeNo) <= maxTradeNo
+	}
+	if !fits {
+		return channel.PrepayOutcome{Outcome: ruled(channel.Unlisted, codeSuccess, "")}
+	}
+	return channel.PrepayOutcome{Outcome: ruled(channel.Rule{Class: channel.ClassPaid}, codeSuccess, ""), Prepaid: p}
+}
+
+// ClientArgs returns what tradePay is called with: the number of a created
+// trade, which needs no signature. A QR code needs no arguments. It implements
+// channel.Channel.
+func (c *Channel) ClientArgs(r channel.PrepayRequest, p pay.Prepaid, _ time.Time) (channel.ClientArgs, error) {
+	if r.TradeType != pay.TradeOfficialAccount && r.TradeType != pay.TradeMiniProgram {
+		return channel.ClientArgs{}, nil
+	}
+	if p.TradeNo == "" {
+		return channel.ClientArgs{}, errors.New("alipay: the order has no trade_no to pay by")
+	}
+	return channel.ClientArgs{TradeNo: p.TradeNo}, nil
 }

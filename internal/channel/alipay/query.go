@@ -12,10 +12,16 @@ type orderContent struct {
 	OutTradeNo string `json:"out_trade_no"`
 }
 
+// queryContent is the biz_content of alipay.trade.query.
+type queryContent struct {
+	OutTradeNo   string   `json:"out_trade_no"`
+	QueryOptions []string `json:"query_options"`
+}
+
 // Query asks for an order by alipay.trade.query. It implements
 // channel.Channel.
 func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome {
-	m, out, ok := c.send(ctx, callQuery, r, orderContent{OutTradeNo: r.OutTradeNo})
+	m, out, ok := c.send(ctx, callQuery, r, queryContent{OutTradeNo: r.OutTradeNo, QueryOptions: payLists})
 	if !ok {
 		return out
 	}

@@ -13,7 +13,17 @@ import (
 
 func TestTheSandboxIsServed(t *testing.T) {
 	t.Parallel()
-	channeltest.Run(t, channeltest.Adapter{
+	channeltest.Run(t, adapter(t))
+}
+
+func TestTheStrictSandboxIsServed(t *testing.T) {
+	t.Parallel()
+	channeltest.RunStrict(t, adapter(t))
+}
+
+func adapter(t *testing.T) channeltest.Adapter {
+	t.Helper()
+	return channeltest.Adapter{
 		Wallet: sandbox.Alipay,
 		New: func(b *channeltest.Bench) (channel.Channel, error) {
 			a := b.Provider.Alipay
@@ -29,8 +39,16 @@ func TestTheSandboxIsServed(t *testing.T) {
 				AuthCode:     secret.New(code), Body: "测试/商品 <a&b> 50%", ShopID: "S1", DeviceID: "D1", StaffID: "E1",
 			}
 		},
+		Prepare: func(b *channeltest.Bench, kind pay.TradeType, customer string) channel.PrepayRequest {
+			m := b.Provider.Alipay.Merchants[0]
+			return channel.PrepayRequest{
+				OrderRequest: channel.OrderRequest{Merchant: channel.Merchant{AppAuthToken: secret.New(m.AppAuthToken), SellerID: m.UserID}},
+				TradeType:    kind, BuyerID: b.Identify(customer, b.Provider.Alipay.AppID).BuyerID, Body: "测试/商品 <a&b> 50%", ShopID: "S1", DeviceID: "D1",
+			}
+		},
+		Kinds: []pay.TradeType{pay.TradeScanCode, pay.TradeOfficialAccount, pay.TradeMiniProgram},
 		Codes: listedCodes(t),
-	})
+	}
 }
 
 // listedCodes are the shared list's sub_codes, top-level codes and states.
@@ -38,7 +56,8 @@ func listedCodes(t *testing.T) []channeltest.Listed {
 	t.Helper()
 	file, call := readVectors(t)
 	endpoints := map[string]string{
-		callPay.method: sandbox.EndpointPay, callQuery.method: sandbox.EndpointQuery, callCancel.method: sandbox.EndpointReverse,
+		callPay.method: sandbox.EndpointPay, callQuery.method: sandbox.EndpointQuery,
+		callPrecreate.method: sandbox.EndpointPrepay, callCreate.method: sandbox.EndpointPrepay, callCancel.method: sandbox.EndpointReverse,
 		callClose.method: sandbox.EndpointClose, callRefund.method: sandbox.EndpointRefund, callQueryRefund.method: sandbox.EndpointRefundQuery,
 	}
 	var list []channeltest.Listed

@@ -20,30 +20,10 @@ const (
 
 // payContent is the biz_content of alipay.trade.pay.
 type payContent struct {
-	OutTradeNo           string          `json:"out_trade_no"`
-	Scene                string          `json:"scene"`
-	AuthCode             string          `json:"auth_code"`
-	ProductCode          string          `json:"product_code"`
-	Subject              string          `json:"subject"`
-	TotalAmount          string          `json:"total_amount"`
-	SellerID             string          `json:"seller_id,omitempty"`
-	StoreID              string          `json:"store_id,omitempty"`
-	OperatorID           string          `json:"operator_id,omitempty"`
-	TerminalID           string          `json:"terminal_id,omitempty"`
-	DiscountableAmount   string          `json:"discountable_amount,omitempty"`
-	UndiscountableAmount string          `json:"undiscountable_amount,omitempty"`
-	DisablePayChannels   string          `json:"disable_pay_channels,omitempty"`
-	TimeoutExpress       string          `json:"timeout_express,omitempty"`
-	ExtendParams         *extendParams   `json:"extend_params,omitempty"`
-	BusinessParams       *businessParams `json:"business_params,omitempty"`
-}
-
-type extendParams struct {
-	ServiceProviderID string `json:"sys_service_provider_id"`
-}
-
-type businessParams struct {
-	ClientIP string `json:"mc_create_trade_ip"`
+	orderOptions
+	Scene        string   `json:"scene"`
+	AuthCode     string   `json:"auth_code"`
+	QueryOptions []string `json:"query_options"`
 }
 
 // Pay charges a payment code by alipay.trade.pay. The request leaves at most
@@ -51,30 +31,16 @@ type businessParams struct {
 // rare cases be rolled back, so the caller confirms it by a query.
 func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 	content := payContent{
-		OutTradeNo:         r.OutTradeNo,
-		Scene:              "bar_code",
-		AuthCode:           r.AuthCode.Reveal(),
-		ProductCode:        "FACE_TO_FACE_PAYMENT",
-		Subject:            subject(r.Body),
-		TotalAmount:        r.Total.String(),
-		SellerID:           r.Merchant.SellerID,
-		StoreID:            channel.Fitting(r.ShopID, maxStore),
-		OperatorID:         channel.Fitting(r.StaffID, maxOperator),
-		TerminalID:         channel.Fitting(r.DeviceID, maxTerminal),
-		DisablePayChannels: r.DisablePayChannels,
-		TimeoutExpress:     minutes(r.Start, r.Expire),
+		orderOptions: c.options(r.OrderRequest, orderTexts{
+			Body: r.Body, Detail: r.Detail, ShopID: r.ShopID, StaffID: r.StaffID, DeviceID: r.DeviceID, ClientIP: r.ClientIP,
+			DiscountableAmount: r.DiscountableAmount, UndiscountableAmount: r.UndiscountableAmount,
+			DisablePayChannels: r.DisablePayChannels, ExtendParams: r.ExtendParams, ProductCode: r.ProductCode,
+			Start: r.Start, Expire: r.Expire,
+		}),
+		Scene: "bar_code", AuthCode: r.AuthCode.Reveal(), QueryOptions: payLists,
 	}
-	if r.DiscountableAmount > 0 {
-		content.DiscountableAmount = r.DiscountableAmount.String()
-	}
-	if r.UndiscountableAmount > 0 {
-		content.UndiscountableAmount = r.UndiscountableAmount.String()
-	}
-	if c.providerID != "" {
-		content.ExtendParams = &extendParams{ServiceProviderID: c.providerID}
-	}
-	if r.ClientIP != "" {
-		content.BusinessParams = &businessParams{ClientIP: r.ClientIP}
+	if content.ProductCode == "" {
+		content.ProductCode = "FACE_TO_FACE_PAYMENT"
 	}
 	answer, out, ok := c.send(ctx, callPay, r.OrderRequest, content)
 	if !ok {

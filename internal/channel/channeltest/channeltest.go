@@ -11,11 +11,14 @@ package channeltest
 import (
 	"context"
 	"crypto/x509"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +37,11 @@ type Adapter struct {
 	// Charge returns a payment of the bench's only merchant that carries the
 	// payment code; the suite fills in the order.
 	Charge func(b *Bench, code string) channel.PayRequest
+	// Prepare returns an order of the bench's only merchant for the customer to
+	// pay later; the suite fills in the order.
+	Prepare func(b *Bench, kind pay.TradeType, customer string) channel.PrepayRequest
+	// Kinds are the trade types the wallet prepares.
+	Kinds []pay.TradeType
 	// Codes are the codes and states that the wallet is made to answer, with
 	// the outcome of each; the adapter's test reads them from its copy of
 	// vectors/upstream-codes-*.json.
@@ -55,9 +63,59 @@ type Bench struct {
 	Roots    *x509.CertPool
 	Provider sandbox.Provider
 
-	box *sandbox.Sandbox
-	mu  sync.Mutex
-	now time.Time
+	t       *testing.T
+	box     *sandbox.Sandbox
+	mu      sync.Mutex
+	now     time.Time
+	notices [][]byte // bodies that arrived at NotifyURL, oldest first
+	deaf    bool     // notices get no answer that takes them
+}
+
+// NotifyURL is where the bench's wallet tells of payments.
+const NotifyURL = "https://merchant.example/notify"
+
+// RoundTrip receives the wallet's notices. It implements http.RoundTripper.
+func (b *Bench) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notices = append(b.notices, body)
+	ack := "success"
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "text/xml") {
+		ack = "<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"
+	}
+	if b.deaf {
+		ack = "later"
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(ack)), Request: r}, nil
+}
+
+// taken returns the notices that arrived since the last call.
+func (b *Bench) taken() [][]byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.notices
+	b.notices = nil
+	return list
+}
+
+func (b *Bench) setDeaf(deaf bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deaf = deaf
+}
+
+// Identify tells who a customer is towards an application.
+func (b *Bench) Identify(customer, appID string) sandbox.Identity {
+	b.t.Helper()
+	id, err := b.box.Identify(b.t.Context(), customer, appID)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return id
 }
 
 // Now is the business clock. Adapters stamp their requests with it.
@@ -98,8 +156,11 @@ func config(dir string, now func() time.Time) sandbox.Config {
 	return sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: now}
 }
 
+// strictly turns on the wallets' waiting rules.
+func strictly(c *sandbox.Config) { c.Strict = true }
+
 // newBench starts a sandbox that ends with the test.
-func newBench(t *testing.T) *Bench {
+func newBench(t *testing.T, change func(c *sandbox.Config)) *Bench {
 	t.Helper()
 	db, err := accounts()
 	if err != nil {
@@ -109,8 +170,13 @@ func newBench(t *testing.T) *Bench {
 	if err := os.WriteFile(filepath.Join(dir, "sandbox.db"), db, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b := &Bench{now: noon, Roots: x509.NewCertPool()}
-	if b.box, err = sandbox.New(t.Context(), config(dir, b.Now)); err != nil {
+	b := &Bench{t: t, now: noon, Roots: x509.NewCertPool()}
+	conf := config(dir, b.Now)
+	conf.Notify = b
+	if change != nil {
+		change(&conf)
+	}
+	if b.box, err = sandbox.New(t.Context(), conf); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(b.box.Wallet())
@@ -134,15 +200,7 @@ func newBench(t *testing.T) *Bench {
 // Run plays the suite against an adapter.
 func Run(t *testing.T, a Adapter) {
 	t.Helper()
-	b := newBench(t)
-	c, err := a.New(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if idle, ok := c.(interface{ CloseIdle() }); ok {
-		t.Cleanup(idle.CloseIdle)
-	}
-	shared := &suite{Adapter: a, bench: b, c: c}
+	shared := newSuite(t, a, nil)
 	// One after the other: they share the clock. Each takes its own customers
 	// and order numbers, and aims its faults at those.
 	for _, one := range []struct {
@@ -167,6 +225,17 @@ func Run(t *testing.T, a Adapter) {
 		{"a reverse repeats until it is done", (*scene).reverseAgain},
 		{"a number reversed before it arrives charges nobody", (*scene).reverseUnseen},
 		{"an unpaid order closes", (*scene).closing},
+		{"a prepared order is paid by phone and told of", (*scene).prepaid},
+		{"a repeated preparation opens the same order", (*scene).prepareAgain},
+		{"a preparation is refused for a used number", (*scene).prepareUsed},
+		{"a preparation without an answer is unknown and repeated", (*scene).prepareLost},
+		{"arguments that were altered open nothing", (*scene).alteredArgs},
+		{"a prepared order closes and opens no more", (*scene).prepareClose},
+		{"a prepared order runs out", (*scene).prepareExpire},
+		{"a prepared order of another amount differs", (*scene).prepareWrongAmount},
+		{"a notice is believed only as it was sent", (*scene).notices},
+		{"options arrive as they were given", (*scene).optionsArrive},
+		{"who paid for what comes back", (*scene).promotions},
 		{"refunds are accepted, then done", (*scene).refund},
 		{"a refund number pays once", (*scene).refundOnce},
 		{"more than the rest is refused", (*scene).refundTooMuch},
@@ -176,6 +245,27 @@ func Run(t *testing.T, a Adapter) {
 	} {
 		t.Run(one.name, func(t *testing.T) { one.run(&scene{suite: shared, t: t}) })
 	}
+}
+
+// RunStrict plays what needs the wallets' waiting rules.
+func RunStrict(t *testing.T, a Adapter) {
+	t.Helper()
+	shared := newSuite(t, a, strictly)
+	t.Run("a prepared order closes after five minutes", func(t *testing.T) { (&scene{suite: shared, t: t}).closeTooEarly() })
+}
+
+// newSuite builds the adapter on a bench of its own.
+func newSuite(t *testing.T, a Adapter, change func(c *sandbox.Config)) *suite {
+	t.Helper()
+	b := newBench(t, change)
+	c, err := a.New(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if idle, ok := c.(interface{ CloseIdle() }); ok {
+		t.Cleanup(idle.CloseIdle)
+	}
+	return &suite{Adapter: a, bench: b, c: c}
 }
 
 // suite is one run of the suite.

@@ -285,8 +285,12 @@ func (s *scene) codes() {
 		if one.State != "" {
 			scenario = "answer_state"
 		}
-		if one.Endpoint == sandbox.EndpointPay {
+		prepare, _ := s.prepare(s.Kinds[0], 200)
+		switch one.Endpoint {
+		case sandbox.EndpointPay:
 			no = r.OutTradeNo
+		case sandbox.EndpointPrepay:
+			no = prepare.OutTradeNo
 		}
 		s.fault(scenario, no, func(f *sandbox.Fault) {
 			f.Endpoint, f.Params.Code, f.Params.State = one.Endpoint, one.Code, one.State
@@ -296,6 +300,8 @@ func (s *scene) codes() {
 		switch one.Endpoint {
 		case sandbox.EndpointPay:
 			out = s.c.Pay(s.t.Context(), r)
+		case sandbox.EndpointPrepay:
+			out = s.c.Prepay(s.t.Context(), prepare).Outcome
 		case sandbox.EndpointQuery:
 			out = s.c.Query(s.t.Context(), order)
 		case sandbox.EndpointReverse:

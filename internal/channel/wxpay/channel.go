@@ -113,9 +113,10 @@ type call struct {
 	lost pay.Next
 }
 
-// The endpoints of code payments.
+// The endpoints.
 var (
 	callPay         = call{path: "/pay/micropay", codes: payCodes}
+	callPrepay      = call{path: "/pay/unifiedorder", codes: prepayCodes, lost: pay.NextRetrySame}
 	callQuery       = call{path: "/pay/orderquery", codes: queryCodes}
 	callReverse     = call{path: "/secapi/pay/reverse", mutual: true, codes: reverseCodes, lost: pay.NextRetrySame}
 	callClose       = call{path: "/pay/closeorder", codes: closeCodes}

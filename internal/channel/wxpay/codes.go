@@ -49,6 +49,27 @@ var payCodes = channel.Table{
 	{Code: "INVALID_REQ_TOO_MUCH", Class: channel.ClassDeclined, Reason: pay.ReasonRisk, Pause: tooMuch},
 }
 
+// prepayCodes: refusals of /pay/unifiedorder (upstreams.md §2.6). An order that
+// is prepared is never reversed, so none forbids it.
+var prepayCodes = channel.Table{
+	{Code: "SYSTEMERROR", Class: channel.ClassRetrySame},
+	{Code: "ORDERPAID", Class: channel.ClassQueryFirst, Reason: pay.ReasonDuplicate},
+	{Code: "OUT_TRADE_NO_USED", Class: channel.ClassQueryFirst, Reason: pay.ReasonDuplicate},
+	{Code: "NOTENOUGH", Class: channel.ClassDeclined, Reason: pay.ReasonCustomer},
+	{Code: "ORDERCLOSED", Class: channel.ClassDeclined, Reason: pay.ReasonOrderDead},
+	{Code: "INVALID_REQUEST", Class: channel.ClassDeclined, Reason: pay.ReasonRisk},
+	{Code: "NOAUTH", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "APPID_NOT_EXIST", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "MCHID_NOT_EXIST", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "APPID_MCHID_NOT_MATCH", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "LACK_PARAMS", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "SIGNERROR", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "XML_FORMAT_ERROR", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "REQUIRE_POST_METHOD", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "POST_DATA_EMPTY", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+	{Code: "NOT_UTF8", Class: channel.ClassDeclined, Reason: pay.ReasonConfiguration, Alert: true},
+}
+
 // queryStates: trade_state of /pay/orderquery (upstreams.md §2.4). PAYERROR is not
 // a safe end: customers were charged after it.
 var queryStates = channel.Table{

@@ -71,7 +71,10 @@ func verdict(out pay.Outcome) pay.Outcome {
 
 // calls are the calls of the adapter under their names in the shared list.
 var calls = map[string]func(ctx context.Context, c *Channel) pay.Outcome{
-	"micropay":    func(ctx context.Context, c *Channel) pay.Outcome { return c.Pay(ctx, charge) },
+	"micropay": func(ctx context.Context, c *Channel) pay.Outcome { return c.Pay(ctx, charge) },
+	"unifiedorder": func(ctx context.Context, c *Channel) pay.Outcome {
+		return c.Prepay(ctx, prepay(pay.TradeScanCode)).Outcome
+	},
 	"orderquery":  func(ctx context.Context, c *Channel) pay.Outcome { return c.Query(ctx, order) },
 	"reverse":     func(ctx context.Context, c *Channel) pay.Outcome { return c.Reverse(ctx, order) },
 	"closeorder":  func(ctx context.Context, c *Channel) pay.Outcome { return c.Close(ctx, order) },
@@ -80,7 +83,7 @@ var calls = map[string]func(ctx context.Context, c *Channel) pay.Outcome{
 }
 
 var paths = map[string]call{
-	"micropay": callPay, "orderquery": callQuery, "reverse": callReverse, "closeorder": callClose,
+	"micropay": callPay, "unifiedorder": callPrepay, "orderquery": callQuery, "reverse": callReverse, "closeorder": callClose,
 	"refund": callRefund, "refundquery": callQueryRefund,
 }
 

@@ -39,7 +39,7 @@ func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 	m.set("limit_pay", r.LimitPay)
 	m.set("time_start", wireBeijing(r.Start))
 	m.set("time_expire", wireBeijing(r.Expire))
-	m.set("scene_info", sceneInfo(r.ShopID))
+	m.set("scene_info", scene(r.SceneInfo, r.ShopID))
 	m.set("auth_code", r.AuthCode.Reveal())
 
 	answer, out, ok := c.send(ctx, callPay, r.Merchant, m)
@@ -89,8 +89,12 @@ func paymentOf(m message) pay.Payment {
 	return p
 }
 
-// sceneInfo names the shop, so that the customer's bill shows where it was.
-func sceneInfo(shopID string) string {
+// scene is scene_info: what the caller says, or else the shop's number, so that
+// the customer's bill shows where it was. What does not fit is left out.
+func scene(said, shopID string) string {
+	if said != "" {
+		return channel.Fitting(said, maxSceneInfo)
+	}
 	if shopID == "" {
 		return ""
 	}

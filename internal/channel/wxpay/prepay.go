@@ -3,18 +3,171 @@ package wxpay
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"cloudpay/internal/channel"
 	"cloudpay/internal/pay"
 )
 
-// Prepay follows channel.Channel.
-func (c *Channel) Prepay(context.Context, channel.PrepayRequest) channel.PrepayOutcome {
-	return channel.PrepayOutcome{Outcome: pay.Outcome{Kind: pay.Unknown, Lost: true}}
+// Limits of what /pay/unifiedorder hands out, in bytes (upstreams.md §2.2). No
+// length is documented for mweb_url; the ones seen are below 300.
+const (
+	maxPrepayID  = 64
+	maxCodeURL   = 64
+	maxMwebURL   = 512
+	maxProductID = 32
+)
+
+// tradeTypes are WeChat's words for the trade types that are prepared.
+var tradeTypes = map[pay.TradeType]string{
+	pay.TradeScanCode: "NATIVE", pay.TradeOfficialAccount: "JSAPI", pay.TradeMiniProgram: "JSAPI",
+	pay.TradeApp: "APP", pay.TradeMobileWeb: "MWEB",
 }
 
-// ClientArgs follows channel.Channel.
-func (c *Channel) ClientArgs(channel.PrepayRequest, pay.Prepaid, time.Time) (channel.ClientArgs, error) {
-	return channel.ClientArgs{}, errors.New("not available")
+// unsupported is the outcome of an order that WeChat cannot prepare: it was
+// asked of nobody, so nothing can come of it.
+var unsupported = pay.Outcome{
+	Kind: pay.Declined, Reason: pay.ReasonConfiguration, Alert: true, Text: "微信支付不支持此交易类型",
+}
+
+// Prepay prepares an order by /pay/unifiedorder. It implements channel.Channel.
+// The same request may be sent again: WeChat then hands out a fresh handle of
+// the same order. ORDERPAID and OUT_TRADE_NO_USED ask for a query first.
+func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {
+	kind := tradeTypes[r.TradeType]
+	if kind == "" {
+		return channel.PrepayOutcome{Outcome: unsupported}
+	}
+	c = c.under(r.AppID)
+	r.Merchant = merchantOf(r)
+	var m message
+	m.set("device_info", channel.Fitting(r.DeviceID, maxDevice))
+	m.set("body", channel.CutBytes(r.Body, maxBody))
+	m.set("detail", r.Detail)
+	m.set("attach", r.Attach)
+	m.set("out_trade_no", r.OutTradeNo)
+	m.set("total_fee", wireFen(r.Total))
+	m.set("fee_type", r.Currency)
+	m.set("spbill_create_ip", r.ClientIP)
+	if r.ClientIP == "" {
+		m.set("spbill_create_ip", noAddress)
+	}
+	m.set("goods_tag", r.GoodsTag)
+	m.set("limit_pay", r.LimitPay)
+	m.set("time_start", wireBeijing(r.Start))
+	m.set("time_expire", wireBeijing(r.Expire))
+	m.set("notify_url", r.NotifyURL)
+	m.set("trade_type", kind)
+	m.set("scene_info", scene(r.SceneInfo, r.ShopID))
+	switch kind {
+	case "NATIVE":
+		// Required; Cloud Pay's callers need not name a product.
+		m.set("product_id", channel.Fitting(r.OutTradeNo, maxProductID))
+		if r.ProductID != "" {
+			m.set("product_id", channel.Fitting(r.ProductID, maxProductID))
+		}
+	case "JSAPI":
+		if r.SubOpenID != "" {
+			m.set("sub_openid", r.SubOpenID)
+		} else {
+			m.set("openid", r.OpenID)
+		}
+	}
+	answer, out, ok := c.send(ctx, callPrepay, r.Merchant, m)
+	if !ok {
+		return channel.PrepayOutcome{Outcome: out}
+	}
+	if answer.get("result_code") != "SUCCESS" {
+		return channel.PrepayOutcome{Outcome: c.refused(answer, callPrepay, r.OrderRequest)}
+	}
+	return c.prepared(answer, r, kind)
+}
+
+// prepared reads what was handed out. An answer about another account or type,
+// or without what the customer's phone needs, prepared nothing that can be used.
+func (c *Channel) prepared(m message, r channel.PrepayRequest, kind string) channel.PrepayOutcome {
+	if no := m.get("out_trade_no"); !c.same(m, r.Merchant, true) || !optional(m, "trade_type", kind) || no != "" && no != r.OutTradeNo {
+		return channel.PrepayOutcome{Outcome: differs("SUCCESS")}
+	}
+	p := pay.Prepaid{PrepayID: m.get("prepay_id")}
+	fits := p.PrepayID != "" && len(p.PrepayID) <= maxPrepayID
+	switch kind {
+	case "NATIVE":
+		p.CodeURL = m.get("code_url")
+		fits = fits && p.CodeURL != "" && len(p.CodeURL) <= maxCodeURL
+	case "MWEB":
+		p.MwebURL = m.get("mweb_url")
+		fits = fits && strings.HasPrefix(p.MwebURL, "https://") && len(p.MwebURL) <= maxMwebURL
+	}
+	if !fits {
+		return channel.PrepayOutcome{Outcome: ruled(channel.Unlisted, "SUCCESS", "")}
+	}
+	return channel.PrepayOutcome{Outcome: pay.Outcome{Kind: pay.Paid, Verified: true, Code: "SUCCESS"}, Prepaid: p}
+}
+
+// errArgs is returned when an order has nothing to sign.
+var errArgs = errors.New("wxpay: the order has no prepay_id to sign")
+
+// ClientArgs signs the parameters of an official account's page, a mini program
+// or a mobile application with the algorithm of the order (upstreams.md §2.2).
+// QR codes and H5 pages need none: their arguments are empty. It implements
+// channel.Channel.
+func (c *Channel) ClientArgs(r channel.PrepayRequest, p pay.Prepaid, now time.Time) (channel.ClientArgs, error) {
+	kind := tradeTypes[r.TradeType]
+	if kind != "JSAPI" && kind != "APP" {
+		return channel.ClientArgs{}, nil
+	}
+	if p.PrepayID == "" {
+		return channel.ClientArgs{}, errArgs
+	}
+	c = c.under(r.AppID)
+	a := channel.ClientArgs{
+		AppID: c.appID, Timestamp: strconv.FormatInt(now.Unix(), 10), NonceStr: nonce(),
+		Package: "prepay_id=" + p.PrepayID, SignType: string(c.signType),
+	}
+	// The application that invokes the payment signs: the one that the payer's
+	// openid belongs to, or the merchant's own mobile application.
+	if sub := merchantOf(r).SubAppID; sub != "" && (r.SubOpenID != "" || kind == "APP") {
+		a.AppID = sub
+	}
+	var m message
+	if kind == "APP" {
+		a.Package, a.PartnerID, a.PrepayID = "Sign=WXPay", c.mchID, p.PrepayID
+		m.set("appid", a.AppID)
+		m.set("partnerid", a.PartnerID)
+		m.set("prepayid", a.PrepayID)
+		m.set("package", a.Package)
+		m.set("noncestr", a.NonceStr)
+		m.set("timestamp", a.Timestamp)
+	} else {
+		m.set("appId", a.AppID)
+		m.set("timeStamp", a.Timestamp)
+		m.set("nonceStr", a.NonceStr)
+		m.set("package", a.Package)
+		m.set("signType", a.SignType)
+	}
+	a.PaySign = c.signType.signature(m, c.key.Reveal())
+	return a, nil
+}
+
+// under returns the channel for another application of the same account, ""
+// for its own.
+func (c *Channel) under(appID string) *Channel {
+	if appID == "" {
+		return c
+	}
+	other := *c
+	other.appID = appID
+	return &other
+}
+
+// merchantOf is the merchant under the application the order is made for.
+func merchantOf(r channel.PrepayRequest) channel.Merchant {
+	m := r.Merchant
+	if r.SubAppID != "" {
+		m.SubAppID = r.SubAppID
+	}
+	return m
 }

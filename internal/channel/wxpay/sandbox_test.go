@@ -12,30 +12,61 @@ import (
 
 func TestTheSandboxIsServedBothWaysOfSigning(t *testing.T) {
 	t.Parallel()
-	codes := listedCodes(t)
 	for _, st := range []SignType{SignMD5, SignHMAC} {
 		t.Run(string(st), func(t *testing.T) {
 			t.Parallel()
-			channeltest.Run(t, channeltest.Adapter{
-				Wallet: sandbox.WeChat,
-				New: func(b *channeltest.Bench) (channel.Channel, error) {
-					a := b.Provider.WeChat
-					return New(Config{
-						BaseURL: b.URL, RootCAs: b.Roots, MchID: a.MchID, AppID: a.AppID, APIKey: secret.New(a.APIv2Key),
-						ClientCertPEM: a.ClientCertPEM, ClientKeyPEM: secret.New(a.ClientKeyPEM), SignType: st,
-					})
-				},
-				Charge: func(b *channeltest.Bench, code string) channel.PayRequest {
-					m := b.Provider.WeChat.Merchants[0]
-					return channel.PayRequest{
-						OrderRequest: channel.OrderRequest{Merchant: channel.Merchant{SubMchID: m.SubMchID, SubAppID: m.SubAppID}},
-						AuthCode:     secret.New(code),
-						DeviceID:     "D1", ShopID: "S1", Attach: "a=1&b=<2>", Detail: `{"goods_detail":[{"goods_id":"]]>"}]}`,
-					}
-				},
-				Codes: codes,
-			})
+			channeltest.Run(t, adapter(t, st))
 		})
+	}
+}
+
+func TestTheStrictSandboxIsServed(t *testing.T) {
+	t.Parallel()
+	channeltest.RunStrict(t, adapter(t, SignMD5))
+}
+
+func adapter(t *testing.T, st SignType) channeltest.Adapter {
+	t.Helper()
+	return channeltest.Adapter{
+		Wallet: sandbox.WeChat,
+		New: func(b *channeltest.Bench) (channel.Channel, error) {
+			a := b.Provider.WeChat
+			return New(Config{
+				BaseURL: b.URL, RootCAs: b.Roots, MchID: a.MchID, AppID: a.AppID, APIKey: secret.New(a.APIv2Key),
+				ClientCertPEM: a.ClientCertPEM, ClientKeyPEM: secret.New(a.ClientKeyPEM), SignType: st,
+			})
+		},
+		Charge: func(b *channeltest.Bench, code string) channel.PayRequest {
+			m := b.Provider.WeChat.Merchants[0]
+			return channel.PayRequest{
+				OrderRequest: channel.OrderRequest{Merchant: channel.Merchant{SubMchID: m.SubMchID, SubAppID: m.SubAppID}},
+				AuthCode:     secret.New(code),
+				DeviceID:     "D1", ShopID: "S1", Attach: "a=1&b=<2>", Detail: `{"goods_detail":[{"goods_id":"]]>"}]}`,
+			}
+		},
+		Prepare: func(b *channeltest.Bench, kind pay.TradeType, customer string) channel.PrepayRequest {
+			m := b.Provider.WeChat.Merchants[0]
+			r := channel.PrepayRequest{
+				OrderRequest: channel.OrderRequest{Merchant: channel.Merchant{SubMchID: m.SubMchID, SubAppID: m.SubAppID}},
+				TradeType:    kind, DeviceID: "D1", ShopID: "S1", Attach: "a=1&b=<2>", ProductID: "P1",
+			}
+			switch kind {
+			case pay.TradeOfficialAccount: // the provider's own account
+				r.OpenID = b.Identify(customer, b.Provider.WeChat.AppID).OpenID
+			case pay.TradeMiniProgram:
+				r.SubAppID, r.SubOpenID = m.MiniAppID, b.Identify(customer, m.MiniAppID).OpenID
+			case pay.TradeApp:
+				r.SubAppID = m.MobAppID
+			case pay.TradeMobileWeb:
+				r.SceneInfo = `{"h5_info":{"type":"Wap","wap_url":"https://shop.example","wap_name":"店"}}`
+			case pay.TradeMicroPay, pay.TradeScanCode, pay.TradeOneCode:
+			}
+			return r
+		},
+		Kinds: []pay.TradeType{
+			pay.TradeScanCode, pay.TradeOfficialAccount, pay.TradeMiniProgram, pay.TradeApp, pay.TradeMobileWeb,
+		},
+		Codes: listedCodes(t),
 	}
 }
 
@@ -45,7 +76,7 @@ func listedCodes(t *testing.T) []channeltest.Listed {
 	_, call := readVectors(t)
 	var list []channeltest.Listed
 	for name, endpoint := range map[string]string{
-		"micropay": sandbox.EndpointPay, "orderquery": sandbox.EndpointQuery, "reverse": sandbox.EndpointReverse,
+		"micropay": sandbox.EndpointPay, "unifiedorder": sandbox.EndpointPrepay, "orderquery": sandbox.EndpointQuery, "reverse": sandbox.EndpointReverse,
 		"closeorder": sandbox.EndpointClose, "refund": sandbox.EndpointRefund, "refundquery": sandbox.EndpointRefundQuery,
 	} {
 		for _, r := range call(name).Codes {

@@ -1,0 +1,5 @@
+package channeltest
+
+func (s *scene) optionsArrive() {}
+
+func (s *scene) promotions() {}
