@@ -166,6 +166,18 @@ func (h *house) post(t *testing.T, method string, body []byte) answer {
 // its length.
 func (h *house) postAs(t *testing.T, method, key string, body io.Reader) answer {
 	t.Helper()
+	return h.postTo(t, method, method, key, body)
+}
+
+// postTo is postAs for an interface whose object in the answer is called member.
+func (h *house) postTo(t *testing.T, method, member, key string, body io.Reader) answer {
+	t.Helper()
+	return read(t, member, key, h.exchange(t, method, body))
+}
+
+// exchange posts a body and returns the answer's.
+func (h *house) exchange(t *testing.T, method string, body io.Reader) []byte {
+	t.Helper()
 	res := h.send(t, http.MethodPost, cpay.Path(method), body)
 	if res.status != http.StatusOK {
 		t.Fatalf("R20: %s is answered with HTTP %d", method, res.status)
@@ -173,7 +185,32 @@ func (h *house) postAs(t *testing.T, method, key string, body io.Reader) answer 
 	if res.length != int64(len(res.body)) || len(res.encoding) > 0 {
 		t.Errorf("R19: Content-Length %d, transfer encoding %v, for %d bytes", res.length, res.encoding, len(res.body))
 	}
-	return read(t, method, key, res.body)
+	return res.body
+}
+
+// postBrief posts to an interface with the short envelope and checks what
+// holds for every such answer (protocol.md §1.9).
+func (h *house) postBrief(t *testing.T, method, key string, body []byte) answer {
+	t.Helper()
+	raw := h.exchange(t, method, bytes.NewReader(body))
+	var outer struct {
+		Content json.RawMessage `json:"rc"`
+		Code    *string         `json:"a"`
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	a := answer{raw: raw}
+	if err := d.Decode(&outer); err != nil || json.Unmarshal(outer.Content, &a.content) != nil {
+		t.Fatalf("not a brief envelope around a string: %s", raw)
+	}
+	a.take(t, method, outer.Code != nil, [...]string{"s", "is", "li", "d"})
+	if nonce, _ := a.body["ns"].(string); a.authenticated && nonce == "" {
+		t.Error("no ns")
+	}
+	if a.authenticated && *outer.Code != mac(key, a.content) {
+		t.Errorf("R35: a is %s", *outer.Code)
+	}
+	return a
 }
 
 // reply is one HTTP answer.
@@ -218,34 +255,7 @@ func read(t *testing.T, method, key string, raw []byte) answer {
 	if err := d.Decode(&outer); err != nil || json.Unmarshal(outer.Content, &a.content) != nil {
 		t.Fatalf("R26: not an envelope around a string: %s", raw)
 	}
-	d = json.NewDecoder(strings.NewReader(a.content))
-	d.UseNumber()
-	if err := d.Decode(&a.inner); err != nil {
-		t.Fatalf("content is not JSON: %v: %s", err, a.content)
-	}
-	for _, c := range []byte(a.content) {
-		if c < ' ' || c > '~' {
-			t.Errorf("R36: byte %#x in the content", c)
-		}
-	}
-	plainIntegers(t, a.content, a.inner)
-	a.status, a.internal = number(t, a.inner, "status"), number(t, a.inner, "internal_status")
-	if id := number(t, a.inner, "log_id"); id < 1 || id > 1<<32-1 {
-		t.Errorf("R24: log_id is %d", id)
-	}
-	text, ok := a.inner["description"].(string)
-	if !ok || text == "" || len([]rune(text)) > 255 {
-		t.Errorf("R23: description is %v", a.inner["description"])
-	}
-	a.text = text
-	a.authenticated = outer.Info != nil
-	if want := a.status != 3 && a.status != 101; a.authenticated != want {
-		t.Fatalf("R27: status %d has authen_info: %v", a.status, a.authenticated)
-	}
-	a.body, _ = a.inner[method].(map[string]any)
-	if (a.body != nil) != a.authenticated {
-		t.Errorf("R28: status %d has the member %s: %v", a.status, method, a.body != nil)
-	}
+	a.take(t, method, outer.Info != nil, [...]string{"status", "internal_status", "log_id", "description"})
 	if a.authenticated {
 		if nonce, _ := a.body["nonce_str"].(string); len(nonce) != 32 {
 			t.Errorf("nonce_str is %q", nonce)
@@ -256,6 +266,40 @@ func read(t *testing.T, method, key string, raw []byte) answer {
 		}
 	}
 	return a
+}
+
+// take reads the content and checks the head and the presence of the object
+// and of the code.
+func (a *answer) take(t *testing.T, member string, authenticated bool, head [4]string) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(a.content))
+	d.UseNumber()
+	if err := d.Decode(&a.inner); err != nil {
+		t.Fatalf("content is not JSON: %v: %s", err, a.content)
+	}
+	for _, c := range []byte(a.content) {
+		if c < ' ' || c > '~' {
+			t.Errorf("R36: byte %#x in the content", c)
+		}
+	}
+	plainIntegers(t, a.content, a.inner)
+	a.status, a.internal = number(t, a.inner, head[0]), number(t, a.inner, head[1])
+	if id := number(t, a.inner, head[2]); id < 1 || id > 1<<32-1 {
+		t.Errorf("R24: log_id is %d", id)
+	}
+	text, ok := a.inner[head[3]].(string)
+	if !ok || text == "" || len([]rune(text)) > 255 {
+		t.Errorf("R23: description is %v", a.inner[head[3]])
+	}
+	a.text = text
+	a.authenticated = authenticated
+	if want := a.status != 3 && a.status != 101; a.authenticated != want {
+		t.Fatalf("R27: status %d has authen_info: %v", a.status, a.authenticated)
+	}
+	a.body, _ = a.inner[member].(map[string]any)
+	if (a.body != nil) != a.authenticated {
+		t.Errorf("R28: status %d has the member %s: %v", a.status, member, a.body != nil)
+	}
 }
 
 // plainIntegers is R25 and R24: no fraction, no exponent, no quotes around a

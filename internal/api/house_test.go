@@ -49,8 +49,9 @@ const (
 
 // Made once, because making RSA keys takes longer than most tests.
 var (
-	sandboxDB  []byte          // a sandbox with its keys
-	signingKey *rsa.PrivateKey // of the test merchant
+	sandboxDB   []byte          // a sandbox with its keys
+	signingKey  *rsa.PrivateKey // of the test merchant
+	strangerKey *rsa.PrivateKey // of nobody
 )
 
 func TestMain(m *testing.M) {
@@ -59,6 +60,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	if signingKey, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		panic(err)
+	}
+	if strangerKey, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		panic(err)
 	}
 	box, err := sandbox.New(context.Background(), sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: time.Now})

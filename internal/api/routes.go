@@ -43,6 +43,13 @@ func table() []route {
 		{method: cpay.MethodReverse, serve: enveloped((*Server).reverse)},
 		{method: cpay.MethodRefund, serve: enveloped((*Server).refund)},
 		{method: cpay.MethodQueryRefundOrder, serve: enveloped((*Server).queryRefundOrder)},
+
+		{method: methodMicroFreeze, serve: enveloped((*Server).deposit)},
+		{method: methodScanCodeFreeze, member: memberScanCodeFreeze, serve: enveloped((*Server).deposit)},
+		{method: methodDepositConsume, serve: enveloped((*Server).deposit)},
+		{method: methodUnfreeze, serve: enveloped((*Server).deposit)},
+		{method: methodQueryFreezeOrder, serve: enveloped((*Server).deposit)},
+		{method: methodQueryUnfreezeOrder, serve: enveloped((*Server).deposit)},
 	}
 }
 
