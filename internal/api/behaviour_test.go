@@ -45,9 +45,10 @@ func state(a answer, ch pay.Channel) string {
 	return a.get("order_content." + string(ch) + "_order_content_ext.current_trade_state")
 }
 
-// TestR38R39MicroPayWhileTheCustomerTypes: status 0 with 9 or 4, and what a
+// r38R39MicroPayWhileTheCustomerTypes: status 0 with 9 or 4, and what a
 // till asserts is there at once.
-func TestR38R39MicroPayWhileTheCustomerTypes(t *testing.T) {
+func r38R39MicroPayWhileTheCustomerTypes(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	inBubble(t, func(b bubble) {
 		t, h, ch := b.T, b.house, b.ch
@@ -93,9 +94,10 @@ func TestR38R39MicroPayWhileTheCustomerTypes(t *testing.T) {
 	})
 }
 
-// TestR38RefusalsAreNeverStatusZero: a wallet's definite refusal is 102, and so
+// r38RefusalsAreNeverStatusZero: a wallet's definite refusal is 102, and so
 // is every repetition.
-func TestR38RefusalsAreNeverStatusZero(t *testing.T) {
+func r38RefusalsAreNeverStatusZero(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	inBubble(t, func(b bubble) {
 		t, h, ch := b.T, b.house, b.ch
@@ -162,8 +164,9 @@ func TestASlowWalletIsAnsweredInTime(t *testing.T) {
 	})
 }
 
-// TestR43DifferingRepetitionsAre407AndChangeNothing.
-func TestR43DifferingRepetitionsAre407AndChangeNothing(t *testing.T) {
+// r43DifferingRepetitionsAre407AndChangeNothing.
+func r43DifferingRepetitionsAre407AndChangeNothing(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.number()
@@ -195,9 +198,10 @@ func TestR43DifferingRepetitionsAre407AndChangeNothing(t *testing.T) {
 	}
 }
 
-// TestR43RefundsRepeatSafely: the same number is the same refund, and another
+// r43RefundsRepeatSafely: the same number is the same refund, and another
 // amount under it is refused.
-func TestR43RefundsRepeatSafely(t *testing.T) {
+func r43RefundsRepeatSafely(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no, other, refund := h.paid(t, pay.Alipay, 100), h.paid(t, pay.Alipay, 100), h.number()
@@ -214,8 +218,9 @@ func TestR43RefundsRepeatSafely(t *testing.T) {
 	}
 }
 
-// TestR44ReverseIsRefusedWhereItMustNeverHappen.
-func TestR44ReverseIsRefusedWhereItMustNeverHappen(t *testing.T) {
+// r44ReverseIsRefusedWhereItMustNeverHappen.
+func r44ReverseIsRefusedWhereItMustNeverHappen(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	inBubble(t, func(b bubble) {
 		t, h, ch := b.T, b.house, b.ch
@@ -268,8 +273,9 @@ func TestAMerchantMayAllowTheReverseOfPaidOrders(t *testing.T) {
 	}
 }
 
-// TestR41RefundsAreListedInCreationOrder.
-func TestR41RefundsAreListedInCreationOrder(t *testing.T) {
+// r41RefundsAreListedInCreationOrder.
+func r41RefundsAreListedInCreationOrder(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.paid(t, pay.Wxpay, 100)
@@ -291,8 +297,9 @@ func TestR41RefundsAreListedInCreationOrder(t *testing.T) {
 	}
 }
 
-// TestR45RefundsNeverExceedTheOrder, and the sentence that the cashier reads.
-func TestR45RefundsNeverExceedTheOrder(t *testing.T) {
+// r45RefundsNeverExceedTheOrder, and the sentence that the cashier reads.
+func r45RefundsNeverExceedTheOrder(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	const exceeds = "超过可退金额"
 	h := newHouse(t, options{})

@@ -53,9 +53,10 @@ func (d device) alive(t *testing.T) {
 	}
 }
 
-// TestR17StrayLineBreaksBetweenRequests on one real connection: before the
+// r17StrayLineBreaksBetweenRequests on one real connection: before the
 // first request, after each verb, in one packet with a request or alone.
-func TestR17StrayLineBreaksBetweenRequests(t *testing.T) {
+func r17StrayLineBreaksBetweenRequests(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	d := h.device(t)
@@ -85,8 +86,9 @@ func TestR17StrayLineBreaksBetweenRequests(t *testing.T) {
 	d.alive(t)
 }
 
-// TestR17ChunkedRequestsPassUntouched: what follows them is no longer followed.
-func TestR17ChunkedRequestsPassUntouched(t *testing.T) {
+// r17ChunkedRequestsPassUntouched: what follows them is no longer followed.
+func r17ChunkedRequestsPassUntouched(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	d := h.device(t)
@@ -100,9 +102,10 @@ func TestR17ChunkedRequestsPassUntouched(t *testing.T) {
 	d.alive(t)
 }
 
-// TestR17ADeviceHoldsItsConnectionForHours: three idle minutes, with a line
+// r17ADeviceHoldsItsConnectionForHours: three idle minutes, with a line
 // break every half second or with none, and an answer to what is asked then.
-func TestR17ADeviceHoldsItsConnectionForHours(t *testing.T) {
+func r17ADeviceHoldsItsConnectionForHours(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	for name, pulse := range map[string]time.Duration{"silent": 3 * time.Minute, "waiting for a scan": 500 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {

@@ -105,7 +105,10 @@ type options struct {
 	pipes    bool // in-memory connections, for bubbles of fake time
 	answer   time.Duration
 	limits   api.Limits
-	now      func() time.Time // of the API's server; nil for the clock
+	idle     time.Duration // gateway.Config.MaxIdle: hours of fake time need not be asked for each second
+	// dial connects callbacks to a receiver in memory; nil is the network.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	now  func() time.Time // of the API's server; nil for the clock
 }
 
 // newHouse builds and starts a house; the test's end stops it.
@@ -135,7 +138,7 @@ func newHouse(t *testing.T, o options) *house {
 	if o.channels != nil {
 		find = o.channels(find)
 	}
-	told := notify.New(notify.Config{AllowPrivate: true})
+	told := notify.New(notify.Config{AllowPrivate: true, Dial: o.dial})
 	profiles := maps.Clone(pay.Profiles)
 	for ch, p := range profiles {
 		p.RefundSpacing = 0
@@ -143,7 +146,7 @@ func newHouse(t *testing.T, o options) *house {
 	}
 	h.gw = gateway.New(gateway.Config{
 		Store: h.store, Directory: h.people, Channels: find, Notify: told, CodeKey: []byte("test code key"), Profiles: profiles,
-		AnswerWithin: o.answer, Now: time.Now, Log: log, Metrics: gateway.NewMetrics(h.reg),
+		AnswerWithin: o.answer, MaxIdle: o.idle, Now: time.Now, Log: log, Metrics: gateway.NewMetrics(h.reg),
 	})
 	if o.ready == nil {
 		o.ready = h.store.Ping

@@ -26,9 +26,10 @@ func (h *house) paid(t *testing.T, ch pay.Channel, fen int64) string {
 	return no
 }
 
-// TestR01NewlinesOfBothDocumentsAreAccepted: jsoncpp ends both with one, and
+// r01NewlinesOfBothDocumentsAreAccepted: jsoncpp ends both with one, and
 // the inner one belongs to the MAC.
-func TestR01NewlinesOfBothDocumentsAreAccepted(t *testing.T) {
+func r01NewlinesOfBothDocumentsAreAccepted(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	content := microPay(h.number(), h.code(pay.Wxpay, ""), 2).text()
@@ -38,9 +39,10 @@ func TestR01NewlinesOfBothDocumentsAreAccepted(t *testing.T) {
 	h.post(t, cpay.MethodMicroPay, without).is(t, 101, 7)
 }
 
-// TestR02R03EscapesAreAuthenticatedAsTransmitted: Gson, PHP and Newtonsoft
+// r02R03EscapesAreAuthenticatedAsTransmitted: Gson, PHP and Newtonsoft
 // write the same text in three ways, and each MACs what it wrote.
-func TestR02R03EscapesAreAuthenticatedAsTransmitted(t *testing.T) {
+func r02R03EscapesAreAuthenticatedAsTransmitted(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	const said = "Tom & Jerry's <a=b> 外卖 50/50 😀"
@@ -66,9 +68,10 @@ func TestR02R03EscapesAreAuthenticatedAsTransmitted(t *testing.T) {
 	}
 }
 
-// TestR04DoublesAreExactIntegersOnEveryInterface: a client that re-parses its
+// r04DoublesAreExactIntegersOnEveryInterface: a client that re-parses its
 // own JSON makes every number a double.
-func TestR04DoublesAreExactIntegersOnEveryInterface(t *testing.T) {
+func r04DoublesAreExactIntegersOnEveryInterface(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
@@ -97,8 +100,9 @@ func TestR04DoublesAreExactIntegersOnEveryInterface(t *testing.T) {
 	}
 }
 
-// TestR05NumbersAsTextAndIdsAsNumbers are what the C++ samples send.
-func TestR05NumbersAsTextAndIdsAsNumbers(t *testing.T) {
+// r05NumbersAsTextAndIdsAsNumbers are what the C++ samples send.
+func r05NumbersAsTextAndIdsAsNumbers(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.number()
@@ -122,9 +126,10 @@ func pss(t *testing.T, key *rsa.PrivateKey, content string, salt int) string {
 	return base64.StdEncoding.EncodeToString(sign)
 }
 
-// TestR07R08RefundsTakeSignaturesAndCodes: any salt, either spelling, either
+// r07R08RefundsTakeSignaturesAndCodes: any salt, either spelling, either
 // proof or both, and both must be right.
-func TestR07R08RefundsTakeSignaturesAndCodes(t *testing.T) {
+func r07R08RefundsTakeSignaturesAndCodes(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.paid(t, pay.Wxpay, 100)
@@ -189,8 +194,9 @@ func TestAMerchantMayDemandSignatures(t *testing.T) {
 	h.call(t, cpay.MethodQueryOrder, about(no)).is(t, 0, 0) // reading needs none
 }
 
-// TestR10TheSmallestRequestsAreAccepted leaves out all that clients leave out.
-func TestR10TheSmallestRequestsAreAccepted(t *testing.T) {
+// r10TheSmallestRequestsAreAccepted leaves out all that clients leave out.
+func r10TheSmallestRequestsAreAccepted(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
@@ -220,8 +226,9 @@ func TestR10TheSmallestRequestsAreAccepted(t *testing.T) {
 	h.call(t, cpay.MethodMicroPay, noShop).is(t, 104, 0) // the shop decides what is charged where
 }
 
-// TestR11R12NoncesRepeatAndUnknownMembersAreIgnored.
-func TestR11R12NoncesRepeatAndUnknownMembersAreIgnored(t *testing.T) {
+// r11R12NoncesRepeatAndUnknownMembersAreIgnored.
+func r11R12NoncesRepeatAndUnknownMembersAreIgnored(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.number()
@@ -243,9 +250,10 @@ func TestR11R12NoncesRepeatAndUnknownMembersAreIgnored(t *testing.T) {
 	}
 }
 
-// TestR13SampleCodeSpellingsReachTheirPlace: pay_content in a refund, attach
+// r13SampleCodeSpellingsReachTheirPlace: pay_content in a refund, attach
 // directly in pay_content.
-func TestR13SampleCodeSpellingsReachTheirPlace(t *testing.T) {
+func r13SampleCodeSpellingsReachTheirPlace(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.number()
@@ -258,9 +266,10 @@ func TestR13SampleCodeSpellingsReachTheirPlace(t *testing.T) {
 	h.call(t, cpay.MethodRefund, refund.with("refund_content", nil)).is(t, 0, 0)
 }
 
-// TestR16WhatIsNotAuthenticIsRefusedAlike: 101 and no authen_info, whatever is
+// r16WhatIsNotAuthenticIsRefusedAlike: 101 and no authen_info, whatever is
 // wrong; and money does not move.
-func TestR16WhatIsNotAuthenticIsRefusedAlike(t *testing.T) {
+func r16WhatIsNotAuthenticIsRefusedAlike(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.number()
@@ -347,8 +356,9 @@ func TestMalformedMembersOfAKnownSenderAre101(t *testing.T) {
 	h.call(t, cpay.MethodQueryOrder, about(no)).is(t, 104, 400)
 }
 
-// TestR18PingAnswersAnyBodyFlat.
-func TestR18PingAnswersAnyBodyFlat(t *testing.T) {
+// r18PingAnswersAnyBodyFlat.
+func r18PingAnswersAnyBodyFlat(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	for _, verb := range []string{http.MethodPost, http.MethodGet} {

@@ -20,10 +20,11 @@ import (
 	"cloudpay/internal/pay"
 )
 
-// TestR19HeadersAreSmallAndTheBodyHasALength reads raw answers as an embedded
+// r19HeadersAreSmallAndTheBodyHasALength reads raw answers as an embedded
 // client does. That the status is 200 and the length right is checked for every
 // answer of these tests (R20).
-func TestR19HeadersAreSmallAndTheBodyHasALength(t *testing.T) {
+func r19HeadersAreSmallAndTheBodyHasALength(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.paid(t, pay.Wxpay, 2)
@@ -85,8 +86,9 @@ func rawAnswer(t *testing.T, r *bufio.Reader) (header string, body []byte) {
 	return header, body
 }
 
-// TestR23MembersThatClientsDereferenceArePresent at status 0 of each call.
-func TestR23MembersThatClientsDereferenceArePresent(t *testing.T) {
+// r23MembersThatClientsDereferenceArePresent at status 0 of each call.
+func r23MembersThatClientsDereferenceArePresent(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	for ch, ext := range map[pay.Channel]string{pay.Wxpay: "wxpay", pay.Alipay: "alipay"} {
@@ -138,9 +140,10 @@ func TestR23MembersThatClientsDereferenceArePresent(t *testing.T) {
 	}
 }
 
-// TestR24LogIDsDifferAndArePositive also after a start at a moment whose low
+// r24LogIDsDifferAndArePositive also after a start at a moment whose low
 // bits are all set; the range is checked for every answer.
-func TestR24LogIDsDifferAndArePositive(t *testing.T) {
+func r24LogIDsDifferAndArePositive(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	seen := map[int64]bool{}
@@ -154,8 +157,9 @@ func TestR24LogIDsDifferAndArePositive(t *testing.T) {
 	}
 }
 
-// TestR29DetailIsTextOfADetailOrAbsent, whatever the first till sent.
-func TestR29DetailIsTextOfADetailOrAbsent(t *testing.T) {
+// r29DetailIsTextOfADetailOrAbsent, whatever the first till sent.
+func r29DetailIsTextOfADetailOrAbsent(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	for detail, want := range map[string]string{
@@ -175,8 +179,9 @@ func TestR29DetailIsTextOfADetailOrAbsent(t *testing.T) {
 	}
 }
 
-// TestLongAnswersKeepBelowTheBufferOfCClients is R21 over HTTP.
-func TestLongAnswersKeepBelowTheBufferOfCClients(t *testing.T) {
+// r21LongAnswersKeepBelowTheBufferOfCClients is R21 over HTTP.
+func r21LongAnswersKeepBelowTheBufferOfCClients(t *testing.T) {
+	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})
 	no := h.number()
