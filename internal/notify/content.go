@@ -11,17 +11,38 @@ import (
 )
 
 // PaidContent renders the pay-success callback of an order as it stands now
-// (protocol.md §1.10). The list of goods is left out when the sealed body would
-// be longer than a receiver reads: it may have 6,000 characters, of which each
-// may take 14 bytes, and everything else fits beside it.
+// (protocol.md §1.10). What is long is left out when the sealed body would be
+// longer than a receiver reads: first the list of goods, which may have 6,000
+// characters of which each may take 14 bytes, then the coupons, vouchers and
+// whom to notify. Everything else fits.
 func PaidContent(o pay.Order) []byte {
 	m := &cpay.PayCallback{PayMchKey: wire.MchKey(o), OrderContent: wire.Order(o), OrderClient: wire.Client(o)}
-	content := cpay.Encode(m)
-	if quoted := len(content) + bytes.Count(content, []byte{'"'}) + bytes.Count(content, []byte{'\\'}); quoted > maxQuoted {
-		m.OrderContent.Detail = ""
-		content = cpay.Encode(m)
+	c := &m.OrderContent
+	for _, drop := range []func(){
+		func() { c.Detail = "" },
+		func() {
+			c.CouponInfos, m.PayMchKey.NotifyOpenIDs = nil, nil
+			if c.WxpayExt != nil {
+				c.WxpayExt.CouponInfos, c.WxpayExt.SceneInfo = nil, ""
+			}
+			if c.AlipayExt != nil {
+				c.AlipayExt.VoucherDetailList, c.AlipayExt.FundBillList = nil, nil
+				c.AlipayExt.DiscountGoodsDetail, c.AlipayExt.ExtendParams = "", ""
+			}
+		},
+	} {
+		content := cpay.Encode(m)
+		if quoted(content) <= maxQuoted {
+			return content
+		}
+		drop()
 	}
-	return content
+	return cpay.Encode(m)
+}
+
+// quoted is the length of a content as the string of a sealed body.
+func quoted(content []byte) int {
+	return len(content) + bytes.Count(content, []byte{'"'}) + bytes.Count(content, []byte{'\\'})
 }
 
 // maxQuoted leaves room for what is around the content of a sealed body: its
@@ -31,9 +52,9 @@ const maxQuoted = cpay.MaxBody - 256
 // RefundContent renders the refund-success callback of one refund of an order
 // as both stand now. The wire wants an array.
 func RefundContent(o pay.Order, r pay.Refund) []byte {
-	return cpay.Encode(&cpay.RefundCallback{
-		PayMchKey: wire.MchKey(o), RefundOrderContent: []cpay.RefundOrderContent{wire.Refund(o, r)},
-	})
+	m := &cpay.RefundCallback{PayMchKey: wire.MchKey(o), RefundOrderContent: []cpay.RefundOrderContent{wire.Refund(o, r)}}
+	m.PayMchKey.NotifyOpenIDs = nil // they were the payment's
+	return cpay.Encode(m)
 }
 
 // ReversedContent renders the reverse-success callback of an order (protocol.md

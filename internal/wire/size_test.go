@@ -27,7 +27,17 @@ func crowded(ch pay.Channel) pay.Order {
 	o.TransactionID = strings.Repeat("4", 64)
 	o.Total, o.Settlement, o.Cash = pay.MaxFen, pay.MaxFen, pay.MaxFen
 	o.Body, o.NotifyURL, o.BankType = han(128), "https://merchant.example/"+strings.Repeat("/", 999), han(64)
+	o.Prepaid = pay.Prepaid{CodeURL: strings.Repeat("u", 64), PrepayID: strings.Repeat("i", 64)}
+	var promo pay.Promotion
+	for range 30 {
+		promo.Coupons = append(promo.Coupons, pay.Coupon{BatchID: strings.Repeat("1", 20), ID: strings.Repeat("2", 20), Fee: 1 << 40, Type: "NO_CASH"})
+		promo.Vouchers = append(promo.Vouchers, pay.Voucher{ID: han(32), Name: han(64), Type: han(32), Amount: -1, Memo: han(256)})
+		promo.FundBills = append(promo.FundBills, pay.FundBill{Channel: "ALIPAYACCOUNT", Amount: cpay.MaxFee, RealAmount: cpay.MaxFee})
+	}
+	promo.GoodsDetail, promo.BuyerLogon = han(512), han(100)
+	o.Promo, o.ExpireAt, o.SourceType = promo.Encode(), at, cpay.MaxFee
 	o.Extra = wire.Extra{
+		ProductID: han(32), ProductCode: han(128), ExtendParams: han(256), SceneInfo: han(256), NotifyOpenIDs: strings.Repeat("o ", 2000),
 		Detail: `{"goods_detail":[{"goods_id":"1","goods_name":"` + han(5900) + `","quantity":1,"price":1}]}`,
 		Remark: han(127), ClientFlowID: han(128), Attach: han(127), GoodsTag: han(64), LimitPay: han(64), SubMchPayInfo: han(1024),
 		Discountable: cpay.MaxFee, Undiscountable: cpay.MaxFee, DisablePayChannels: han(128),
@@ -45,6 +55,7 @@ func crowdedRefund(o pay.Order, n int) pay.Refund {
 	r.OutRefundNo = fmt.Sprintf("90000001%024d", n)
 	r.RefundID, r.RecvAccount, r.Reason = strings.Repeat("5", 64), strings.Repeat("户", 64), strings.Repeat("退", 255)
 	r.Total, r.Amount, r.Settlement, r.Cash = o.Total, o.Total, o.Total, o.Total
+	r.Promo, r.Account = o.Promo, "REFUND_SOURCE_UNSETTLED_FUNDS"
 	r.Extra = wire.Extra{RefundFlowID: strings.Repeat("流", 128)}.Encode()
 	return r
 }
@@ -194,6 +205,7 @@ func TestAnUnlimitedCallbackStaysBelowTheLargestBody(t *testing.T) {
 	t.Parallel()
 	for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
 		o := crowded(ch)
+		o.Promo = "" // notify.PaidContent drops what is too much
 		for _, m := range []cpay.Message{
 			&cpay.PayCallback{PayMchKey: wire.MchKey(o), OrderContent: wire.Order(o), OrderClient: wire.Client(o)},
 			&cpay.RefundCallback{PayMchKey: wire.MchKey(o), RefundOrderContent: []cpay.RefundOrderContent{wire.Refund(o, crowdedRefund(o, 1))}},

@@ -6,62 +6,11 @@
 package wire
 
 import (
-	"encoding/json"
 	"time"
 
 	"cloudpay/cpay"
 	"cloudpay/internal/pay"
 )
-
-// Extra is what a caller sent with an order or refund and only wants to see
-// again. It is kept as JSON in pay.Order.Extra and pay.Refund.Extra; an empty
-// Extra is kept as "".
-type Extra struct {
-	Detail             string           `json:"detail,omitempty"`
-	Remark             string           `json:"remark,omitempty"`
-	ClientFlowID       string           `json:"client_flow_id,omitempty"`
-	Attach             string           `json:"attach,omitempty"`
-	GoodsTag           string           `json:"goods_tag,omitempty"`
-	LimitPay           string           `json:"limit_pay,omitempty"`
-	SubMchPayInfo      string           `json:"sub_mch_pay_info,omitempty"`
-	Discountable       int64            `json:"discountable_amount,omitempty"`
-	Undiscountable     int64            `json:"undiscountable_amount,omitempty"`
-	DisablePayChannels string           `json:"disable_pay_channels,omitempty"`
-	RefundFlowID       string           `json:"client_refund_flow_id,omitempty"`
-	Client             cpay.OrderClient `json:"order_client,omitzero"`
-}
-
-// Encode returns the JSON of e, "" when there is nothing in it. What no client
-// could read back is dropped: numbers beyond 32 bits (protocol.md R24) and a
-// detail that is not the JSON text of one (R29).
-func (e Extra) Encode() string {
-	for _, n := range [...]*int64{&e.Discountable, &e.Undiscountable, &e.Client.TerminalType, &e.Client.SubTerminalType} {
-		if *n < 0 || *n > cpay.MaxFee {
-			*n = 0
-		}
-	}
-	if e.Detail != "" && cpay.Decode([]byte(e.Detail), new(cpay.Detail)) != nil {
-		e.Detail = ""
-	}
-	if e == (Extra{}) {
-		return ""
-	}
-	raw, err := json.Marshal(e)
-	if err != nil {
-		panic("wire: strings and numbers do not encode: " + err.Error())
-	}
-	return string(raw)
-}
-
-// decodeExtra reads what Encode wrote. A row that holds anything else shows
-// nothing rather than failing an answer about money.
-func decodeExtra(s string) Extra {
-	var e Extra
-	if s == "" || json.Unmarshal([]byte(s), &e) != nil {
-		return Extra{}
-	}
-	return e
-}
 
 // exchangeRate is the rate the original service sent for CNY.
 const exchangeRate = 100000000
@@ -72,10 +21,11 @@ const maxID = 63
 
 // MchKey names the order's merchant as every answer does (protocol.md R23).
 func MchKey(o pay.Order) cpay.PayMchKey {
+	x := decodeExtra(o.Extra)
 	return cpay.PayMchKey{
 		PayPlatform: cpay.PayPlatform(o.Channel.Platform()),
 		OutMchID:    o.ProviderID, OutSubMchID: o.MerchantID, OutShopID: o.ShopID,
-		SubMchPayInfo: decodeExtra(o.Extra).SubMchPayInfo,
+		SubMchPayInfo: x.SubMchPayInfo, NotifyOpenIDs: x.openIDs(),
 	}
 }
 
@@ -105,32 +55,46 @@ func Order(o pay.Order) cpay.OrderContent {
 		IsTransforming: !o.State.Final() || o.Refunded < o.Reserved,
 		TradeType:      cpay.TradeType(o.TradeType), FeeType: o.Currency,
 		Body: o.Body, Detail: x.Detail, Remark: x.Remark, ClientFlowID: x.ClientFlowID,
-		CallerNotifyURL: o.NotifyURL, ExchangeRate: exchangeRate,
+		CallerNotifyURL: o.NotifyURL, ExchangeRate: exchangeRate, SourceType: o.SourceType,
+		TimeExpire: unix(o.ExpireAt), CodeURL: o.Prepaid.CodeURL,
 	}
 	// Money that came and went back, or came late, is not a payment; and what a
 	// reverse returned is not a refund: SDKs tell "refunded in full" from
 	// "closed" by refund_fee.
-	var bank string
-	var refunded int64
+	var paid pay.Order
+	var promo pay.Promotion
 	if o.State == pay.PAID {
-		c.TimeEnd, bank, refunded = unix(o.PaidAt), o.BankType, int64(o.Refunded)
+		paid, promo = o, pay.DecodePromotion(o.Promo)
+		c.TimeEnd, c.TradeState = unix(o.PaidAt), tradeStatePaid
 		c.CashFee, c.CashFeeType, c.SettlementTotalFee = int64(o.Cash), o.Currency, int64(o.Settlement)
+		c.CouponInfos = couponsOf(promo)
 	}
 	switch o.Channel {
 	case pay.Wxpay:
 		c.WxpayExt = &cpay.WxpayOrderContentExt{
-			CurrentTradeState: wxpayState(o), BankType: bank, Attach: x.Attach, GoodsTag: x.GoodsTag,
-			LimitPay: x.LimitPay, TradeStateDesc: describe(o),
+			CurrentTradeState: wxpayState(o), BankType: paid.BankType, Attach: x.Attach, GoodsTag: x.GoodsTag,
+			LimitPay: x.LimitPay, TradeStateDesc: describe(o), ProductID: x.ProductID, SceneInfo: x.SceneInfo,
+			PrepareID: o.Prepaid.PrepayID, CouponFee: fee(promo.CouponFee), CouponCount: int64(len(promo.Coupons)),
+			CouponInfos: couponsOf(promo),
 		}
 	case pay.Alipay:
 		c.AlipayExt = &cpay.AlipayOrderContentExt{
 			CurrentTradeState: alipayState(o), DiscountableAmount: x.Discountable,
 			UndiscountableAmount: x.Undiscountable, DisablePayChannels: x.DisablePayChannels,
-			RefundFee: refunded,
+			ProductCode: x.ProductCode, ExtendParams: x.ExtendParams, RefundFee: int64(paid.Refunded),
+			SendPayDate: unix(paid.PaidAt), BuyerLogonID: promo.BuyerLogon, PointAmount: fee(promo.PointFee),
+			InvoiceAmount: fee(promo.InvoiceFee), DiscountGoodsDetail: promo.GoodsDetail,
+			FundBillList: billsOf(promo), VoucherDetailList: vouchersOf(promo),
+		}
+		if o.State == pay.CLOSED || o.State == pay.REVERSED || o.State == pay.PAID && o.Refunded == o.Total {
+			c.AlipayExt.GmtClose = unix(o.UpdatedAt)
 		}
 	}
 	return c
 }
+
+// tradeStatePaid is the trade_state of a paid order in the documents' samples.
+const tradeStatePaid = 4
 
 // wxpayState is money.md §1's projection for WeChat Pay.
 func wxpayState(o pay.Order) cpay.WxpayOrderState {
@@ -201,7 +165,10 @@ func alipayState(o pay.Order) cpay.AlipayOrderState {
 func describe(o pay.Order) string {
 	switch o.State {
 	case pay.PAYING:
-		if o.Seen == pay.Waiting {
+		switch {
+		case o.Payable():
+			return "等待用户支付"
+		case o.Seen == pay.Waiting && !o.TradeType.Unified():
 			return "等待用户输入密码中"
 		}
 		return "支付结果未知，正在查询"
@@ -233,60 +200,6 @@ func describe(o pay.Order) string {
 		return "订单已关闭"
 	}
 	return ""
-}
-
-// Refund shows one refund of an order.
-func Refund(o pay.Order, r pay.Refund) cpay.RefundOrderContent {
-	c := cpay.RefundOrderContent{
-		OutRefundNo: r.OutRefundNo, RefundID: cut(r.RefundID), OutTradeNo: r.OutTradeNo,
-		TotalFee: int64(r.Total), RefundFee: int64(r.Amount), RefundFeeType: o.Currency,
-		CreateTime: unix(r.CreatedAt), LastUpdateTime: unix(r.UpdatedAt),
-		IsTransforming: r.State == pay.RefundPending || r.State == pay.RefundNeedsHand,
-		TradeType:      cpay.TradeType(o.TradeType), RefundReason: r.Reason,
-		RefundSuccessTime: unix(r.SucceededAt), SettlementRefundFee: int64(r.Settlement),
-		ExchangeRate: exchangeRate, ClientRefundFlowID: decodeExtra(r.Extra).RefundFlowID,
-	}
-	switch r.Channel {
-	case pay.Wxpay:
-		c.WxpayExt = &cpay.WxpayRefundOrderContentExt{
-			State: wxpayRefundState(r.State), SettlementRefundFee: int64(r.Settlement),
-			CashRefundFee: int64(r.Cash), RefundRecvAccount: r.RecvAccount,
-		}
-	case pay.Alipay:
-		c.AlipayExt = &cpay.AlipayRefundOrderContentExt{RefundStatus: alipayRefundState(r.State), GmtRefundPay: unix(r.SucceededAt)}
-		if r.State == pay.RefundSucceeded {
-			c.AlipayExt.FundChange = "Y"
-		}
-	}
-	return c
-}
-
-// wxpayRefundState is money.md §1's projection of refunds for WeChat Pay.
-func wxpayRefundState(s pay.RefundState) cpay.WxpayRefundState {
-	switch s {
-	case pay.RefundPending:
-		return cpay.WxpayRefundProcessing
-	case pay.RefundSucceeded, pay.RefundOffline:
-		return cpay.WxpayRefundSucceeded
-	case pay.RefundRejected:
-		return cpay.WxpayRefundFailed
-	case pay.RefundNeedsHand:
-		return cpay.WxpayRefundByHand
-	}
-	return cpay.WxpayRefundInitial
-}
-
-// alipayRefundState is money.md §1's projection of refunds for Alipay.
-func alipayRefundState(s pay.RefundState) cpay.AlipayRefundState {
-	switch s {
-	case pay.RefundPending:
-		return cpay.AlipayRefundInitial
-	case pay.RefundSucceeded, pay.RefundOffline:
-		return cpay.AlipayRefundSucceeded
-	case pay.RefundRejected, pay.RefundNeedsHand:
-		return cpay.AlipayRefundFailed
-	}
-	return cpay.AlipayRefundInitial
 }
 
 // cut bounds a wallet's number.
