@@ -19,13 +19,13 @@ const maskFrom = 16
 // CleanText makes a wallet's sentence fit to be shown and stored: valid UTF-8,
 // no control or format characters, every run of 16 or more digits masked after
 // six (it may be a payment code), and at most MaxText bytes, cut between runes.
-func CleanText(s string) string { return CutBytes(maskDigits(printable(s)), MaxText) }
+func CleanText(s string) string { return CutBytes(maskDigits(Printable(s)), MaxText) }
 
 // CleanCode does the same for a wallet's code or state, with a smaller limit.
-func CleanCode(s string) string { return CutBytes(maskDigits(printable(s)), maxCode) }
+func CleanCode(s string) string { return CutBytes(maskDigits(Printable(s)), maxCode) }
 
-// printable drops what could move a terminal's cursor or turn a text around.
-func printable(s string) string {
+// Printable drops what could move a terminal's cursor or turn a text around.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf) {
 			return -1

@@ -237,7 +237,7 @@ func aliBuyer(appID string, t *trade) aliObject {
 	o = o.with("out_trade_no", t.outTradeNo)
 	if t.customer != "" {
 		id := buyerID(t.customer)
-		o = o.with("buyer_logon_id", "sbx***@"+id[12:]+".example")
+		o = o.with("buyer_logon_id", logonID(t.customer))
 		o = o.with("buyer_user_id", id)
 		o = o.with("buyer_open_id", buyerOpenID(appID, t.customer))
 	}

@@ -102,6 +102,7 @@ func (s *Sandbox) aliNotice(tx *txn, t *trade, refund *refund) map[string]string
 		"buyer_pay_amount": (t.total - t.couponTotal()).Yuan(), "invoice_amount": (t.total - t.couponTotal()).Yuan(), "point_amount": "0.00",
 		"subject": t.memo.Subject, "gmt_create": at(t.createdMS).Format(longDay), "gmt_payment": at(t.paidMS).Format(longDay),
 		"buyer_id": buyerID(t.customer), "buyer_open_id": buyerOpenID(t.provider, t.customer),
+		"buyer_logon_id": logonID(t.customer),
 	}
 	for _, list := range aliLists(t) {
 		// A list is JSON text inside a notice, and its members are spelt differently.

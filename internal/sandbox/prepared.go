@@ -126,6 +126,9 @@ type Arrived struct {
 	// Options are the fields that only say how the order may be paid or shown,
 	// by the wallet's names.
 	Options map[string]string `json:"options"`
+	// RefundAccounts are the refund_account of WeChat refunds that named one, by
+	// out_refund_no.
+	RefundAccounts map[string]string `json:"refund_accounts"`
 }
 
 // Arrived tells what arrived with an order number, so that a test can see that
@@ -139,7 +142,11 @@ func (s *Sandbox) Arrived(ctx context.Context, outTradeNo string) (Arrived, erro
 		}
 		if len(found) > 0 {
 			out = arrived(found[0].channel, outTradeNo, found[0].memo)
-			return nil
+			refunds, err := tx.refunds(ctx, "WHERE trade = ? AND account <> ''", found[0].seq)
+			for _, r := range refunds {
+				out.RefundAccounts[r.outRefundNo] = r.account
+			}
+			return err
 		}
 		list, err := tx.preparedWhere(ctx, "WHERE out_trade_no = ?", outTradeNo)
 		if err != nil || len(list) == 0 {
@@ -155,7 +162,9 @@ func (s *Sandbox) Arrived(ctx context.Context, outTradeNo string) (Arrived, erro
 }
 
 func arrived(ch Channel, outTradeNo string, m memo) Arrived {
-	out := Arrived{Channel: ch, OutTradeNo: outTradeNo, Kind: m.Kind, NotifyURL: m.NotifyURL, Options: m.Options}
+	out := Arrived{
+		Channel: ch, OutTradeNo: outTradeNo, Kind: m.Kind, NotifyURL: m.NotifyURL, Options: m.Options, RefundAccounts: map[string]string{},
+	}
 	if out.Options == nil {
 		out.Options = map[string]string{}
 	}

@@ -238,3 +238,6 @@ func buyerOpenID(appID, customer string) string {
 	sum := sha256.Sum256([]byte("open|" + appID + "|" + customer))
 	return "0" + base64.RawURLEncoding.EncodeToString(append(sum[:], sum[:4]...))[:47]
 }
+
+// logonID is the customer's Alipay account as the wallet shows it: masked.
+func logonID(customer string) string { return "sbx***@" + buyerID(customer)[12:] + ".example" }

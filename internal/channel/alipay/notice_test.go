@@ -20,6 +20,7 @@ func posted(t *testing.T, fields map[string]string) []byte {
 		"trade_no": {"2026010122001400000000000001"}, "out_trade_no": {testOrder}, "seller_id": {testSeller}, "buyer_id": {"2088000000000001"},
 		"total_amount": {"12.00"}, "receipt_amount": {"11.00"}, "buyer_pay_amount": {"10.00"}, "subject": {"测试 50%25+x"},
 		"trade_status": {"TRADE_SUCCESS"}, "gmt_payment": {"2026-01-01 09:30:00"},
+		"buyer_logon_id": {"159****5620"}, "fund_bill_list": {`[{"amount":"10.00","fundChannel":"ALIPAYACCOUNT"}]`},
 	}
 	for name, value := range fields {
 		form.Set(name, value)

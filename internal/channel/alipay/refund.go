@@ -50,7 +50,7 @@ func (c *Channel) Refund(ctx context.Context, r channel.RefundRequest) channel.R
 	}
 	switch m.get("fund_change") {
 	case "Y":
-		refund := pay.RefundPaid{SucceededAt: readTime(m.get("gmt_refund_pay"))}
+		refund := pay.RefundPaid{SucceededAt: readTime(m.get("gmt_refund_pay")), Promo: refundPromotion(m)}
 		refund.Settlement, _ = readYuan(m.get("send_back_fee"))
 		return channel.RefundOutcome{Outcome: ruled(channel.Rule{Class: channel.ClassPaid}, codeSuccess, ""), Refund: refund}
 	case "N":
@@ -83,7 +83,7 @@ func (c *Channel) QueryRefund(ctx context.Context, r channel.RefundRequest) chan
 	if status != "REFUND_SUCCESS" {
 		return channel.RefundOutcome{Outcome: ruled(channel.Unlisted, status, "")}
 	}
-	refund := pay.RefundPaid{Refund: amount, SucceededAt: readTime(m.get("gmt_refund_pay"))}
+	refund := pay.RefundPaid{Refund: amount, SucceededAt: readTime(m.get("gmt_refund_pay")), Promo: refundPromotion(m)}
 	refund.Settlement, _ = readYuan(m.get("send_back_fee"))
 	return channel.RefundOutcome{Outcome: ruled(channel.Rule{Class: channel.ClassPaid}, status, ""), Refund: refund}
 }

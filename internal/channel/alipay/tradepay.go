@@ -71,6 +71,7 @@ func payment(m members, r channel.OrderRequest, paidAt, code string) (p pay.Paym
 		PaidAt:        readTime(m.get(paidAt)),
 		Total:         total,
 		PayerID:       m.get("buyer_user_id"),
+		Promo:         promotion(m),
 	}
 	if p.PayerID == "" {
 		p.PayerID = m.get("buyer_open_id")

@@ -187,6 +187,7 @@ var (
 	wantPaid = pay.Payment{
 		TransactionID: "2026010122001400000000000001", PaidAt: time.Date(2026, 1, 1, 1, 30, 0, 0, time.UTC),
 		Total: 1200, Settlement: 1100, Cash: 1000, PayerID: "2088000000000001",
+		Promo: `{"fund_bills":[{"channel":"ALIPAYACCOUNT","amount":1000}],"buyer_logon_id":"159****5620"}`,
 	}
 )
 

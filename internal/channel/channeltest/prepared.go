@@ -2,7 +2,6 @@ package channeltest
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -385,10 +384,11 @@ func (s *scene) sends(want int) {
 	}
 }
 
-// fenText writes an amount as the wallet's own form of it.
-func (s *scene) fenText(f pay.Fen) string {
-	if s.Wallet == sandbox.Alipay {
-		return f.String()
-	}
-	return strconv.FormatInt(int64(f), 10)
+// beijing is the zone of both wallets' times.
+var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// wireTimes are the two ends of an order as WeChat writes them.
+func wireTimes(start, end time.Time) (from, to string) {
+	const form = "20060102150405"
+	return start.In(beijing).Format(form), end.In(beijing).Format(form)
 }

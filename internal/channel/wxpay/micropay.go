@@ -79,6 +79,7 @@ func paymentOf(m message) pay.Payment {
 		PaidAt:        readTime(wireTime, m.get("time_end")),
 		PayerID:       m.get("sub_openid"),
 		BankType:      m.get("bank_type"),
+		Promo:         promotion(m),
 	}
 	if p.PayerID == "" {
 		p.PayerID = m.get("openid")

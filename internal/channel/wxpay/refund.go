@@ -36,7 +36,7 @@ func (c *Channel) Refund(ctx context.Context, r channel.RefundRequest) channel.R
 	if !ok || amount != r.Amount || answer.get("out_refund_no") != r.OutRefundNo || !c.sameOrder(answer, r.OrderRequest) {
 		return channel.RefundOutcome{Outcome: differs("SUCCESS")}
 	}
-	refund := pay.RefundPaid{RefundID: answer.get("refund_id"), Refund: amount}
+	refund := pay.RefundPaid{RefundID: answer.get("refund_id"), Refund: amount, Promo: refundPromotion(answer, "")}
 	refund.Settlement, _ = readFen(answer, "settlement_refund_fee")
 	refund.Cash, _ = readFen(answer, "cash_refund_fee")
 	return channel.RefundOutcome{
@@ -81,6 +81,7 @@ func (c *Channel) refundState(m message, r channel.RefundRequest) channel.Refund
 		Refund:      amount,
 		SucceededAt: readTime(refundTime, m.get("refund_success_time"+n)),
 		RecvAccount: m.get("refund_recv_accout" + n), // misspelt on the wire
+		Promo:       refundPromotion(m, n),
 	}
 	refund.Settlement, _ = readFen(m, "settlement_refund_fee"+n)
 	refund.Cash, _ = readFen(m, "cash_refund_fee"+n)

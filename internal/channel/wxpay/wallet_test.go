@@ -142,6 +142,7 @@ var (
 var wantPaid = pay.Payment{
 	TransactionID: "4200001234202601010000000001", PaidAt: time.Date(2026, 1, 1, 1, 30, 0, 0, time.UTC),
 	Total: 1200, Settlement: 1100, Cash: 1000, PayerID: "oUpF8uMuAJO0000000000000001A", BankType: "OTHERS",
+	Promo: `{"coupon_fee":200,"coupons":[{"id":"10000001","fee":200}]}`,
 }
 
 // clientCert makes a certificate like the provider's API certificate.
