@@ -137,6 +137,9 @@ func (p *parser) monitorInfo(c content) error {
 		}
 		p.results(c.Results)
 		p.machine(c.MachineInfo)
+		if len(p.records) == 0 { // nothing that we know: somebody may want to see what
+			p.add(Calls, Record{Cost: -1, Text: p.upload.Content})
+		}
 		return nil
 	}
 	texts, err := unpack(c.Compressed.text(), c.CompressType.whole())
