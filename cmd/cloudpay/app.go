@@ -87,6 +87,9 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 		}
 		return nil
 	})
+	if t, ok := l.(*tlsListener); ok {
+		g.Go(func() error { t.watch(inner, a.log); return nil })
+	}
 	jobsDone := make(chan error, 1)
 	go func() { jobsDone <- a.gateway.Run(jobsCtx) }()
 	g.Go(func() error {

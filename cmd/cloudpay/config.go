@@ -26,9 +26,8 @@ type settings struct {
 	DSN           string `name:"dsn" env:"CLOUDPAY_DSN" placeholder:"sqlite:FILE|postgres://…" help:"Database: sqlite:/path/to/file.db or a postgres:// address."`
 	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600)."`
 
-	Addr        string `name:"addr" env:"CLOUDPAY_ADDR" default:"127.0.0.1:8800" placeholder:"HOST:PORT" help:"Where the API listens; port 0 picks a free one."`
-	TLSCertFile string `name:"tls-cert-file" env:"CLOUDPAY_TLS_CERT_FILE" placeholder:"FILE" help:"Certificate chain for the API; with --tls-key-file the API is HTTPS."`
-	TLSKeyFile  string `name:"tls-key-file" env:"CLOUDPAY_TLS_KEY_FILE" placeholder:"FILE" help:"Private key for --tls-cert-file."`
+	Addr string `name:"addr" env:"CLOUDPAY_ADDR" default:"127.0.0.1:8800" placeholder:"HOST:PORT" help:"Where the API listens; port 0 picks a free one."`
+	tlsSettings
 
 	PublicURL             string `name:"public-url" env:"CLOUDPAY_PUBLIC_URL" placeholder:"https://HOST" help:"Where the wallets reach this server with their notices; without it payments of codes and pages are found out by asking."`
 	AllowPrivateCallbacks bool   `name:"allow-private-callbacks" env:"CLOUDPAY_ALLOW_PRIVATE_CALLBACKS" help:"Development only: callbacks may go to private addresses and plain HTTP."`
@@ -53,9 +52,7 @@ const maxPublicURL = 120
 func (s settings) check() error {
 	var errs []error
 	bad := func(why string) { errs = append(errs, errors.New(why)) }
-	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
-		bad("tls-cert-file and tls-key-file go together")
-	}
+	errs = append(errs, s.tlsSettings.check()...)
 	if u, err := url.Parse(s.PublicURL); s.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||
 		u.RawQuery != "" || u.Fragment != "" || u.User != nil || len(s.PublicURL) > maxPublicURL) {
 		bad("public-url must be the https address of this server, without a query, at most 120 characters long")
@@ -197,7 +194,7 @@ func (c *configCmd) Run(e env) error {
 	}
 	shown := map[string]any{
 		"dsn": hideDSN(c.DSN), "master-key-file": c.MasterKeyFile, "addr": c.Addr,
-		"tls-cert-file": c.TLSCertFile, "tls-key-file": c.TLSKeyFile,
+		"tls-min":    c.TLSMin,
 		"public-url": c.PublicURL, "allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
 		"merchant-rate": c.MerchantRate, "device-rate": c.DeviceRate, "stranger-rate": c.StrangerRate,
 		"log-level": c.LogLevel, "committers": c.Committers,
@@ -205,6 +202,11 @@ func (c *configCmd) Run(e env) error {
 	for name, d := range map[string]*time.Duration{"refund-spacing": c.RefundSpacing, "reverse-from": c.ReverseFrom} {
 		if d != nil {
 			shown[name] = d.String()
+		}
+	}
+	for name, list := range map[string][]string{"tls-cert-file": c.TLSCertFile, "tls-key-file": c.TLSKeyFile, "host": c.hosts()} {
+		if len(list) > 0 {
+			shown[name] = strings.Join(list, ",")
 		}
 	}
 	enc := json.NewEncoder(e.stdout)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -38,12 +39,17 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return replaceFile(path, append(raw, '\n'), 0o600)
+}
+
+// replaceFile replaces a file whole or not at all.
+func replaceFile(path string, content []byte, mode fs.FileMode) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // 0600 by construction
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(append(raw, '\n'))
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	_, err = tmp.Write(content)
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
 	if err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}

@@ -67,6 +67,7 @@ type cli struct {
 	Jobs    jobsCmd    `cmd:"" help:"Show and release durable work."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation and say what is wrong."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
+	CA      caCmd      `cmd:"" name:"ca" help:"Make a private root and server certificates for terminals that pin one."`
 	Version versionCmd `cmd:"" help:"Print version and build."`
 
 	Pay     payCmd     `cmd:"" help:"Charge a payment code and wait for the result."`

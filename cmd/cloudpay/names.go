@@ -8,8 +8,10 @@ import (
 // settings, read from the struct so that the two cannot differ.
 func settingNames() []string {
 	var names []string
-	for f := range reflect.TypeFor[settings]().Fields() {
-		names = append(names, f.Tag.Get("name"))
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
+		if !f.Anonymous {
+			names = append(names, f.Tag.Get("name"))
+		}
 	}
 	return names
 }

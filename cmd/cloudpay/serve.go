@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"cloudpay/internal/secret"
 )
@@ -49,21 +47,4 @@ func (c *serveCmd) Run(ctx context.Context, e env) (err error) {
 	log.InfoContext(ctx, "serving", slog.String("addr", l.Addr().String()), slog.String("engine", a.store.Engine()))
 	_, _ = fmt.Fprintf(e.stdout, "cloudpay serves %s\n", l.Addr())
 	return a.serve(ctx, l)
-}
-
-// listen opens the listener of the API, with TLS when it has a certificate.
-func (s settings) listen(ctx context.Context) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", s.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --addr, port 0 picks a free one", s.Addr, err)
-	}
-	if s.TLSCertFile == "" {
-		return l, nil
-	}
-	cert, err := tls.LoadX509KeyPair(s.TLSCertFile, s.TLSKeyFile)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("tls-cert-file and tls-key-file: %w", err), l.Close())
-	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}), nil
 }
