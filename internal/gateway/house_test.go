@@ -73,6 +73,7 @@ type options struct {
 	channels  func(gateway.Channels) gateway.Channels
 	idle      time.Duration // gateway.Config.MaxIdle: days of fake time need not be asked for each second
 	dsn       string        // a migrated database; "" for SQLite in a temp dir
+	notices   bool          // the wallets' notices arrive
 }
 
 // newHouse builds and starts a house; the test's end stops it.
@@ -84,7 +85,12 @@ func newHouse(t *testing.T, o options) *house {
 	if err := os.WriteFile(filepath.Join(dir, "sandbox.db"), sandboxDB, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	box, err := sandbox.New(ctx, sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: time.Now})
+	h := &house{t: t}
+	boxed := sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: time.Now}
+	if o.notices {
+		boxed.Notify = noticeBoard{h}
+	}
+	box, err := sandbox.New(ctx, boxed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,12 +149,12 @@ func newHouse(t *testing.T, o options) *house {
 		Store: st, Directory: people, Channels: find,
 		Notify:   told,
 		CodeKey:  []byte("test code key"),
-		Profiles: o.profiles, MaxIdle: o.idle, Now: time.Now, Log: log,
+		Profiles: o.profiles, MaxIdle: o.idle, Now: time.Now, Log: log, PublicURL: "https://pay.example.com/",
 	})
+	h.gw, h.store, h.box, h.merchant = gw, st, box, m
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- gw.Run(running) }()
-	h := &house{t: t, gw: gw, store: st, box: box, merchant: m}
 	h.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := errors.Join(<-done, st.Close(), box.Close()); err != nil {
@@ -161,6 +167,26 @@ func newHouse(t *testing.T, o options) *house {
 	})
 	t.Cleanup(h.stop)
 	return h
+}
+
+// noticeBoard brings the wallets' notices to the gateway as the API would.
+type noticeBoard struct{ h *house }
+
+func (b noticeBoard) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	at := strings.Split(req.URL.Path, "/")
+	if req.URL.Host != "pay.example.com" || len(at) != 5 || at[1] != "notify" {
+		return nil, fmt.Errorf("nobody lives at %s", req.URL)
+	}
+	ack, ackType, err := b.h.gw.Notice(req.Context(), pay.Channel(at[2]), at[3], at[4], req.Header, body)
+	res := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {ackType}}, Body: io.NopCloser(strings.NewReader(ack)), Request: req}
+	if err != nil {
+		res.StatusCode, res.Status = http.StatusBadRequest, err.Error()
+	}
+	return res, nil
 }
 
 // walletsOf builds the real adapters against the sandbox's handler.
