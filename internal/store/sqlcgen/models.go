@@ -253,6 +253,150 @@ type Refund struct {
 	Promo           string
 }
 
+type ReportCell struct {
+	MerchantID   string
+	Dim          int64
+	Axis         int64
+	SpanMs       int64
+	StartMs      int64
+	Orders       int64
+	OrderOks     int64
+	Refunds      int64
+	RefundOks    int64
+	PaidCount    int64
+	PaidAmount   int64
+	PaidSettle   int64
+	PaidFee      int64
+	UndoneCount  int64
+	UndoneAmount int64
+	UndoneSettle int64
+	UndoneFee    int64
+	BackCount    int64
+	BackAmount   int64
+	BackSettle   int64
+	BackFee      int64
+	Refunded     int64
+}
+
+type ReportDim struct {
+	MerchantID      string
+	Dim             int64
+	Level           int64
+	ShopID          string
+	StaffID         string
+	DeviceID        string
+	QrcodeID        string
+	SourceType      int64
+	Channel         string
+	TradeType       int64
+	TerminalType    int64
+	SubTerminalType int64
+}
+
+type ReportEntry struct {
+	MerchantID string
+	Kind       int64
+	Number     string
+	Version    string
+	Dim0       int64
+	Dim1       int64
+	Dim2       int64
+	CreatedMs  int64
+	PaidMs     int64
+	UndoneMs   int64
+	Ok         int64
+	Counted    int64
+	Amount     int64
+	Settle     int64
+	Fee        int64
+	Refunded   int64
+	Rate       int64
+}
+
+type ReportMark struct {
+	MerchantID string
+	FoldedMs   int64
+	SweptMs    int64
+	Unit       string
+}
+
+type ReportOrder struct {
+	MerchantID      string
+	Number          string
+	OutTradeNo      string
+	Version         string
+	UpdatedMs       int64
+	ShopID          string
+	StaffID         string
+	DeviceID        string
+	QrcodeID        string
+	SourceType      int64
+	Channel         string
+	TradeType       int64
+	TerminalType    int64
+	SubTerminalType int64
+	CreatedMs       int64
+	PaidMs          int64
+	PayerID         string
+	UndoneMs        int64
+	Ok              int64
+	Counted         int64
+	Amount          int64
+	Settle          int64
+	Refunded        int64
+}
+
+type ReportRefund struct {
+	MerchantID      string
+	Number          string
+	OutTradeNo      string
+	Version         string
+	UpdatedMs       int64
+	ShopID          string
+	StaffID         string
+	DeviceID        string
+	QrcodeID        string
+	SourceType      int64
+	Channel         string
+	TradeType       int64
+	TerminalType    int64
+	SubTerminalType int64
+	CreatedMs       int64
+	PaidMs          int64
+	PayerID         string
+	UndoneMs        int64
+	Ok              int64
+	Counted         int64
+	Amount          int64
+	Settle          int64
+	Refunded        int64
+}
+
+type ReportStage struct {
+	MerchantID      string
+	Kind            int64
+	Number          string
+	Version         string
+	ShopID          string
+	StaffID         string
+	DeviceID        string
+	QrcodeID        string
+	SourceType      int64
+	Channel         string
+	TradeType       int64
+	TerminalType    int64
+	SubTerminalType int64
+	CreatedMs       int64
+	PaidMs          int64
+	UndoneMs        int64
+	Ok              int64
+	Counted         int64
+	Amount          int64
+	Settle          int64
+	Refunded        int64
+	Rate            int64
+}
+
 type Shop struct {
 	ID         string
 	MerchantID string
