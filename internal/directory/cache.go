@@ -135,6 +135,18 @@ func (c *cache[V]) forget() {
 	clear(c.flights)
 }
 
+// drop forgets one key, so that the next get reads what is stored now.
+func (c *cache[V]) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.kept, key)
+	delete(c.absent, key)
+	if f := c.flights[key]; f != nil {
+		f.stale = true
+		delete(c.flights, key)
+	}
+}
+
 // makeRoom leaves room for one more entry: what has expired goes first, and if
 // nothing has, whatever the map offers. Losing an entry costs one load.
 func makeRoom[V any](m map[string]kept[V], limit int, now time.Time) {

@@ -32,9 +32,9 @@ func TestRowsAreReadAgainAfterTenSeconds(t *testing.T) {
 		t.Error("a fresh row was read again")
 	}
 	m.mu.Lock()
-	r := m.merchants[id]
+	r := row[MerchantRow](m, object{"merchant", id})
 	r.Disabled = true
-	m.merchants[id] = r
+	m.rows[r.object()] = r
 	m.mu.Unlock()
 	c.advance(time.Millisecond)
 	if !read().Disabled {

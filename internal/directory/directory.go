@@ -1,9 +1,13 @@
-// Package directory knows who exists: providers, merchants, shops, devices,
-// staff, order prefixes, keys, and the accounts at the wallets.
+// Package directory knows who exists and who may: providers, sub-providers,
+// merchants, shops, devices, staff, order prefixes, keys, the accounts at the
+// wallets, operators and their roles.
 //
 // It reads rows through a Loader, opens what is sealed in them, and keeps what
-// it read for a few seconds. It must not know SQL, HTTP, the wire protocol or
-// any wallet: it hands out keys and names, and others use them.
+// it read for a few seconds. Every change is made from one consistent read,
+// checked against the rules of ux.md §1.11, and committed with its lines of the
+// audit trail in one unit of work, if nobody has changed the same merchant or
+// provider meanwhile. It must not know SQL, HTTP, the wire protocol or any
+// wallet: it hands out keys and names, and others use them.
 package directory
 
 import (
@@ -30,12 +34,19 @@ type Directory struct {
 	loader Loader
 	writer Writer
 	keys   *secret.Keyring
+	clock  func() time.Time
 
 	providers *cache[*provider]
 	merchants *cache[*Merchant]
 	accounts  *cache[*Account]
+	owners    *cache[string] // of shops
+	vault     *cache[*secret.DataKey]
 	stranger  *Merchant
+	seen      seenKeys
 }
+
+// now is the present as it is stored: whole milliseconds, UTC.
+func (d *Directory) now() time.Time { return d.clock().UTC().Truncate(time.Millisecond) }
 
 // provider is a provider with its opened data key, which never leaves the room.
 type provider struct {
@@ -46,10 +57,12 @@ type provider struct {
 // New returns a directory over what the store holds. now is read to age what
 // is kept in memory. writer may be nil for a process that only reads.
 func New(loader Loader, writer Writer, keys *secret.Keyring, now func() time.Time) (*Directory, error) {
-	d := &Directory{loader: loader, writer: writer, keys: keys}
+	d := &Directory{loader: loader, writer: writer, keys: keys, clock: now}
 	d.providers = newCache(now, d.loadProvider)
 	d.merchants = newCache(now, d.loadMerchant)
 	d.accounts = newCache(now, d.loadAccount)
+	d.owners = newCache(now, loader.LoadShopOwner)
+	d.vault = newCache(now, d.loadVault)
 	stranger, err := newStranger()
 	if err != nil {
 		return nil, err
@@ -60,7 +73,8 @@ func New(loader Loader, writer Writer, keys *secret.Keyring, now func() time.Tim
 
 // Merchant returns the merchant with that id. The error wraps pay.ErrNotFound
 // when there is none; every other error means that the answer is not known.
-// Disabled merchants are returned: callers of a machine's request use Claimed.
+// Disabled and deleted merchants are returned, because what they have begun
+// must be finished: callers of a machine's request use Claimed.
 func (d *Directory) Merchant(ctx context.Context, id string) (*Merchant, error) {
 	if !ValidID(id) {
 		return nil, notFound("merchant")
@@ -70,21 +84,59 @@ func (d *Directory) Merchant(ctx context.Context, id string) (*Merchant, error) 
 
 // Claimed returns the merchant that a request, not yet authenticated, names as
 // its sender. For one that does not exist, or is disabled, known is false and
-// m is a stand-in with a random key, so that the caller checks the MAC all the
+// m is a stand-in with random keys, so that the caller checks the MAC all the
 // same and answers as for a wrong one: it must refuse when known is false,
 // whatever the check says (design.md §9: unknown merchant and wrong MAC answer
 // alike). err means that the answer is not known.
 func (d *Directory) Claimed(ctx context.Context, id string) (m *Merchant, known bool, err error) {
 	m, err = d.Merchant(ctx, id)
-	switch {
-	case errors.Is(err, pay.ErrNotFound):
+	if errors.Is(err, pay.ErrNotFound) {
 		return d.stranger, false, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, false, err
-	case m.Disabled:
+	}
+	p, err := d.provider(ctx, m.ProviderID)
+	if err != nil {
+		return nil, false, err
+	}
+	if m.Disabled || p.Disabled || !m.DeletedAt.IsZero() {
 		return d.stranger, false, nil
 	}
 	return m, true, nil
+}
+
+// ClaimedShop is Claimed for calls that name a shop only (protocol.md §1.4):
+// the merchant is the one whose living shop that is.
+func (d *Directory) ClaimedShop(ctx context.Context, shopID string) (m *Merchant, known bool, err error) {
+	m, err = d.MerchantOfShop(ctx, shopID)
+	if errors.Is(err, pay.ErrNotFound) {
+		return d.stranger, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return d.Claimed(ctx, m.ID)
+}
+
+// MerchantOfShop returns the merchant that a shop belongs to. The error wraps
+// pay.ErrNotFound when there is no such shop, or it was deleted.
+func (d *Directory) MerchantOfShop(ctx context.Context, shopID string) (*Merchant, error) {
+	if !ValidID(shopID) {
+		return nil, notFound("shop")
+	}
+	id, err := d.owners.get(ctx, shopID)
+	if err != nil {
+		return nil, fmt.Errorf("load the owner of shop %s: %w", shopID, err)
+	}
+	m, err := d.Merchant(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := m.Shop(shopID); !ok {
+		return nil, notFound("shop")
+	}
+	return m, nil
 }
 
 // Stranger returns the stand-in of Claimed. Its keys are random: what is
@@ -119,6 +171,7 @@ func (d *Directory) Forget() {
 	d.providers.forget()
 	d.merchants.forget()
 	d.accounts.forget()
+	d.owners.forget()
 }
 
 func (d *Directory) provider(ctx context.Context, id string) (*provider, error) {
@@ -137,7 +190,11 @@ func (d *Directory) loadProvider(ctx context.Context, id string) (*provider, err
 	if err != nil {
 		return nil, fmt.Errorf("load provider %s: %w", id, err)
 	}
-	return &provider{Provider{ID: r.ID, Name: r.Name, NotifyURL: r.NotifyURL}, key}, nil
+	opened, err := providerOf(r)
+	if err != nil {
+		return nil, fmt.Errorf("load provider %s: %w", id, err)
+	}
+	return &provider{opened, key}, nil
 }
 
 func (d *Directory) loadMerchant(ctx context.Context, id string) (*Merchant, error) {
@@ -151,58 +208,9 @@ func (d *Directory) loadMerchant(ctx context.Context, id string) (*Merchant, err
 		// answer to the question whether the merchant exists.
 		return nil, fmt.Errorf("load merchant %s: its %s", id, err.Error())
 	}
-	m, err := assemble(rows, p.key)
+	m, err := assemble(rows, p.key, d.stranger.AuthenKey)
 	if err != nil {
 		return nil, fmt.Errorf("load merchant %s: %w", id, err)
-	}
-	return m, nil
-}
-
-// Purposes of sealed values. They are part of what is stored: never change one.
-const (
-	purposeAuthenKey    = "authen_key"
-	purposeAppAuthToken = "app_auth_token" //nolint:gosec // the name of a purpose
-	purposeAccount      = "account"
-)
-
-// assemble opens a merchant's rows.
-func assemble(rows MerchantRows, key *secret.DataKey) (*Merchant, error) {
-	r := rows.Merchant
-	m := &Merchant{
-		ID: r.ID, ProviderID: r.ProviderID, Name: r.Name, DefaultBody: r.DefaultBody,
-		Prefixes: rows.Prefixes, PublicKeyPEM: r.PublicKeyPEM, NotifyURL: r.NotifyURL,
-		ReversePaid: r.ReversePaid, RefundMustSign: r.RefundMustSign, Disabled: r.Disabled,
-		Wx:  WechatMerchant{SubMchID: r.WxSubMchID, SubAppID: r.WxSubAppID},
-		Ali: AlipayMerchant{SellerID: r.AliSellerID},
-	}
-	var err error
-	if m.AuthenKey, err = key.Open(secret.Place{Purpose: purposeAuthenKey, Owner: r.ID}, r.AuthenKey); err != nil {
-		return nil, fmt.Errorf("open authen_key: %w", err)
-	}
-	if len(r.AliAppAuthToken) > 0 {
-		at := secret.Place{Purpose: purposeAppAuthToken, Owner: r.ID}
-		if m.Ali.AppAuthToken, err = key.Open(at, r.AliAppAuthToken); err != nil {
-			return nil, fmt.Errorf("open app_auth_token: %w", err)
-		}
-	}
-	if m.PublicKey, err = parsePublicKey(r.PublicKeyPEM); err != nil {
-		return nil, err
-	}
-	at := map[string]int{}
-	for i, s := range rows.Shops {
-		at[s.ID] = i
-		m.Shops = append(m.Shops, Shop{ID: s.ID, Name: s.Name})
-	}
-	for _, v := range rows.Devices {
-		if i, ok := at[v.ShopID]; ok {
-			m.Shops[i].Devices = append(m.Shops[i].Devices, Device{ID: v.ID, Name: v.Name, SN: v.SN})
-		}
-	}
-	for _, v := range rows.Staff {
-		if i, ok := at[v.ShopID]; ok {
-			m.Shops[i].Staff = append(m.Shops[i].Staff,
-				Staff{ID: v.ID, Name: v.Name, ShopManager: v.ShopManager, RefundAuth: v.RefundAuth})
-		}
 	}
 	return m, nil
 }
@@ -245,19 +253,9 @@ func newStranger() (*Merchant, error) {
 		return nil, err
 	}
 	return &Merchant{
-		AuthenKey: key, Disabled: true,
+		AuthenKey: key, Disabled: true, pad: key,
 		PublicKey: &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 65537},
 	}, nil
-}
-
-// NewAuthenKey makes a random authen_key: KeyLen upper-case hex digits, as the
-// console of the original showed them (protocol.md §1.2).
-func NewAuthenKey() (secret.Secret, error) {
-	b := make([]byte, KeyLen/2)
-	if _, err := rand.Read(b); err != nil {
-		return secret.Secret{}, fmt.Errorf("make authen_key: %w", err)
-	}
-	return secret.New(fmt.Sprintf("%X", b)), nil
 }
 
 // tagOf names the content of a row without giving it away.

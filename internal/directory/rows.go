@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"time"
 
 	"cloudpay/internal/pay"
 )
@@ -12,68 +13,174 @@ import (
 // the answer is not known. Implementations are safe for concurrent use.
 type Loader interface {
 	// LoadMerchant returns a merchant with everything below it, in one
-	// consistent read.
+	// consistent read, what was deleted included.
 	LoadMerchant(ctx context.Context, id string) (MerchantRows, error)
 	LoadProvider(ctx context.Context, id string) (ProviderRow, error)
 	LoadAccount(ctx context.Context, providerID string, ch pay.Channel) (AccountRow, error)
+	// LoadShopOwner returns the merchant that a shop belongs to.
+	LoadShopOwner(ctx context.Context, shopID string) (merchantID string, err error)
+	LoadSubProviders(ctx context.Context, providerID string) ([]SubProviderRow, error)
+	LoadDataKey(ctx context.Context, owner string) (sealed []byte, err error)
+	LoadInitKey(ctx context.Context, sn string) (InitKeyRow, error)
+	LoadTicket(ctx context.Context, hash string) (TicketRow, error)
+	LoadActivation(ctx context.Context, activator string) (ActivationRow, error)
+	LoadActivationByToken(ctx context.Context, tokenHash string) (ActivationRow, error)
+	LoadMember(ctx context.Context, id string) (MemberRow, error)
+	// LastTrade returns when the newest order of the merchant, or of one shop of
+	// it, was made; the zero time if there is none. shopID "" means all.
+	LastTrade(ctx context.Context, merchantID, shopID string) (time.Time, error)
+
+	// The lists are in the order of their ids and begin after the given one.
+	ListProviders(ctx context.Context, after string, limit int) ([]ProviderRow, error)
+	ListMerchants(ctx context.Context, f MerchantFilter) ([]MerchantRow, error)
+	ListMembers(ctx context.Context, after string, limit int) ([]MemberRow, error)
+	ListAudit(ctx context.Context, f AuditFilter) ([]AuditRow, error)
+	// Version returns how often an owner's rows were changed.
+	Version(ctx context.Context, owner string) (int64, error)
 }
 
-// Writer stores rows. Every method inserts the row or makes the stored one
-// equal to it, so that seeding twice changes nothing; nothing is ever deleted.
-// A row whose parent is missing is refused with an error that wraps
-// pay.ErrNotFound; a row that exists under another owner is refused with one
-// that wraps pay.ErrConflict, and is left as it was.
+// Writer stores rows.
 type Writer interface {
-	// PutProvider stores name and address. The data key of a provider that
-	// exists is never replaced: everything below it is sealed with that key.
-	PutProvider(ctx context.Context, r ProviderRow) error
-	// PutMerchant refuses to move a merchant to another provider (conflict).
-	PutMerchant(ctx context.Context, r MerchantRow) error
-	// PutShop refuses an id that another merchant's shop has (conflict): some
-	// calls find the merchant by the shop alone (protocol.md §1.4).
-	PutShop(ctx context.Context, r ShopRow) error
-	PutDevice(ctx context.Context, r DeviceRow) error
-	PutStaff(ctx context.Context, r StaffRow) error
-	// PutPrefix refuses, in the same statement that inserts, a prefix that
-	// starts with another merchant's prefix, or that another merchant's prefix
-	// starts with (conflict; money.md §2). As SQL, with the new prefix as p and
-	// a stored row as r: substr(r.prefix, 1, length(p)) = p OR
-	// substr(p, 1, length(r.prefix)) = r.prefix.
-	PutPrefix(ctx context.Context, r PrefixRow) error
-	PutAccount(ctx context.Context, r AccountRow) error
+	// Commit writes a change, its audit lines included, in one unit of work, if
+	// the owner's version is still the one the change was made from. won is
+	// false when it is not: nothing is written then. A row whose parent is
+	// missing is refused with an error that wraps pay.ErrNotFound, a row or
+	// prefix that somebody else holds with one that wraps pay.ErrConflict. Any
+	// other error means that it is not known whether the change was written.
+	Commit(ctx context.Context, c Change) (won bool, err error)
+	// PutDataKey stores a sealed data key unless the owner has one.
+	PutDataKey(ctx context.Context, owner string, sealed []byte) error
+	// PutTicket and PutActivation store what lives for minutes, and remove what
+	// ended before the given time.
+	PutTicket(ctx context.Context, r TicketRow, before time.Time) error
+	PutActivation(ctx context.Context, r ActivationRow, before time.Time) error
+	// GrantActivation records who granted what, once. won is false when it was
+	// granted before or has ended at now.
+	GrantActivation(ctx context.Context, r ActivationRow, now time.Time) (won bool, err error)
+	// SawKey records the first use of a key.
+	SawKey(ctx context.Context, merchantID, keyID string, at time.Time) error
+}
+
+// Change is one unit of work on the rows of one owner: a merchant, a provider,
+// or the installation.
+type Change struct {
+	Owner   string // see ownerOfMerchant and its sisters
+	Version int64  // the owner's version the change was made from
+	Rows    []Row  // parents before children; at most MaxChange
+	Audit   []AuditRow
+}
+
+// MaxChange bounds the rows of one change: each is a statement of a unit of
+// work, and so is its audit line.
+const MaxChange = 100
+
+// Row is one of the row types below, by value. Storing a row inserts it or
+// makes the stored one equal to it.
+type Row interface{ isRow() }
+
+func (ProviderRow) isRow()    {}
+func (SubProviderRow) isRow() {}
+func (MerchantRow) isRow()    {}
+func (KeyRow) isRow()         {}
+func (AdminRow) isRow()       {}
+func (ShopRow) isRow()        {}
+func (DeviceRow) isRow()      {}
+func (StaffRow) isRow()       {}
+func (PrefixRow) isRow()      {}
+func (AccountRow) isRow()     {}
+func (InitKeyRow) isRow()     {}
+func (MemberRow) isRow()      {}
+
+// Times are when a row was made, last changed and deleted. A row that was
+// deleted stays for history.
+type Times struct {
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	DeletedAt time.Time // zero while it lives
 }
 
 // ProviderRow is one provider. Key: ID.
 type ProviderRow struct {
-	ID        string // out_mch_id, at most MaxID characters
-	Name      string
-	NotifyURL string // 交易完成回调 URL, "" for none
-	DataKey   []byte // sealed under the master key, about 64 bytes
+	ID              string // out_mch_id, at most MaxID characters
+	Name            string
+	NotifyURL       string // 交易完成回调 URL, "" for none
+	RefundNotifyURL string
+	DataKey         []byte // sealed under the master key, about 64 bytes; never replaced by Commit
+	Disabled        bool
+	Profile         string // JSON of ProviderProfile
+	Times
 }
 
-// MerchantRow is one sub-merchant. Key: ID, unique in the installation.
+// SubProviderRow is one sub-provider. Key: ProviderID, ID.
+type SubProviderRow struct {
+	ProviderID string
+	ID         string
+	Name       string
+	Remark     string
+	RebatePPM  int64
+	Disabled   bool
+	Times
+}
+
+// MerchantRow is one sub-merchant. Key: ID, unique in the installation. A
+// stored one is never moved to another provider (conflict).
 type MerchantRow struct {
 	ID              string // out_sub_mch_id, at most MaxID characters
 	ProviderID      string
+	SubProviderID   string // "" for none
 	Name            string
 	DefaultBody     string // what a customer reads when an order names nothing
-	AuthenKey       []byte // sealed
-	PublicKeyPEM    string // SubjectPublicKeyInfo, "" for none
 	NotifyURL       string // "" for the provider's
 	ReversePaid     bool   // money.md §3 row 8
 	RefundMustSign  bool   // 退款必须签名
 	Disabled        bool
 	WxSubMchID      string
 	WxSubAppID      string
+	WxMobAppID      string
+	WxMiniAppID     string
 	AliAppAuthToken []byte // sealed, empty for none
 	AliSellerID     string
+	Profile         string // JSON of MerchantProfile
+	Policy          string // JSON of Policy
+	Times
 }
 
-// ShopRow is one shop. Key: ID, unique in the installation.
+// KeyRow is one key of one merchant. Key: MerchantID, ID.
+type KeyRow struct {
+	MerchantID string
+	ID         string
+	Kind       string    // KindAuthen or KindPublic
+	Sealed     []byte    // an authen_key, sealed; empty for a public key
+	PublicPEM  string    // SubjectPublicKeyInfo; "" for an authen_key
+	CreatedAt  time.Time // when it became the current one
+	EndsAt     time.Time // zero for the current one
+	SeenAt     time.Time // its first use, zero before; Commit leaves it alone
+}
+
+// AdminRow is one administrator of a merchant. Key: MerchantID, ID.
+type AdminRow struct {
+	MerchantID   string
+	ID           string
+	Name         string
+	RefundAuth   bool
+	OneCodeNotes bool
+	OpenID       string
+	MchOpenID    string
+	Duty         string
+	Phone        string
+	Times
+}
+
+// ShopRow is one shop. Key: ID, unique in the installation: some calls find
+// the merchant by the shop alone (protocol.md §1.4). A stored one is never
+// moved to another merchant (conflict).
 type ShopRow struct {
 	MerchantID string
 	ID         string // out_shop_id
+	Number     string // shop_id
 	Name       string
+	Profile    string // JSON of ShopProfile
+	Times
 }
 
 // DeviceRow is one till or terminal. Key: MerchantID, ShopID, ID.
@@ -82,7 +189,13 @@ type DeviceRow struct {
 	ShopID     string
 	ID         string // device_id
 	Name       string
+	Type       int64
+	Category   int64
 	SN         string // serial number, "" while not bound
+	Prefix     string
+	Ordinal    int64
+	Profile    string // JSON of DeviceProfile
+	Times
 }
 
 // StaffRow is one person in one shop. Key: MerchantID, ShopID, ID.
@@ -93,9 +206,14 @@ type StaffRow struct {
 	Name        string
 	ShopManager bool
 	RefundAuth  bool
+	PIN         []byte // a sealed argon2id hash, empty for none
+	Profile     string // JSON of StaffProfile
+	Times
 }
 
-// PrefixRow is one order prefix of one merchant. Key: Prefix.
+// PrefixRow is one order prefix of one merchant. Key: Prefix. Storing it is
+// refused (conflict) when it starts with any other stored prefix, or another
+// starts with it (money.md §2). It is never deleted.
 type PrefixRow struct {
 	MerchantID string
 	Prefix     string // cloud_cashier_id, 8 to 10 characters
@@ -108,11 +226,65 @@ type AccountRow struct {
 	Fields     []byte // sealed JSON, at most MaxFields bytes before sealing
 }
 
+// InitKeyRow is one factory device. Key: SN.
+type InitKeyRow struct {
+	SN         string
+	Sealed     []byte // the init key, sealed with the installation's data key
+	MerchantID string // what the device is bound to, "" while it is not
+	ShopID     string
+	DeviceID   string
+	StaffID    string
+	CreatedAt  time.Time
+	BoundAt    time.Time
+}
+
+// MemberRow is one operator account. Key: ID.
+type MemberRow struct {
+	ID       string
+	Name     string
+	Role     string
+	Disabled bool
+	Scope    string // JSON of Scope's members
+	Times
+}
+
+// TicketRow is one configuration QR code. Key: Hash.
+type TicketRow struct {
+	Hash       string // hex SHA-256 of si
+	MerchantID string
+	ShopID     string
+	DeviceID   string
+	StaffID    string
+	MadeBy     string // the actor
+	CreatedAt  time.Time
+	EndsAt     time.Time
+}
+
+// ActivationRow is one request of a device or a client to be let in, which a
+// person grants. Key: Activator.
+type ActivationRow struct {
+	Activator  string
+	TokenHash  string // hex SHA-256 of the token, unique
+	Kind       string // KindDevice or KindClient
+	SN         string // of a device
+	MerchantID string // of a client: whose key asked; of a device: what it was bound to
+	ShopID     string
+	Terminal   int64 // authorize_terminal_type of a client
+	CreatedAt  time.Time
+	EndsAt     time.Time
+	GrantedAt  time.Time
+	GrantedBy  string
+	Granted    string // JSON of what was granted, "" before
+}
+
 // MerchantRows is a merchant with everything below it. The lists are in the
-// order of their ids.
+// order of their ids; keys are newest first.
 type MerchantRows struct {
+	Version  int64
 	Merchant MerchantRow
+	Keys     []KeyRow
 	Prefixes []string
+	Admins   []AdminRow
 	Shops    []ShopRow
 	Devices  []DeviceRow
 	Staff    []StaffRow

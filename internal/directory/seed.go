@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"cloudpay/internal/pay"
-	"cloudpay/internal/secret"
 )
 
 // Installation is everything that Seed makes exist.
@@ -22,12 +21,17 @@ type Installation struct {
 // house, and it is checked pair by pair.
 const maxSeed = 1000
 
+// seedStep is how many edits of a seed go into one unit of work; each is a row
+// or, for the merchant itself, a handful.
+const seedStep = MaxChange - 40
+
 // Seed makes the installation exist: what is missing is added, what is there is
-// made equal, nothing is removed. It may be repeated. Nothing is written when
-// the installation contradicts itself; the error then lists every mistake and
-// wraps pay.ErrInvalid. A prefix or shop that a merchant outside the
-// installation holds stops it with an error that wraps pay.ErrConflict; what
-// was written before stays, and a corrected Seed completes it.
+// made equal, nothing is removed, and terminals stay bound. It may be repeated.
+// Nothing is written when the installation contradicts itself; the error then
+// lists every mistake and wraps pay.ErrInvalid. A prefix or shop that a
+// merchant outside the installation holds stops it with an error that wraps
+// pay.ErrConflict; what was written before stays, and a corrected Seed
+// completes it.
 func (d *Directory) Seed(ctx context.Context, in Installation) error {
 	if d.writer == nil {
 		return errors.New("seed: this process may only read")
@@ -36,106 +40,120 @@ func (d *Directory) Seed(ctx context.Context, in Installation) error {
 		return &pay.Error{Kind: pay.ErrInvalid, Code: "seed_invalid", Text: err.Error()}
 	}
 	defer d.Forget()
-	keys := map[string]*secret.DataKey{}
 	for _, p := range in.Providers {
-		key, err := d.putProvider(ctx, p)
-		if err != nil {
+		if err := d.seedProvider(ctx, p); err != nil {
 			return fmt.Errorf("seed provider %s: %w", p.ID, err)
 		}
-		keys[p.ID] = key
 	}
 	for i := range in.Merchants {
 		m := &in.Merchants[i]
-		if err := d.putMerchant(ctx, m, keys[m.ProviderID]); err != nil {
+		if err := d.seedMerchant(ctx, m); err != nil {
 			return fmt.Errorf("seed merchant %s: %w", m.ID, err)
 		}
 	}
-	for i := range in.Accounts {
-		a := &in.Accounts[i]
-		if err := d.putAccount(ctx, a, keys[a.ProviderID]); err != nil {
+	for _, a := range in.Accounts {
+		if err := d.PutAccount(ctx, System, a); err != nil {
 			return fmt.Errorf("seed %s account of provider %s: %w", a.Channel, a.ProviderID, err)
 		}
 	}
 	return nil
 }
 
-// putProvider stores a provider and returns the data key that is in force,
-// which is an older one if the provider exists.
-func (d *Directory) putProvider(ctx context.Context, p Provider) (*secret.DataKey, error) {
-	sealed, err := d.keys.NewDataKey(p.ID)
-	if err != nil {
-		return nil, err
+func (d *Directory) seedProvider(ctx context.Context, p Provider) error {
+	_, err := d.CreateProvider(ctx, System, p)
+	if errors.Is(err, pay.ErrConflict) {
+		_, err = d.UpdateProvider(ctx, System, p.ID, func(old *Provider) error {
+			old.Name, old.NotifyURL = p.Name, p.NotifyURL
+			return nil
+		})
 	}
-	err = d.writer.PutProvider(ctx, ProviderRow{ID: p.ID, Name: p.Name, NotifyURL: p.NotifyURL, DataKey: sealed})
-	if err != nil {
-		return nil, err
-	}
-	stored, err := d.loader.LoadProvider(ctx, p.ID)
-	if err != nil {
-		return nil, err
-	}
-	return d.keys.OpenDataKey(p.ID, stored.DataKey)
+	return err
 }
 
-// putMerchant stores a merchant and what is below it. Its prefixes come before
-// its shops: a merchant without a prefix can do nothing, so a seed that stops
-// half-way leaves nobody half able.
-func (d *Directory) putMerchant(ctx context.Context, m *Merchant, key *secret.DataKey) error {
-	r := MerchantRow{
-		ID: m.ID, ProviderID: m.ProviderID, Name: m.Name, DefaultBody: m.DefaultBody,
-		AuthenKey:    key.Seal(secret.Place{Purpose: purposeAuthenKey, Owner: m.ID}, m.AuthenKey),
-		PublicKeyPEM: m.PublicKeyPEM, NotifyURL: m.NotifyURL,
-		ReversePaid: m.ReversePaid, RefundMustSign: m.RefundMustSign, Disabled: m.Disabled,
-		WxSubMchID: m.Wx.SubMchID, WxSubAppID: m.Wx.SubAppID, AliSellerID: m.Ali.SellerID,
-	}
-	if !m.Ali.AppAuthToken.IsZero() {
-		r.AliAppAuthToken = key.Seal(secret.Place{Purpose: purposeAppAuthToken, Owner: m.ID}, m.Ali.AppAuthToken)
-	}
-	if err := d.writer.PutMerchant(ctx, r); err != nil {
-		return err
-	}
-	for _, p := range m.Prefixes {
-		if err := d.writer.PutPrefix(ctx, PrefixRow{MerchantID: m.ID, Prefix: p}); err != nil {
-			return fmt.Errorf("prefix %s: %w", p, err)
+// seedMerchant stores a merchant and what is below it, in as few units of work
+// as hold it. The merchant with its prefixes comes first: without a prefix it
+// can do nothing, so a seed that stops half-way leaves nobody half able.
+func (d *Directory) seedMerchant(ctx context.Context, m *Merchant) error {
+	edits := m.seedEdits()
+	first := edits[:min(seedStep, len(edits))]
+	_, err := d.fresh(ctx, m.ID)
+	if errors.Is(err, pay.ErrNotFound) {
+		made := &Merchant{ID: m.ID, ProviderID: m.ProviderID, AuthenKey: m.AuthenKey, Prefixes: m.Prefixes, PublicKeyPEM: m.PublicKeyPEM}
+		for _, edit := range first {
+			edit(made)
 		}
+		_, err = d.CreateMerchant(ctx, System, *made)
+		edits = edits[len(first):]
 	}
+	for err == nil && len(edits) > 0 {
+		step := edits[:min(seedStep, len(edits))]
+		edits = edits[len(step):]
+		_, err = d.changeMerchant(ctx, System, "seed", m.ID, func(now *Merchant) error {
+			if now.ProviderID != m.ProviderID {
+				return pay.Refuse(pay.ErrConflict, "merchant_of_another", "the merchant belongs to another provider")
+			}
+			for _, edit := range step {
+				edit(now)
+			}
+			for _, p := range m.Prefixes {
+				if indexOf(now.Prefixes, p, func(s string) string { return s }) < 0 {
+					now.Prefixes = append(now.Prefixes, p)
+				}
+			}
+			now.AuthenKey, now.PublicKeyPEM = m.AuthenKey, m.PublicKeyPEM
+			return now.takeSeedKeys(d.now())
+		})
+	}
+	return err
+}
+
+// seedEdits are the edits that make a merchant equal to m.
+func (m *Merchant) seedEdits() []func(*Merchant) {
+	edits := []func(*Merchant){func(now *Merchant) {
+		now.Name, now.DefaultBody, now.NotifyURL = m.Name, m.DefaultBody, m.NotifyURL
+		now.ReversePaid, now.RefundMustSign, now.Disabled = m.ReversePaid, m.RefundMustSign, m.Disabled
+		now.Wx, now.Ali, now.Policy = m.Wx, m.Ali, m.Policy
+	}}
 	for _, s := range m.Shops {
-		if err := d.putShop(ctx, m.ID, s); err != nil {
-			return fmt.Errorf("shop %s: %w", s.ID, err)
+		edits = append(edits, func(now *Merchant) {
+			if i := indexOf(now.Shops, s.ID, shopID); i >= 0 {
+				now.Shops[i].Name = s.Name
+				return
+			}
+			now.Shops = append(now.Shops, Shop{ID: s.ID, Number: s.Number, Name: s.Name, Profile: s.Profile})
+		})
+		for _, v := range s.Devices {
+			edits = append(edits, func(now *Merchant) { seedDevice(now, s.ID, v) })
+		}
+		for _, p := range s.Staff {
+			edits = append(edits, func(now *Merchant) { seedStaff(now, s.ID, p) })
 		}
 	}
-	return nil
+	return edits
 }
 
-func (d *Directory) putShop(ctx context.Context, merchantID string, s Shop) error {
-	if err := d.writer.PutShop(ctx, ShopRow{MerchantID: merchantID, ID: s.ID, Name: s.Name}); err != nil {
-		return err
+func seedDevice(now *Merchant, shop string, v Device) {
+	s := &now.Shops[indexOf(now.Shops, shop, shopID)]
+	i := indexOf(s.Devices, v.ID, deviceID)
+	if i < 0 {
+		s.Devices = append(s.Devices, v)
+		return
 	}
-	for _, v := range s.Devices {
-		r := DeviceRow{MerchantID: merchantID, ShopID: s.ID, ID: v.ID, Name: v.Name, SN: v.SN}
-		if err := d.writer.PutDevice(ctx, r); err != nil {
-			return fmt.Errorf("device %s: %w", v.ID, err)
-		}
+	old := &s.Devices[i]
+	old.Name, old.Type, old.Category = v.Name, v.Type, v.Category
+	if v.SN != "" {
+		old.SN = v.SN
 	}
-	for _, v := range s.Staff {
-		r := StaffRow{
-			MerchantID: merchantID, ShopID: s.ID, ID: v.ID, Name: v.Name,
-			ShopManager: v.ShopManager, RefundAuth: v.RefundAuth,
-		}
-		if err := d.writer.PutStaff(ctx, r); err != nil {
-			return fmt.Errorf("staff %s: %w", v.ID, err)
-		}
-	}
-	return nil
 }
 
-func (d *Directory) putAccount(ctx context.Context, a *Account, key *secret.DataKey) error {
-	text, err := a.encode()
-	if err != nil {
-		return err
+func seedStaff(now *Merchant, shop string, p Staff) {
+	s := &now.Shops[indexOf(now.Shops, shop, shopID)]
+	i := indexOf(s.Staff, p.ID, staffID)
+	if i < 0 {
+		s.Staff = append(s.Staff, p)
+		return
 	}
-	at := secret.Place{Purpose: purposeAccount, Owner: accountKey(a.ProviderID, a.Channel)}
-	return d.writer.PutAccount(ctx, AccountRow{ProviderID: a.ProviderID, Channel: a.Channel, Fields: key.Seal(at, text)})
+	s.Staff[i].Name, s.Staff[i].ShopManager, s.Staff[i].RefundAuth = p.Name, p.ShopManager, p.RefundAuth
 }
 
 // check reports every contradiction within the installation.

@@ -22,7 +22,7 @@ func TestSeedingTwiceKeepsKeysReadable(t *testing.T) {
 	if err := d.Seed(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	dataKey := string(m.providers["sz01TESTMCH000000001"].DataKey)
+	dataKey := string(row[ProviderRow](m, object{"provider", "sz01TESTMCH000000001"}).DataKey)
 	old, err := d.Account(t.Context(), "sz01TESTMCH000000001", pay.Wxpay)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestSeedingTwiceKeepsKeysReadable(t *testing.T) {
 	if err := restarted.Seed(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	if string(m.providers["sz01TESTMCH000000001"].DataKey) != dataKey {
+	if string(row[ProviderRow](m, object{"provider", "sz01TESTMCH000000001"}).DataKey) != dataKey {
 		t.Error("seeding again replaced the data key")
 	}
 	for id, name := range map[string]string{"sz01TESTSUBMCH000001": "新面包店", "sz01TESTSUBMCH000002": "茶馆"} {
@@ -46,6 +46,14 @@ func TestSeedingTwiceKeepsKeysReadable(t *testing.T) {
 		}
 	}
 	again, err := restarted.Account(t.Context(), "sz01TESTMCH000000001", pay.Wxpay)
+	if err != nil || again.Tag != old.Tag {
+		t.Errorf("the account's tag changed although its row did not: %v", err)
+	}
+	in.Accounts[0].Wechat.APIKey = secret.New("another-api-key-0123456789abcdef0")
+	if err := restarted.Seed(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	again, err = restarted.Account(t.Context(), "sz01TESTMCH000000001", pay.Wxpay)
 	if err != nil || again.Tag == old.Tag {
 		t.Errorf("the account's tag did not change with its row: %v", err)
 	}
@@ -130,7 +138,7 @@ func TestSeedRefusesContradictionsBeforeWriting(t *testing.T) {
 			if !errors.Is(err, pay.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Seed = %v, want ErrInvalid with %q", err, c.want)
 			}
-			if len(m.providers)+len(m.merchants)+len(m.accounts) != 0 {
+			if len(m.rows)+len(m.audit) != 0 {
 				t.Error("a refused seed wrote something")
 			}
 		})
@@ -178,7 +186,7 @@ func TestSeedStopsAtAnotherMerchantsPrefixOrShop(t *testing.T) {
 			t.Errorf("%s of another merchant: %v, want ErrConflict", name, err)
 		}
 	}
-	if got := m.shops["sz01TESTSHOP00000001"]; got.MerchantID != "sz01TESTSUBMCH000001" || got.Name != "一店" {
+	if got := row[ShopRow](m, object{"shop", "sz01TESTSUBMCH000001/sz01TESTSHOP00000001"}); got.MerchantID != "sz01TESTSUBMCH000001" || got.Name != "一店" {
 		t.Errorf("the shop was changed: %+v", got)
 	}
 	moved := sample("")

@@ -30,38 +30,78 @@ const (
 // more would help whoever tries.
 var ErrSealed = errors.New("sealed value does not open: it was changed, moved, or sealed under another master key")
 
-// Keyring holds the master key. It seals data keys, and it derives keys for
-// installation-wide keyed hashes. It is immutable, safe for concurrent use,
-// and prints as ***.
+// Keyring holds the master key, and while it is being replaced the old one
+// too. It seals data keys. It is immutable, safe for concurrent use, and prints
+// as ***.
 type Keyring struct {
 	master []byte
 	wrap   cipher.AEAD
+	old    []cipher.AEAD // open only
 }
 
-// OpenKeyring takes the master key, exactly MasterLen bytes.
-func OpenKeyring(master Secret) (*Keyring, error) {
-	if len(master.Reveal()) != MasterLen {
-		return nil, fmt.Errorf("open keyring: the master key must have %d bytes", MasterLen)
+// OpenKeyring takes the master key, exactly MasterLen bytes. What the old ones
+// sealed opens as well; nothing is sealed under them any more.
+func OpenKeyring(master Secret, old ...Secret) (*Keyring, error) {
+	k := &Keyring{}
+	for i, m := range append([]Secret{master}, old...) {
+		if len(m.Reveal()) != MasterLen {
+			return nil, fmt.Errorf("open keyring: the master key must have %d bytes", MasterLen)
+		}
+		wrap, err := newAEAD(derive([]byte(m.Reveal()), "wrap data keys"))
+		if err != nil {
+			return nil, fmt.Errorf("open keyring: %w", err)
+		}
+		if i == 0 {
+			k.master, k.wrap = []byte(m.Reveal()), wrap
+			continue
+		}
+		k.old = append(k.old, wrap)
 	}
-	k := &Keyring{master: []byte(master.Reveal())}
-	wrap, err := newAEAD(k.Derive("wrap data keys"))
-	if err != nil {
-		return nil, fmt.Errorf("open keyring: %w", err)
-	}
-	k.wrap = wrap
 	return k, nil
 }
 
 // Derive returns a key of MasterLen bytes that depends on the master key and
-// the name only (HKDF-SHA256). Different names give unrelated keys.
-func (k *Keyring) Derive(name string) []byte {
-	key, err := hkdf.Key(sha256.New, k.master, nil, "cloudpay v1 "+name, MasterLen)
+// the name only (HKDF-SHA256). Different names give unrelated keys. What must
+// outlive a rotation of the master key is derived from a DataKey instead.
+func (k *Keyring) Derive(name string) []byte { return derive(k.master, name) }
+
+func derive(from []byte, name string) []byte {
+	key, err := hkdf.Key(sha256.New, from, nil, "cloudpay v1 "+name, MasterLen)
 	if err != nil {
 		// Only a length beyond 255 hashes or a short key in FIPS mode can fail.
 		panic("secret: derive: " + err.Error())
 	}
 	return key
 }
+
+// Rewrap returns the owner's data key sealed under the present master key.
+// changed is false when it is sealed under it already. The error is ErrSealed
+// when no master key of the ring opens it.
+func (k *Keyring) Rewrap(owner string, sealed []byte) (under []byte, changed bool, err error) {
+	at := dataKeyPlace(owner)
+	if _, err := open(k.wrap, at, sealed); err == nil {
+		return sealed, false, nil
+	}
+	key, err := k.openWrapped(at, sealed)
+	if err != nil {
+		return nil, false, fmt.Errorf("rewrap data key: %w", err)
+	}
+	return seal(k.wrap, at, key), true, nil
+}
+
+// openWrapped tries the present master key, then the old ones.
+func (k *Keyring) openWrapped(at Place, sealed []byte) ([]byte, error) {
+	key, err := open(k.wrap, at, sealed)
+	for _, old := range k.old {
+		if err == nil {
+			break
+		}
+		key, err = open(old, at, sealed)
+	}
+	return key, err
+}
+
+func dataKeyPlace(owner string) Place { return Place{Purpose: "data_key", Owner: owner} }
 
 // NewDataKey makes a random data key for the owner, for example a provider,
 // and returns it sealed under the master key.
@@ -70,13 +110,13 @@ func (k *Keyring) NewDataKey(owner string) ([]byte, error) {
 	if _, err := io.ReadFull(rand.Reader, key); err != nil {
 		return nil, fmt.Errorf("make data key: %w", err)
 	}
-	return seal(k.wrap, Place{Purpose: "data_key", Owner: owner}, key), nil
+	return seal(k.wrap, dataKeyPlace(owner), key), nil
 }
 
 // OpenDataKey opens the owner's sealed data key. The error is ErrSealed when it
 // is another owner's, was changed, or belongs to another master key.
 func (k *Keyring) OpenDataKey(owner string, sealed []byte) (*DataKey, error) {
-	key, err := open(k.wrap, Place{Purpose: "data_key", Owner: owner}, sealed)
+	key, err := k.openWrapped(dataKeyPlace(owner), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open data key: %w", err)
 	}
@@ -84,7 +124,7 @@ func (k *Keyring) OpenDataKey(owner string, sealed []byte) (*DataKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data key: %w", ErrSealed)
 	}
-	return &DataKey{aead: aead}, nil
+	return &DataKey{key: key, aead: aead}, nil
 }
 
 // Place is where a sealed value belongs: what it is for, and whose it is. A
@@ -106,7 +146,15 @@ func (p Place) aad() []byte {
 
 // DataKey seals and opens one owner's secrets. It is immutable, safe for
 // concurrent use, and prints as ***.
-type DataKey struct{ aead cipher.AEAD }
+type DataKey struct {
+	key  []byte
+	aead cipher.AEAD
+}
+
+// Derive returns a key of MasterLen bytes that depends on this data key and
+// the name only, for keyed hashes. It stays the same when the master key is
+// replaced.
+func (d *DataKey) Derive(name string) []byte { return derive(d.key, name) }
 
 // Seal returns the sealed form of s for that place. Sealing the same value
 // twice gives different bytes.

@@ -4,90 +4,141 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"cloudpay/internal/directory"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store/sqlcgen"
 )
 
-// LoadMerchant implements directory.Loader.
-func (s *Store) LoadMerchant(ctx context.Context, id string) (rows directory.MerchantRows, err error) {
-	err = s.db.snapshot(ctx, func(q *sqlcgen.Queries) error {
-		m, err := q.GetMerchant(ctx, id)
-		if err != nil {
-			return absent(err)
+// Commit implements directory.Writer. Taking the head must change one row like
+// every other statement, so that a change which comes too late is rolled back
+// as a whole; whether it was that is read afterwards.
+func (s *Store) Commit(ctx context.Context, c directory.Change) (won bool, err error) {
+	merchant, _ := strings.CutPrefix(c.Owner, "m/")
+	u, q := s.newUnit("", merchant)
+	u.always = true
+	if c.Owner != "" {
+		u.add(1)(q.TakeHead(ctx, sqlcgen.TakeHeadParams{Owner: c.Owner, Version: c.Version, Unit: u.id}))
+		u.found = func(ctx context.Context, q *sqlcgen.Queries) (bool, error) {
+			h, err := q.GetHead(ctx, c.Owner)
+			if errors.Is(absent(err), pay.ErrNotFound) {
+				return false, nil
+			}
+			return h.Unit == u.id, err
 		}
-		prefixes, err1 := q.ListPrefixes(ctx, id)
-		shops, err2 := q.ListShops(ctx, id)
-		devices, err3 := q.ListDevices(ctx, id)
-		staff, err4 := q.ListStaff(ctx, id)
-		rows = directory.MerchantRows{
-			Merchant: merchantOf(m), Prefixes: prefixes,
-			Shops:   mapped(shops, shopOf),
-			Devices: mapped(devices, deviceOf), Staff: mapped(staff, staffOf),
-		}
-		return errors.Join(err1, err2, err3, err4)
-	})
-	if err != nil {
-		return directory.MerchantRows{}, fmt.Errorf("read merchant %s: %w", id, err)
 	}
-	return rows, nil
-}
-
-func merchantOf(r sqlcgen.Merchant) directory.MerchantRow {
-	return directory.MerchantRow{
-		ID: r.ID, ProviderID: r.ProviderID, Name: r.Name, DefaultBody: r.DefaultBody, AuthenKey: r.AuthenKey,
-		PublicKeyPEM: r.PublicKeyPem, NotifyURL: r.NotifyUrl, ReversePaid: r.ReversePaid,
-		RefundMustSign: r.RefundMustSign, Disabled: r.Disabled, WxSubMchID: r.WxSubMchID, WxSubAppID: r.WxSubAppID,
-		AliAppAuthToken: r.AliAppAuthToken, AliSellerID: r.AliSellerID,
+	// PostgreSQL would otherwise let two overlapping prefixes pass each other.
+	if slices.ContainsFunc(c.Rows, func(r directory.Row) bool { _, ok := r.(directory.PrefixRow); return ok }) {
+		u.add(1)(q.LockPrefixes(ctx))
 	}
-}
-
-func shopOf(r sqlcgen.Shop) directory.ShopRow {
-	return directory.ShopRow{MerchantID: r.MerchantID, ID: r.ID, Name: r.Name}
-}
-
-func deviceOf(r sqlcgen.Device) directory.DeviceRow {
-	return directory.DeviceRow{MerchantID: r.MerchantID, ShopID: r.ShopID, ID: r.ID, Name: r.Name, SN: r.Sn}
-}
-
-func staffOf(r sqlcgen.Staff) directory.StaffRow {
-	return directory.StaffRow{
-		MerchantID: r.MerchantID, ShopID: r.ShopID, ID: r.ID, Name: r.Name, ShopManager: r.ShopManager, RefundAuth: r.RefundAuth,
+	for _, r := range c.Rows {
+		u.putRow(ctx, q, r)
 	}
-}
-
-// LoadProvider implements directory.Loader.
-func (s *Store) LoadProvider(ctx context.Context, id string) (directory.ProviderRow, error) {
-	r, err := s.read.GetProvider(ctx, id)
-	if err != nil {
-		return directory.ProviderRow{}, fmt.Errorf("read provider %s: %w", id, absent(err))
+	for _, a := range c.Audit {
+		u.add(1)(q.AddAudit(ctx, sqlcgen.AddAuditParams{
+			ID: a.ID, AtMs: ms(a.At), ActorKind: string(a.ActorKind), ActorID: a.ActorID, ActorName: a.ActorName,
+			Action: a.Action, ProviderID: a.ProviderID, MerchantID: a.MerchantID, ObjectKind: a.ObjectKind,
+			ObjectID: a.ObjectID, Before: a.Before, After: a.After,
+		}))
 	}
-	return directory.ProviderRow{ID: r.ID, Name: r.Name, NotifyURL: r.NotifyUrl, DataKey: r.DataKey}, nil
-}
-
-// LoadAccount implements directory.Loader.
-func (s *Store) LoadAccount(ctx context.Context, providerID string, ch pay.Channel) (directory.AccountRow, error) {
-	r, err := s.read.GetAccount(ctx, sqlcgen.GetAccountParams{ProviderID: providerID, Channel: string(ch)})
-	if err != nil {
-		return directory.AccountRow{}, fmt.Errorf("read %s account of provider %s: %w", ch, providerID, absent(err))
-	}
-	return directory.AccountRow{ProviderID: r.ProviderID, Channel: pay.Channel(r.Channel), Fields: r.Fields}, nil
-}
-
-// put commits a unit of the directory. Losing it means that the row exists
-// under another owner; a foreign key says that the parent is missing.
-func (s *Store) put(ctx context.Context, u *unit, what string) error {
-	won, err := s.submit(ctx, u)
+	_, err = s.submit(ctx, u)
 	switch {
+	case err == nil:
+		return true, nil
 	case isForeign(err):
-		return fmt.Errorf("put %s: what it belongs to: %w", what, pay.ErrNotFound)
-	case err != nil:
-		return fmt.Errorf("put %s: %w", what, err)
-	case !won:
-		return fmt.Errorf("put %s: it belongs to somebody else: %w", what, pay.ErrConflict)
+		return false, fmt.Errorf("change %s: what it belongs to: %w", c.Owner, pay.ErrNotFound)
+	case !errors.Is(err, errContradiction):
+		return false, fmt.Errorf("change %s: %w", c.Owner, err)
 	}
-	return nil
+	version, failed := s.Version(ctx, c.Owner)
+	if failed != nil {
+		return false, fmt.Errorf("change %s: %w", c.Owner, failed)
+	}
+	if version != c.Version {
+		return false, nil
+	}
+	return false, fmt.Errorf("change %s: an id or an order prefix belongs to somebody else: %w", c.Owner, pay.ErrConflict)
+}
+
+// putRow records the statement that stores a row.
+func (u *unit) putRow(ctx context.Context, q *sqlcgen.Queries, row directory.Row) {
+	one := u.add(1)
+	switch r := row.(type) {
+	case directory.ProviderRow:
+		one(q.PutProvider(ctx, providerParams(r)))
+	case directory.SubProviderRow:
+		one(q.PutSubProvider(ctx, sqlcgen.PutSubProviderParams{
+			ProviderID: r.ProviderID, ID: r.ID, Name: r.Name, Remark: r.Remark, RebatePpm: r.RebatePPM, Disabled: r.Disabled,
+			CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+		}))
+	case directory.MerchantRow:
+		one(q.PutMerchant(ctx, merchantParams(r)))
+	case directory.KeyRow:
+		one(q.PutKey(ctx, sqlcgen.PutKeyParams{
+			MerchantID: r.MerchantID, ID: r.ID, Kind: r.Kind, Sealed: sealed(r.Sealed), PublicPem: r.PublicPEM,
+			CreatedMs: ms(r.CreatedAt), EndsMs: ms(r.EndsAt),
+		}))
+	case directory.AdminRow:
+		one(q.PutAdmin(ctx, sqlcgen.PutAdminParams{
+			MerchantID: r.MerchantID, ID: r.ID, Name: r.Name, RefundAuth: r.RefundAuth, OneCodeNotes: r.OneCodeNotes,
+			OpenID: r.OpenID, MchOpenID: r.MchOpenID, Duty: r.Duty, Phone: r.Phone,
+			CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+		}))
+	case directory.ShopRow:
+		one(q.PutShop(ctx, sqlcgen.PutShopParams{
+			ID: r.ID, MerchantID: r.MerchantID, Number: r.Number, Name: r.Name, Profile: r.Profile,
+			CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+		}))
+	case directory.DeviceRow:
+		one(q.PutDevice(ctx, sqlcgen.PutDeviceParams{
+			MerchantID: r.MerchantID, ShopID: r.ShopID, ID: r.ID, Name: r.Name, DeviceType: r.Type, Category: r.Category,
+			Sn: r.SN, Prefix: r.Prefix, Ordinal: r.Ordinal, Profile: r.Profile,
+			CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+		}))
+	case directory.StaffRow:
+		one(q.PutStaff(ctx, sqlcgen.PutStaffParams{
+			MerchantID: r.MerchantID, ShopID: r.ShopID, ID: r.ID, Name: r.Name, ShopManager: r.ShopManager,
+			RefundAuth: r.RefundAuth, Pin: sealed(r.PIN), Profile: r.Profile,
+			CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+		}))
+	case directory.PrefixRow:
+		one(q.PutPrefix(ctx, sqlcgen.PutPrefixParams{Prefix: r.Prefix, MerchantID: r.MerchantID}))
+	case directory.AccountRow:
+		one(q.PutAccount(ctx, sqlcgen.PutAccountParams{
+			ProviderID: r.ProviderID, Channel: string(r.Channel), Fields: sealed(r.Fields),
+		}))
+	case directory.InitKeyRow:
+		one(q.PutInitKey(ctx, sqlcgen.PutInitKeyParams{
+			Sn: r.SN, Sealed: sealed(r.Sealed), MerchantID: r.MerchantID, ShopID: r.ShopID, DeviceID: r.DeviceID,
+			StaffID: r.StaffID, CreatedMs: ms(r.CreatedAt), BoundMs: ms(r.BoundAt),
+		}))
+	case directory.MemberRow:
+		one(q.PutMember(ctx, sqlcgen.PutMemberParams{
+			ID: r.ID, Name: r.Name, Role: r.Role, Disabled: r.Disabled, Scope: r.Scope,
+			CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+		}))
+	}
+}
+
+func providerParams(r directory.ProviderRow) sqlcgen.PutProviderParams {
+	return sqlcgen.PutProviderParams{
+		ID: r.ID, Name: r.Name, NotifyUrl: r.NotifyURL, RefundNotifyUrl: r.RefundNotifyURL, DataKey: sealed(r.DataKey),
+		Disabled: r.Disabled, Profile: r.Profile,
+		CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+	}
+}
+
+func merchantParams(r directory.MerchantRow) sqlcgen.PutMerchantParams {
+	return sqlcgen.PutMerchantParams{
+		ID: r.ID, ProviderID: r.ProviderID, SubProviderID: r.SubProviderID, Name: r.Name, DefaultBody: r.DefaultBody,
+		NotifyUrl: r.NotifyURL, ReversePaid: r.ReversePaid, RefundMustSign: r.RefundMustSign, Disabled: r.Disabled,
+		WxSubMchID: r.WxSubMchID, WxSubAppID: r.WxSubAppID, WxMobAppID: r.WxMobAppID, WxMiniAppID: r.WxMiniAppID,
+		AliAppAuthToken: sealed(r.AliAppAuthToken), AliSellerID: r.AliSellerID, Profile: r.Profile, Policy: r.Policy,
+		CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
+	}
 }
 
 // sealed is how sealed bytes are stored: never NULL.
@@ -98,74 +149,65 @@ func sealed(b []byte) []byte {
 	return b
 }
 
-// PutProvider implements directory.Writer.
-func (s *Store) PutProvider(ctx context.Context, r directory.ProviderRow) error {
-	u, q := s.newUnit("", "")
-	u.add(1)(q.PutProvider(ctx, sqlcgen.PutProviderParams{
-		ID: r.ID, Name: r.Name, NotifyUrl: r.NotifyURL, DataKey: sealed(r.DataKey),
-	}))
-	return s.put(ctx, u, "provider "+r.ID)
-}
-
-// PutMerchant implements directory.Writer.
-func (s *Store) PutMerchant(ctx context.Context, r directory.MerchantRow) error {
-	u, q := s.newUnit("", r.ID)
-	u.add(1)(q.PutMerchant(ctx, sqlcgen.PutMerchantParams{
-		ID: r.ID, ProviderID: r.ProviderID, Name: r.Name, DefaultBody: r.DefaultBody, AuthenKey: sealed(r.AuthenKey),
-		PublicKeyPem: r.PublicKeyPEM, NotifyUrl: r.NotifyURL, ReversePaid: r.ReversePaid,
-		RefundMustSign: r.RefundMustSign, Disabled: r.Disabled, WxSubMchID: r.WxSubMchID, WxSubAppID: r.WxSubAppID,
-		AliAppAuthToken: sealed(r.AliAppAuthToken), AliSellerID: r.AliSellerID,
-	}))
-	return s.put(ctx, u, "merchant "+r.ID)
-}
-
-// PutShop implements directory.Writer.
-func (s *Store) PutShop(ctx context.Context, r directory.ShopRow) error {
-	u, q := s.newUnit("", r.MerchantID)
-	u.add(1)(q.PutShop(ctx, sqlcgen.PutShopParams{ID: r.ID, MerchantID: r.MerchantID, Name: r.Name}))
-	return s.put(ctx, u, "shop "+r.ID)
-}
-
-// PutDevice implements directory.Writer.
-func (s *Store) PutDevice(ctx context.Context, r directory.DeviceRow) error {
-	u, q := s.newUnit("", r.MerchantID)
-	u.add(1)(q.PutDevice(ctx, sqlcgen.PutDeviceParams{
-		MerchantID: r.MerchantID, ShopID: r.ShopID, ID: r.ID, Name: r.Name, Sn: r.SN,
-	}))
-	return s.put(ctx, u, "device "+r.ID)
-}
-
-// PutStaff implements directory.Writer.
-func (s *Store) PutStaff(ctx context.Context, r directory.StaffRow) error {
-	u, q := s.newUnit("", r.MerchantID)
-	u.add(1)(q.PutStaff(ctx, sqlcgen.PutStaffParams{
-		MerchantID: r.MerchantID, ShopID: r.ShopID, ID: r.ID, Name: r.Name, ShopManager: r.ShopManager, RefundAuth: r.RefundAuth,
-	}))
-	return s.put(ctx, u, "staff "+r.ID)
-}
-
-// PutPrefix implements directory.Writer. Its unit first locks the one row that
-// everybody who gives out a prefix locks: PostgreSQL would otherwise let two
-// overlapping prefixes pass each other.
-func (s *Store) PutPrefix(ctx context.Context, r directory.PrefixRow) error {
-	if _, err := s.read.GetMerchant(ctx, r.MerchantID); err != nil {
-		return fmt.Errorf("put prefix %s: %w", r.Prefix, absent(err))
+// short commits a unit that needs no head and may be done twice.
+func (s *Store) short(ctx context.Context, u *unit, what string) error {
+	u.always = true
+	if _, err := s.submit(ctx, u); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	u, q := s.newUnit("", r.MerchantID)
-	u.add(1)(q.LockPrefixes(ctx))
-	u.add(1)(q.PutPrefix(ctx, sqlcgen.PutPrefixParams{Prefix: r.Prefix, MerchantID: r.MerchantID}))
-	err := s.put(ctx, u, "prefix "+r.Prefix)
-	if errors.Is(err, errContradiction) {
-		return fmt.Errorf("put prefix %s: it overlaps with another merchant's: %w", r.Prefix, pay.ErrConflict)
-	}
-	return err
+	return nil
 }
 
-// PutAccount implements directory.Writer.
-func (s *Store) PutAccount(ctx context.Context, r directory.AccountRow) error {
+// PutDataKey implements directory.Writer.
+func (s *Store) PutDataKey(ctx context.Context, owner string, key []byte) error {
 	u, q := s.newUnit("", "")
-	u.add(1)(q.PutAccount(ctx, sqlcgen.PutAccountParams{
-		ProviderID: r.ProviderID, Channel: string(r.Channel), Fields: sealed(r.Fields),
+	u.add(anyRows)(q.PutDataKey(ctx, sqlcgen.PutDataKeyParams{Owner: owner, Sealed: sealed(key)}))
+	return s.short(ctx, u, "put data key")
+}
+
+// SawKey implements directory.Writer.
+func (s *Store) SawKey(ctx context.Context, merchantID, keyID string, at time.Time) error {
+	u, q := s.newUnit("", merchantID)
+	u.add(anyRows)(q.SawKey(ctx, sqlcgen.SawKeyParams{SeenMs: ms(at), MerchantID: merchantID, ID: keyID}))
+	return s.short(ctx, u, "record the use of a key")
+}
+
+// PutTicket implements directory.Writer.
+func (s *Store) PutTicket(ctx context.Context, r directory.TicketRow, before time.Time) error {
+	u, q := s.newUnit("", "")
+	u.add(anyRows)(q.SweepTickets(ctx, ms(before)))
+	u.add(1)(q.PutTicket(ctx, sqlcgen.PutTicketParams{
+		Hash: r.Hash, MerchantID: r.MerchantID, ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID,
+		MadeBy: r.MadeBy, CreatedMs: ms(r.CreatedAt), EndsMs: ms(r.EndsAt),
 	}))
-	return s.put(ctx, u, string(r.Channel)+" account of provider "+r.ProviderID)
+	return s.short(ctx, u, "put ticket")
+}
+
+// PutActivation implements directory.Writer.
+func (s *Store) PutActivation(ctx context.Context, r directory.ActivationRow, before time.Time) error {
+	u, q := s.newUnit("", "")
+	u.add(anyRows)(q.SweepActivations(ctx, ms(before)))
+	u.add(1)(q.PutActivation(ctx, sqlcgen.PutActivationParams{
+		Activator: r.Activator, TokenHash: r.TokenHash, Kind: r.Kind, Sn: r.SN, MerchantID: r.MerchantID, ShopID: r.ShopID,
+		Terminal: r.Terminal, CreatedMs: ms(r.CreatedAt), EndsMs: ms(r.EndsAt), GrantedMs: ms(r.GrantedAt),
+		GrantedBy: r.GrantedBy, Granted: r.Granted,
+	}))
+	return s.short(ctx, u, "put activation")
+}
+
+// GrantActivation implements directory.Writer.
+func (s *Store) GrantActivation(ctx context.Context, r directory.ActivationRow, now time.Time) (won bool, err error) {
+	u, q := s.newUnit("", "")
+	u.add(1)(q.GrantActivation(ctx, sqlcgen.GrantActivationParams{
+		GrantedMs: ms(r.GrantedAt), GrantedBy: r.GrantedBy, Granted: r.Granted, Activator: r.Activator, NowMs: ms(now),
+	}))
+	u.found = func(ctx context.Context, q *sqlcgen.Queries) (bool, error) {
+		a, err := q.GetActivation(ctx, r.Activator)
+		if errors.Is(absent(err), pay.ErrNotFound) {
+			return false, nil
+		}
+		return a.GrantedBy == r.GrantedBy && a.Granted == r.Granted && a.GrantedMs == ms(r.GrantedAt), err
+	}
+	won, err = s.submit(ctx, u)
+	return won, wrap("grant activation", err)
 }

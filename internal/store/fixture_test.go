@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudpay/internal/directory"
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
@@ -125,6 +126,8 @@ func fill(t *testing.T, p any) {
 			f.Set(reflect.ValueOf(noon.Add(time.Duration(i) * time.Hour)))
 		case time.Duration:
 			f.SetInt(int64(time.Duration(i) * time.Second))
+		case directory.Times:
+			f.Set(reflect.ValueOf(directory.Times{CreatedAt: noon, UpdatedAt: noon.Add(time.Minute), DeletedAt: noon.Add(time.Hour)}))
 		case pay.Prepaid:
 			f.Set(reflect.ValueOf(pay.Prepaid{CodeURL: "weixin://wxpay/bizpayurl?pr=1", PrepayID: "wx2", MwebURL: "https://m.example/3", TradeNo: "2026"}))
 		default:

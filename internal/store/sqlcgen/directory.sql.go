@@ -9,191 +9,91 @@ import (
 	"context"
 )
 
-const getAccount = `-- name: GetAccount :one
-SELECT provider_id, channel, fields
-FROM accounts WHERE provider_id = $1 AND channel = $2
+const addAudit = `-- name: AddAudit :execrows
+INSERT INTO audit (
+    id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+)
+VALUES ($1, $2, $3, $4, $5, $6,
+    $7, $8, $9, $10, $11,
+    $12)
+ON CONFLICT (id) DO NOTHING
 `
 
-type GetAccountParams struct {
+type AddAuditParams struct {
+	ID         string
+	AtMs       int64
+	ActorKind  string
+	ActorID    string
+	ActorName  string
+	Action     string
 	ProviderID string
-	Channel    string
+	MerchantID string
+	ObjectKind string
+	ObjectID   string
+	Before     string
+	After      string
 }
 
-func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (Account, error) {
-	row := q.db.QueryRow(ctx, getAccount, arg.ProviderID, arg.Channel)
-	var i Account
-	err := row.Scan(&i.ProviderID, &i.Channel, &i.Fields)
-	return i, err
-}
-
-const getMerchant = `-- name: GetMerchant :one
-SELECT
-    id, provider_id, name, default_body, authen_key, public_key_pem, notify_url, reverse_paid,
-    refund_must_sign, disabled, wx_sub_mch_id, wx_sub_app_id, ali_app_auth_token, ali_seller_id
-FROM merchants WHERE id = $1
-`
-
-func (q *Queries) GetMerchant(ctx context.Context, id string) (Merchant, error) {
-	row := q.db.QueryRow(ctx, getMerchant, id)
-	var i Merchant
-	err := row.Scan(
-		&i.ID,
-		&i.ProviderID,
-		&i.Name,
-		&i.DefaultBody,
-		&i.AuthenKey,
-		&i.PublicKeyPem,
-		&i.NotifyUrl,
-		&i.ReversePaid,
-		&i.RefundMustSign,
-		&i.Disabled,
-		&i.WxSubMchID,
-		&i.WxSubAppID,
-		&i.AliAppAuthToken,
-		&i.AliSellerID,
+// AddAudit adds one line to the trail. Repeating it after an ambiguous commit
+// adds nothing: the id is the line's own.
+func (q *Queries) AddAudit(ctx context.Context, arg AddAuditParams) (int64, error) {
+	result, err := q.db.Exec(ctx, addAudit,
+		arg.ID,
+		arg.AtMs,
+		arg.ActorKind,
+		arg.ActorID,
+		arg.ActorName,
+		arg.Action,
+		arg.ProviderID,
+		arg.MerchantID,
+		arg.ObjectKind,
+		arg.ObjectID,
+		arg.Before,
+		arg.After,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const getHead = `-- name: GetHead :one
+SELECT owner, version, unit FROM heads WHERE owner = $1
+`
+
+func (q *Queries) GetHead(ctx context.Context, owner string) (Head, error) {
+	row := q.db.QueryRow(ctx, getHead, owner)
+	var i Head
+	err := row.Scan(&i.Owner, &i.Version, &i.Unit)
 	return i, err
 }
 
-const getProvider = `-- name: GetProvider :one
-SELECT id, name, notify_url, data_key
-FROM providers WHERE id = $1
+const grantActivation = `-- name: GrantActivation :execrows
+UPDATE activations SET granted_ms = $1, granted_by = $2, granted = $3
+WHERE activator = $4 AND granted_ms = 0 AND ends_ms > $5
 `
 
-func (q *Queries) GetProvider(ctx context.Context, id string) (Provider, error) {
-	row := q.db.QueryRow(ctx, getProvider, id)
-	var i Provider
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.NotifyUrl,
-		&i.DataKey,
+type GrantActivationParams struct {
+	GrantedMs int64
+	GrantedBy string
+	Granted   string
+	Activator string
+	NowMs     int64
+}
+
+// GrantActivation lets one in, once, while it lives.
+func (q *Queries) GrantActivation(ctx context.Context, arg GrantActivationParams) (int64, error) {
+	result, err := q.db.Exec(ctx, grantActivation,
+		arg.GrantedMs,
+		arg.GrantedBy,
+		arg.Granted,
+		arg.Activator,
+		arg.NowMs,
 	)
-	return i, err
-}
-
-const getShop = `-- name: GetShop :one
-SELECT id, merchant_id, name
-FROM shops WHERE id = $1
-`
-
-func (q *Queries) GetShop(ctx context.Context, id string) (Shop, error) {
-	row := q.db.QueryRow(ctx, getShop, id)
-	var i Shop
-	err := row.Scan(&i.ID, &i.MerchantID, &i.Name)
-	return i, err
-}
-
-const listDevices = `-- name: ListDevices :many
-SELECT merchant_id, shop_id, id, name, sn
-FROM devices WHERE merchant_id = $1 ORDER BY shop_id, id
-`
-
-func (q *Queries) ListDevices(ctx context.Context, merchantID string) ([]Device, error) {
-	rows, err := q.db.Query(ctx, listDevices, merchantID)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	var items []Device
-	for rows.Next() {
-		var i Device
-		if err := rows.Scan(
-			&i.MerchantID,
-			&i.ShopID,
-			&i.ID,
-			&i.Name,
-			&i.Sn,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listPrefixes = `-- name: ListPrefixes :many
-SELECT prefix FROM prefixes WHERE merchant_id = $1 ORDER BY prefix
-`
-
-func (q *Queries) ListPrefixes(ctx context.Context, merchantID string) ([]string, error) {
-	rows, err := q.db.Query(ctx, listPrefixes, merchantID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var prefix string
-		if err := rows.Scan(&prefix); err != nil {
-			return nil, err
-		}
-		items = append(items, prefix)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listShops = `-- name: ListShops :many
-SELECT id, merchant_id, name
-FROM shops WHERE merchant_id = $1 ORDER BY id
-`
-
-func (q *Queries) ListShops(ctx context.Context, merchantID string) ([]Shop, error) {
-	rows, err := q.db.Query(ctx, listShops, merchantID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Shop
-	for rows.Next() {
-		var i Shop
-		if err := rows.Scan(&i.ID, &i.MerchantID, &i.Name); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listStaff = `-- name: ListStaff :many
-SELECT merchant_id, shop_id, id, name, shop_manager, refund_auth
-FROM staff WHERE merchant_id = $1 ORDER BY shop_id, id
-`
-
-func (q *Queries) ListStaff(ctx context.Context, merchantID string) ([]Staff, error) {
-	rows, err := q.db.Query(ctx, listStaff, merchantID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Staff
-	for rows.Next() {
-		var i Staff
-		if err := rows.Scan(
-			&i.MerchantID,
-			&i.ShopID,
-			&i.ID,
-			&i.Name,
-			&i.ShopManager,
-			&i.RefundAuth,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.RowsAffected(), nil
 }
 
 const lockPrefixes = `-- name: LockPrefixes :execrows
@@ -230,10 +130,131 @@ func (q *Queries) PutAccount(ctx context.Context, arg PutAccountParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const putActivation = `-- name: PutActivation :execrows
+INSERT INTO activations (
+    activator, token_hash, kind, sn, merchant_id, shop_id, terminal, created_ms, ends_ms, granted_ms, granted_by, granted
+)
+VALUES ($1, $2, $3, $4, $5, $6,
+    $7, $8, $9, $10, $11, $12)
+ON CONFLICT (activator) DO NOTHING
+`
+
+type PutActivationParams struct {
+	Activator  string
+	TokenHash  string
+	Kind       string
+	Sn         string
+	MerchantID string
+	ShopID     string
+	Terminal   int64
+	CreatedMs  int64
+	EndsMs     int64
+	GrantedMs  int64
+	GrantedBy  string
+	Granted    string
+}
+
+func (q *Queries) PutActivation(ctx context.Context, arg PutActivationParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putActivation,
+		arg.Activator,
+		arg.TokenHash,
+		arg.Kind,
+		arg.Sn,
+		arg.MerchantID,
+		arg.ShopID,
+		arg.Terminal,
+		arg.CreatedMs,
+		arg.EndsMs,
+		arg.GrantedMs,
+		arg.GrantedBy,
+		arg.Granted,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const putAdmin = `-- name: PutAdmin :execrows
+INSERT INTO admins (
+    merchant_id, id, name, refund_auth, one_code_notes, open_id, mch_open_id, duty, phone, created_ms, updated_ms, deleted_ms
+)
+VALUES ($1, $2, $3, $4, $5,
+    $6, $7, $8, $9, $10,
+    $11, $12)
+ON CONFLICT (merchant_id, id) DO UPDATE SET
+    name = excluded.name, refund_auth = excluded.refund_auth, one_code_notes = excluded.one_code_notes,
+    open_id = excluded.open_id, mch_open_id = excluded.mch_open_id, duty = excluded.duty, phone = excluded.phone,
+    created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
+`
+
+type PutAdminParams struct {
+	MerchantID   string
+	ID           string
+	Name         string
+	RefundAuth   bool
+	OneCodeNotes bool
+	OpenID       string
+	MchOpenID    string
+	Duty         string
+	Phone        string
+	CreatedMs    int64
+	UpdatedMs    int64
+	DeletedMs    int64
+}
+
+// PutAdmin adds an administrator or makes the row equal to this.
+func (q *Queries) PutAdmin(ctx context.Context, arg PutAdminParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putAdmin,
+		arg.MerchantID,
+		arg.ID,
+		arg.Name,
+		arg.RefundAuth,
+		arg.OneCodeNotes,
+		arg.OpenID,
+		arg.MchOpenID,
+		arg.Duty,
+		arg.Phone,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const putDataKey = `-- name: PutDataKey :execrows
+INSERT INTO data_keys (owner, sealed) VALUES ($1, $2)
+ON CONFLICT (owner) DO NOTHING
+`
+
+type PutDataKeyParams struct {
+	Owner  string
+	Sealed []byte
+}
+
+// PutDataKey stores a data key unless the owner has one.
+func (q *Queries) PutDataKey(ctx context.Context, arg PutDataKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putDataKey, arg.Owner, arg.Sealed)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const putDevice = `-- name: PutDevice :execrows
-INSERT INTO devices (merchant_id, shop_id, id, name, sn)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (merchant_id, shop_id, id) DO UPDATE SET name = excluded.name, sn = excluded.sn
+INSERT INTO devices (
+    merchant_id, shop_id, id, name, device_type, category, sn, prefix, ordinal, profile, created_ms, updated_ms, deleted_ms
+)
+VALUES ($1, $2, $3, $4, $5, $6,
+    $7, $8, $9, $10, $11, $12,
+    $13)
+ON CONFLICT (merchant_id, shop_id, id) DO UPDATE SET
+    name = excluded.name, device_type = excluded.device_type, category = excluded.category, sn = excluded.sn,
+    prefix = excluded.prefix, ordinal = excluded.ordinal, profile = excluded.profile, created_ms = excluded.created_ms,
+    updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
 `
 
 type PutDeviceParams struct {
@@ -241,7 +262,15 @@ type PutDeviceParams struct {
 	ShopID     string
 	ID         string
 	Name       string
+	DeviceType int64
+	Category   int64
 	Sn         string
+	Prefix     string
+	Ordinal    int64
+	Profile    string
+	CreatedMs  int64
+	UpdatedMs  int64
+	DeletedMs  int64
 }
 
 // PutDevice adds a device or makes its row equal to this.
@@ -251,7 +280,127 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) (int64, er
 		arg.ShopID,
 		arg.ID,
 		arg.Name,
+		arg.DeviceType,
+		arg.Category,
 		arg.Sn,
+		arg.Prefix,
+		arg.Ordinal,
+		arg.Profile,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const putInitKey = `-- name: PutInitKey :execrows
+INSERT INTO init_keys (sn, sealed, merchant_id, shop_id, device_id, staff_id, created_ms, bound_ms)
+VALUES ($1, $2, $3, $4, $5, $6,
+    $7, $8)
+ON CONFLICT (sn) DO UPDATE SET
+    merchant_id = excluded.merchant_id, shop_id = excluded.shop_id, device_id = excluded.device_id,
+    staff_id = excluded.staff_id, bound_ms = excluded.bound_ms
+`
+
+type PutInitKeyParams struct {
+	Sn         string
+	Sealed     []byte
+	MerchantID string
+	ShopID     string
+	DeviceID   string
+	StaffID    string
+	CreatedMs  int64
+	BoundMs    int64
+}
+
+// PutInitKey enrols a factory device or records what it is bound to. Its key
+// stays.
+func (q *Queries) PutInitKey(ctx context.Context, arg PutInitKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putInitKey,
+		arg.Sn,
+		arg.Sealed,
+		arg.MerchantID,
+		arg.ShopID,
+		arg.DeviceID,
+		arg.StaffID,
+		arg.CreatedMs,
+		arg.BoundMs,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const putKey = `-- name: PutKey :execrows
+INSERT INTO merchant_keys (merchant_id, id, kind, sealed, public_pem, created_ms, ends_ms, seen_ms)
+VALUES ($1, $2, $3, $4, $5,
+    $6, $7, 0)
+ON CONFLICT (merchant_id, id) DO UPDATE SET ends_ms = excluded.ends_ms
+`
+
+type PutKeyParams struct {
+	MerchantID string
+	ID         string
+	Kind       string
+	Sealed     []byte
+	PublicPem  string
+	CreatedMs  int64
+	EndsMs     int64
+}
+
+// PutKey adds a key or changes when it ends. Its value and when it was first
+// used stay.
+func (q *Queries) PutKey(ctx context.Context, arg PutKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putKey,
+		arg.MerchantID,
+		arg.ID,
+		arg.Kind,
+		arg.Sealed,
+		arg.PublicPem,
+		arg.CreatedMs,
+		arg.EndsMs,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const putMember = `-- name: PutMember :execrows
+INSERT INTO members (id, name, role, disabled, scope, created_ms, updated_ms, deleted_ms)
+VALUES ($1, $2, $3, $4, $5, $6,
+    $7, $8)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name, role = excluded.role, disabled = excluded.disabled, scope = excluded.scope,
+    created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
+`
+
+type PutMemberParams struct {
+	ID        string
+	Name      string
+	Role      string
+	Disabled  bool
+	Scope     string
+	CreatedMs int64
+	UpdatedMs int64
+	DeletedMs int64
+}
+
+// PutMember adds an operator account or makes the row equal to this.
+func (q *Queries) PutMember(ctx context.Context, arg PutMemberParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putMember,
+		arg.ID,
+		arg.Name,
+		arg.Role,
+		arg.Disabled,
+		arg.Scope,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
 	)
 	if err != nil {
 		return 0, err
@@ -261,39 +410,49 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) (int64, er
 
 const putMerchant = `-- name: PutMerchant :execrows
 INSERT INTO merchants (
-    id, provider_id, name, default_body, authen_key, public_key_pem, notify_url, reverse_paid, refund_must_sign,
-    disabled, wx_sub_mch_id, wx_sub_app_id, ali_app_auth_token, ali_seller_id
+    id, provider_id, sub_provider_id, name, default_body, notify_url, reverse_paid, refund_must_sign, disabled,
+    wx_sub_mch_id, wx_sub_app_id, wx_mob_app_id, wx_mini_app_id, ali_app_auth_token, ali_seller_id, profile, policy,
+    created_ms, updated_ms, deleted_ms
 )
 VALUES (
     $1, $2, $3, $4, $5,
     $6, $7, $8, $9,
     $10, $11, $12, $13,
-    $14
+    $14, $15, $16, $17,
+    $18, $19, $20
 )
 ON CONFLICT (id) DO UPDATE SET
-    name = excluded.name, default_body = excluded.default_body, authen_key = excluded.authen_key,
-    public_key_pem = excluded.public_key_pem, notify_url = excluded.notify_url, reverse_paid = excluded.reverse_paid,
-    refund_must_sign = excluded.refund_must_sign, disabled = excluded.disabled, wx_sub_mch_id = excluded.wx_sub_mch_id,
-    wx_sub_app_id = excluded.wx_sub_app_id, ali_app_auth_token = excluded.ali_app_auth_token,
-    ali_seller_id = excluded.ali_seller_id
+    sub_provider_id = excluded.sub_provider_id, name = excluded.name, default_body = excluded.default_body,
+    notify_url = excluded.notify_url, reverse_paid = excluded.reverse_paid, refund_must_sign = excluded.refund_must_sign,
+    disabled = excluded.disabled, wx_sub_mch_id = excluded.wx_sub_mch_id, wx_sub_app_id = excluded.wx_sub_app_id,
+    wx_mob_app_id = excluded.wx_mob_app_id, wx_mini_app_id = excluded.wx_mini_app_id,
+    ali_app_auth_token = excluded.ali_app_auth_token, ali_seller_id = excluded.ali_seller_id,
+    profile = excluded.profile, policy = excluded.policy, created_ms = excluded.created_ms,
+    updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
 WHERE merchants.provider_id = excluded.provider_id
 `
 
 type PutMerchantParams struct {
 	ID              string
 	ProviderID      string
+	SubProviderID   string
 	Name            string
 	DefaultBody     string
-	AuthenKey       []byte
-	PublicKeyPem    string
 	NotifyUrl       string
 	ReversePaid     bool
 	RefundMustSign  bool
 	Disabled        bool
 	WxSubMchID      string
 	WxSubAppID      string
+	WxMobAppID      string
+	WxMiniAppID     string
 	AliAppAuthToken []byte
 	AliSellerID     string
+	Profile         string
+	Policy          string
+	CreatedMs       int64
+	UpdatedMs       int64
+	DeletedMs       int64
 }
 
 // PutMerchant adds a merchant or makes its row equal to this, but never moves
@@ -302,18 +461,24 @@ func (q *Queries) PutMerchant(ctx context.Context, arg PutMerchantParams) (int64
 	result, err := q.db.Exec(ctx, putMerchant,
 		arg.ID,
 		arg.ProviderID,
+		arg.SubProviderID,
 		arg.Name,
 		arg.DefaultBody,
-		arg.AuthenKey,
-		arg.PublicKeyPem,
 		arg.NotifyUrl,
 		arg.ReversePaid,
 		arg.RefundMustSign,
 		arg.Disabled,
 		arg.WxSubMchID,
 		arg.WxSubAppID,
+		arg.WxMobAppID,
+		arg.WxMiniAppID,
 		arg.AliAppAuthToken,
 		arg.AliSellerID,
+		arg.Profile,
+		arg.Policy,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
 	)
 	if err != nil {
 		return 0, err
@@ -328,7 +493,7 @@ FROM merchants AS m
 WHERE m.id = $2
   AND NOT EXISTS (
       SELECT 1 FROM prefixes AS r
-      WHERE r.merchant_id <> $2
+      WHERE r.prefix <> CAST($1 AS TEXT)
         AND (substr(r.prefix, 1, length(CAST($1 AS TEXT))) = CAST($1 AS TEXT)
           OR substr(CAST($1 AS TEXT), 1, length(r.prefix)) = r.prefix)
   )
@@ -341,8 +506,8 @@ type PutPrefixParams struct {
 	MerchantID string
 }
 
-// PutPrefix adds a prefix unless another merchant's overlaps with it. One that
-// the merchant has already counts as added.
+// PutPrefix adds a prefix unless another one overlaps with it, whoever has it.
+// One that the merchant has already counts as added.
 func (q *Queries) PutPrefix(ctx context.Context, arg PutPrefixParams) (int64, error) {
 	result, err := q.db.Exec(ctx, putPrefix, arg.Prefix, arg.MerchantID)
 	if err != nil {
@@ -352,26 +517,42 @@ func (q *Queries) PutPrefix(ctx context.Context, arg PutPrefixParams) (int64, er
 }
 
 const putProvider = `-- name: PutProvider :execrows
-INSERT INTO providers (id, name, notify_url, data_key)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, notify_url = excluded.notify_url
+INSERT INTO providers (id, name, notify_url, refund_notify_url, data_key, disabled, profile, created_ms, updated_ms, deleted_ms)
+VALUES ($1, $2, $3, $4, $5,
+    $6, $7, $8, $9, $10)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name, notify_url = excluded.notify_url, refund_notify_url = excluded.refund_notify_url,
+    disabled = excluded.disabled, profile = excluded.profile, created_ms = excluded.created_ms,
+    updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
 `
 
 type PutProviderParams struct {
-	ID        string
-	Name      string
-	NotifyUrl string
-	DataKey   []byte
+	ID              string
+	Name            string
+	NotifyUrl       string
+	RefundNotifyUrl string
+	DataKey         []byte
+	Disabled        bool
+	Profile         string
+	CreatedMs       int64
+	UpdatedMs       int64
+	DeletedMs       int64
 }
 
-// PutProvider adds a provider or changes its name and address. The data key of
+// PutProvider adds a provider or makes its row equal to this. The data key of
 // one that exists stays: everything below it is sealed with that key.
 func (q *Queries) PutProvider(ctx context.Context, arg PutProviderParams) (int64, error) {
 	result, err := q.db.Exec(ctx, putProvider,
 		arg.ID,
 		arg.Name,
 		arg.NotifyUrl,
+		arg.RefundNotifyUrl,
 		arg.DataKey,
+		arg.Disabled,
+		arg.Profile,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
 	)
 	if err != nil {
 		return 0, err
@@ -380,21 +561,39 @@ func (q *Queries) PutProvider(ctx context.Context, arg PutProviderParams) (int64
 }
 
 const putShop = `-- name: PutShop :execrows
-INSERT INTO shops (id, merchant_id, name)
-VALUES ($1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name
+INSERT INTO shops (id, merchant_id, number, name, profile, created_ms, updated_ms, deleted_ms)
+VALUES ($1, $2, $3, $4, $5, $6,
+    $7, $8)
+ON CONFLICT (id) DO UPDATE SET
+    number = excluded.number, name = excluded.name, profile = excluded.profile, created_ms = excluded.created_ms,
+    updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
 WHERE shops.merchant_id = excluded.merchant_id
 `
 
 type PutShopParams struct {
 	ID         string
 	MerchantID string
+	Number     string
 	Name       string
+	Profile    string
+	CreatedMs  int64
+	UpdatedMs  int64
+	DeletedMs  int64
 }
 
-// PutShop adds a shop or renames it, but never moves it to another merchant.
+// PutShop adds a shop or makes its row equal to this, but never moves it to
+// another merchant.
 func (q *Queries) PutShop(ctx context.Context, arg PutShopParams) (int64, error) {
-	result, err := q.db.Exec(ctx, putShop, arg.ID, arg.MerchantID, arg.Name)
+	result, err := q.db.Exec(ctx, putShop,
+		arg.ID,
+		arg.MerchantID,
+		arg.Number,
+		arg.Name,
+		arg.Profile,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -402,10 +601,15 @@ func (q *Queries) PutShop(ctx context.Context, arg PutShopParams) (int64, error)
 }
 
 const putStaff = `-- name: PutStaff :execrows
-INSERT INTO staff (merchant_id, shop_id, id, name, shop_manager, refund_auth)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO staff (
+    merchant_id, shop_id, id, name, shop_manager, refund_auth, pin, profile, created_ms, updated_ms, deleted_ms
+)
+VALUES ($1, $2, $3, $4, $5,
+    $6, $7, $8, $9, $10, $11)
 ON CONFLICT (merchant_id, shop_id, id) DO UPDATE SET
-    name = excluded.name, shop_manager = excluded.shop_manager, refund_auth = excluded.refund_auth
+    name = excluded.name, shop_manager = excluded.shop_manager, refund_auth = excluded.refund_auth, pin = excluded.pin,
+    profile = excluded.profile, created_ms = excluded.created_ms, updated_ms = excluded.updated_ms,
+    deleted_ms = excluded.deleted_ms
 `
 
 type PutStaffParams struct {
@@ -415,6 +619,11 @@ type PutStaffParams struct {
 	Name        string
 	ShopManager bool
 	RefundAuth  bool
+	Pin         []byte
+	Profile     string
+	CreatedMs   int64
+	UpdatedMs   int64
+	DeletedMs   int64
 }
 
 // PutStaff adds a person or makes the row equal to this.
@@ -426,7 +635,193 @@ func (q *Queries) PutStaff(ctx context.Context, arg PutStaffParams) (int64, erro
 		arg.Name,
 		arg.ShopManager,
 		arg.RefundAuth,
+		arg.Pin,
+		arg.Profile,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const putSubProvider = `-- name: PutSubProvider :execrows
+INSERT INTO sub_providers (provider_id, id, name, remark, rebate_ppm, disabled, created_ms, updated_ms, deleted_ms)
+VALUES ($1, $2, $3, $4, $5, $6,
+    $7, $8, $9)
+ON CONFLICT (provider_id, id) DO UPDATE SET
+    name = excluded.name, remark = excluded.remark, rebate_ppm = excluded.rebate_ppm, disabled = excluded.disabled,
+    created_ms = excluded.created_ms, updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
+`
+
+type PutSubProviderParams struct {
+	ProviderID string
+	ID         string
+	Name       string
+	Remark     string
+	RebatePpm  int64
+	Disabled   bool
+	CreatedMs  int64
+	UpdatedMs  int64
+	DeletedMs  int64
+}
+
+// PutSubProvider adds a sub-provider or makes its row equal to this.
+func (q *Queries) PutSubProvider(ctx context.Context, arg PutSubProviderParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putSubProvider,
+		arg.ProviderID,
+		arg.ID,
+		arg.Name,
+		arg.Remark,
+		arg.RebatePpm,
+		arg.Disabled,
+		arg.CreatedMs,
+		arg.UpdatedMs,
+		arg.DeletedMs,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const putTicket = `-- name: PutTicket :execrows
+INSERT INTO tickets (hash, merchant_id, shop_id, device_id, staff_id, made_by, created_ms, ends_ms)
+VALUES ($1, $2, $3, $4, $5,
+    $6, $7, $8)
+ON CONFLICT (hash) DO NOTHING
+`
+
+type PutTicketParams struct {
+	Hash       string
+	MerchantID string
+	ShopID     string
+	DeviceID   string
+	StaffID    string
+	MadeBy     string
+	CreatedMs  int64
+	EndsMs     int64
+}
+
+func (q *Queries) PutTicket(ctx context.Context, arg PutTicketParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putTicket,
+		arg.Hash,
+		arg.MerchantID,
+		arg.ShopID,
+		arg.DeviceID,
+		arg.StaffID,
+		arg.MadeBy,
+		arg.CreatedMs,
+		arg.EndsMs,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const rewrapDataKey = `-- name: RewrapDataKey :execrows
+UPDATE data_keys SET sealed = $1 WHERE owner = $2 AND sealed = $3
+`
+
+type RewrapDataKeyParams struct {
+	Sealed []byte
+	Owner  string
+	Was    []byte
+}
+
+// RewrapDataKey replaces a data key by the same one under another master key,
+// if it is still sealed as the caller saw it. Repeating it changes nothing.
+func (q *Queries) RewrapDataKey(ctx context.Context, arg RewrapDataKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, rewrapDataKey, arg.Sealed, arg.Owner, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const rewrapProvider = `-- name: RewrapProvider :execrows
+UPDATE providers SET data_key = $1 WHERE id = $2 AND data_key = $3
+`
+
+type RewrapProviderParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+// RewrapProvider is RewrapDataKey for a provider's.
+func (q *Queries) RewrapProvider(ctx context.Context, arg RewrapProviderParams) (int64, error) {
+	result, err := q.db.Exec(ctx, rewrapProvider, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const sawKey = `-- name: SawKey :execrows
+UPDATE merchant_keys SET seen_ms = $1
+WHERE merchant_id = $2 AND id = $3 AND seen_ms = 0
+`
+
+type SawKeyParams struct {
+	SeenMs     int64
+	MerchantID string
+	ID         string
+}
+
+// SawKey records the first use of a key. Repeating it changes nothing.
+func (q *Queries) SawKey(ctx context.Context, arg SawKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sawKey, arg.SeenMs, arg.MerchantID, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const sweepActivations = `-- name: SweepActivations :execrows
+DELETE FROM activations WHERE ends_ms < $1
+`
+
+func (q *Queries) SweepActivations(ctx context.Context, beforeMs int64) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepActivations, beforeMs)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const sweepTickets = `-- name: SweepTickets :execrows
+DELETE FROM tickets WHERE ends_ms < $1
+`
+
+func (q *Queries) SweepTickets(ctx context.Context, beforeMs int64) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepTickets, beforeMs)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const takeHead = `-- name: TakeHead :execrows
+INSERT INTO heads (owner, version, unit)
+VALUES ($1, CAST($2 AS BIGINT) + 1, $3)
+ON CONFLICT (owner) DO UPDATE SET version = heads.version + 1, unit = excluded.unit
+WHERE heads.version = CAST($2 AS BIGINT)
+`
+
+type TakeHeadParams struct {
+	Owner   string
+	Version int64
+	Unit    string
+}
+
+// TakeHead is the first statement of every change: it takes the owner's
+// version by compare-and-set. A unit that does not get it is rolled back.
+func (q *Queries) TakeHead(ctx context.Context, arg TakeHeadParams) (int64, error) {
+	result, err := q.db.Exec(ctx, takeHead, arg.Owner, arg.Version, arg.Unit)
 	if err != nil {
 		return 0, err
 	}

@@ -10,6 +10,36 @@ type Account struct {
 	Fields     []byte
 }
 
+type Activation struct {
+	Activator  string
+	TokenHash  string
+	Kind       string
+	Sn         string
+	MerchantID string
+	ShopID     string
+	Terminal   int64
+	CreatedMs  int64
+	EndsMs     int64
+	GrantedMs  int64
+	GrantedBy  string
+	Granted    string
+}
+
+type Admin struct {
+	MerchantID   string
+	ID           string
+	Name         string
+	RefundAuth   bool
+	OneCodeNotes bool
+	OpenID       string
+	MchOpenID    string
+	Duty         string
+	Phone        string
+	CreatedMs    int64
+	UpdatedMs    int64
+	DeletedMs    int64
+}
+
 type Answer struct {
 	Actor     string
 	IdemKey   string
@@ -20,12 +50,57 @@ type Answer struct {
 	CreatedMs int64
 }
 
+type Audit struct {
+	ID         string
+	AtMs       int64
+	ActorKind  string
+	ActorID    string
+	ActorName  string
+	Action     string
+	ProviderID string
+	MerchantID string
+	ObjectKind string
+	ObjectID   string
+	Before     string
+	After      string
+}
+
+type DataKey struct {
+	Owner  string
+	Sealed []byte
+}
+
 type Device struct {
 	MerchantID string
 	ShopID     string
 	ID         string
 	Name       string
 	Sn         string
+	DeviceType int64
+	Category   int64
+	Prefix     string
+	Ordinal    int64
+	Profile    string
+	CreatedMs  int64
+	UpdatedMs  int64
+	DeletedMs  int64
+}
+
+type Head struct {
+	Owner   string
+	Version int64
+	Unit    string
+}
+
+type InitKey struct {
+	Sn         string
+	Sealed     []byte
+	MerchantID string
+	ShopID     string
+	DeviceID   string
+	StaffID    string
+	CreatedMs  int64
+	BoundMs    int64
 }
 
 type Job struct {
@@ -44,13 +119,22 @@ type Job struct {
 	LastError  string
 }
 
+type Member struct {
+	ID        string
+	Name      string
+	Role      string
+	Disabled  bool
+	Scope     string
+	CreatedMs int64
+	UpdatedMs int64
+	DeletedMs int64
+}
+
 type Merchant struct {
 	ID              string
 	ProviderID      string
 	Name            string
 	DefaultBody     string
-	AuthenKey       []byte
-	PublicKeyPem    string
 	NotifyUrl       string
 	ReversePaid     bool
 	RefundMustSign  bool
@@ -59,6 +143,25 @@ type Merchant struct {
 	WxSubAppID      string
 	AliAppAuthToken []byte
 	AliSellerID     string
+	SubProviderID   string
+	WxMobAppID      string
+	WxMiniAppID     string
+	Profile         string
+	Policy          string
+	CreatedMs       int64
+	UpdatedMs       int64
+	DeletedMs       int64
+}
+
+type MerchantKey struct {
+	MerchantID string
+	ID         string
+	Kind       string
+	Sealed     []byte
+	PublicPem  string
+	CreatedMs  int64
+	EndsMs     int64
+	SeenMs     int64
 }
 
 type MonitorLatency struct {
@@ -203,10 +306,16 @@ type PrefixLock struct {
 }
 
 type Provider struct {
-	ID        string
-	Name      string
-	NotifyUrl string
-	DataKey   []byte
+	ID              string
+	Name            string
+	NotifyUrl       string
+	DataKey         []byte
+	RefundNotifyUrl string
+	Disabled        bool
+	Profile         string
+	CreatedMs       int64
+	UpdatedMs       int64
+	DeletedMs       int64
 }
 
 type Refund struct {
@@ -401,6 +510,11 @@ type Shop struct {
 	ID         string
 	MerchantID string
 	Name       string
+	Number     string
+	Profile    string
+	CreatedMs  int64
+	UpdatedMs  int64
+	DeletedMs  int64
 }
 
 type Staff struct {
@@ -410,6 +524,34 @@ type Staff struct {
 	Name        string
 	ShopManager bool
 	RefundAuth  bool
+	Pin         []byte
+	Profile     string
+	CreatedMs   int64
+	UpdatedMs   int64
+	DeletedMs   int64
+}
+
+type SubProvider struct {
+	ProviderID string
+	ID         string
+	Name       string
+	Remark     string
+	RebatePpm  int64
+	Disabled   bool
+	CreatedMs  int64
+	UpdatedMs  int64
+	DeletedMs  int64
+}
+
+type Ticket struct {
+	Hash       string
+	MerchantID string
+	ShopID     string
+	DeviceID   string
+	StaffID    string
+	MadeBy     string
+	CreatedMs  int64
+	EndsMs     int64
 }
 
 type Token struct {
