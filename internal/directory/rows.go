@@ -26,8 +26,8 @@ type Loader interface {
 	LoadActivation(ctx context.Context, activator string) (ActivationRow, error)
 	LoadActivationByToken(ctx context.Context, tokenHash string) (ActivationRow, error)
 	LoadMember(ctx context.Context, id string) (MemberRow, error)
-	// LastTrade returns when the newest order of the merchant, or of one shop of
-	// it, was made; the zero time if there is none. shopID "" means all.
+	// LastTrade returns when an order of the merchant, or of one shop of it, was
+	// last paid; the zero time if none was. shopID "" means all.
 	LastTrade(ctx context.Context, merchantID, shopID string) (time.Time, error)
 
 	// The lists are in the order of their ids and begin after the given one.

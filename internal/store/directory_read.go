@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"cloudpay/internal/directory"
 	"cloudpay/internal/pay"
@@ -130,8 +129,8 @@ func auditOf(r sqlcgen.Audit) directory.AuditRow {
 	}
 }
 
-// one turns a row into the domain's and "no row" into pay.ErrNotFound.
-func one[R, V any](what string, of func(R) V) func(R, error) (V, error) {
+// oneRow turns a row into the domain's and "no row" into pay.ErrNotFound.
+func oneRow[R, V any](what string, of func(R) V) func(R, error) (V, error) {
 	return func(r R, err error) (V, error) {
 		if err != nil {
 			var zero V
@@ -141,8 +140,8 @@ func one[R, V any](what string, of func(R) V) func(R, error) (V, error) {
 	}
 }
 
-// many turns rows into the domain's.
-func many[R, V any](what string, of func(R) V) func([]R, error) ([]V, error) {
+// manyRows turns rows into the domain's.
+func manyRows[R, V any](what string, of func(R) V) func([]R, error) ([]V, error) {
 	return func(rows []R, err error) ([]V, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", what, err)
@@ -153,34 +152,34 @@ func many[R, V any](what string, of func(R) V) func([]R, error) ([]V, error) {
 
 // LoadProvider implements directory.Loader.
 func (s *Store) LoadProvider(ctx context.Context, id string) (directory.ProviderRow, error) {
-	return one("provider "+id, providerOf)(s.read.GetProvider(ctx, id))
+	return oneRow("provider "+id, providerOf)(s.read.GetProvider(ctx, id))
 }
 
 // LoadAccount implements directory.Loader.
 func (s *Store) LoadAccount(ctx context.Context, providerID string, ch pay.Channel) (directory.AccountRow, error) {
-	return one(string(ch)+" account of provider "+providerID, func(r sqlcgen.Account) directory.AccountRow {
+	return oneRow(string(ch)+" account of provider "+providerID, func(r sqlcgen.Account) directory.AccountRow {
 		return directory.AccountRow{ProviderID: r.ProviderID, Channel: pay.Channel(r.Channel), Fields: r.Fields}
 	})(s.read.GetAccount(ctx, sqlcgen.GetAccountParams{ProviderID: providerID, Channel: string(ch)}))
 }
 
 // LoadShopOwner implements directory.Loader.
 func (s *Store) LoadShopOwner(ctx context.Context, shopID string) (string, error) {
-	return one("shop "+shopID, func(r sqlcgen.Shop) string { return r.MerchantID })(s.read.GetShop(ctx, shopID))
+	return oneRow("shop "+shopID, func(r sqlcgen.Shop) string { return r.MerchantID })(s.read.GetShop(ctx, shopID))
 }
 
 // LoadSubProviders implements directory.Loader.
 func (s *Store) LoadSubProviders(ctx context.Context, providerID string) ([]directory.SubProviderRow, error) {
-	return many("sub-providers", subProviderOf)(s.read.ListSubProviders(ctx, providerID))
+	return manyRows("sub-providers", subProviderOf)(s.read.ListSubProviders(ctx, providerID))
 }
 
 // LoadDataKey implements directory.Loader.
 func (s *Store) LoadDataKey(ctx context.Context, owner string) ([]byte, error) {
-	return one("data key", func(r sqlcgen.DataKey) []byte { return r.Sealed })(s.read.GetDataKey(ctx, owner))
+	return oneRow("data key", func(r sqlcgen.DataKey) []byte { return r.Sealed })(s.read.GetDataKey(ctx, owner))
 }
 
 // LoadInitKey implements directory.Loader.
 func (s *Store) LoadInitKey(ctx context.Context, sn string) (directory.InitKeyRow, error) {
-	return one("factory device", func(r sqlcgen.InitKey) directory.InitKeyRow {
+	return oneRow("factory device", func(r sqlcgen.InitKey) directory.InitKeyRow {
 		return directory.InitKeyRow{
 			SN: r.Sn, Sealed: r.Sealed, MerchantID: r.MerchantID, ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID,
 			CreatedAt: at(r.CreatedMs), BoundAt: at(r.BoundMs),
@@ -190,7 +189,7 @@ func (s *Store) LoadInitKey(ctx context.Context, sn string) (directory.InitKeyRo
 
 // LoadTicket implements directory.Loader.
 func (s *Store) LoadTicket(ctx context.Context, hash string) (directory.TicketRow, error) {
-	return one("ticket", func(r sqlcgen.Ticket) directory.TicketRow {
+	return oneRow("ticket", func(r sqlcgen.Ticket) directory.TicketRow {
 		return directory.TicketRow{
 			Hash: r.Hash, MerchantID: r.MerchantID, ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID,
 			MadeBy: r.MadeBy, CreatedAt: at(r.CreatedMs), EndsAt: at(r.EndsMs),
@@ -200,49 +199,34 @@ func (s *Store) LoadTicket(ctx context.Context, hash string) (directory.TicketRo
 
 // LoadActivation implements directory.Loader.
 func (s *Store) LoadActivation(ctx context.Context, activator string) (directory.ActivationRow, error) {
-	return one("activation", activationOf)(s.read.GetActivation(ctx, activator))
+	return oneRow("activation", activationOf)(s.read.GetActivation(ctx, activator))
 }
 
 // LoadActivationByToken implements directory.Loader.
 func (s *Store) LoadActivationByToken(ctx context.Context, tokenHash string) (directory.ActivationRow, error) {
-	return one("activation", activationOf)(s.read.GetActivationByToken(ctx, tokenHash))
+	return oneRow("activation", activationOf)(s.read.GetActivationByToken(ctx, tokenHash))
 }
 
 // LoadMember implements directory.Loader.
 func (s *Store) LoadMember(ctx context.Context, id string) (directory.MemberRow, error) {
-	return one("member "+id, memberOf)(s.read.GetMember(ctx, id))
-}
-
-// LastTrade implements directory.Loader.
-func (s *Store) LastTrade(ctx context.Context, merchantID, shopID string) (time.Time, error) {
-	var rows []int64
-	var err error
-	if shopID == "" {
-		rows, err = s.read.LastTradeOfMerchant(ctx, merchantID)
-	} else {
-		rows, err = s.read.LastTradeOfShop(ctx, sqlcgen.LastTradeOfShopParams{MerchantID: merchantID, ShopID: shopID})
-	}
-	if err != nil || len(rows) == 0 {
-		return time.Time{}, wrap("read the last trade", err)
-	}
-	return at(rows[0]), nil
+	return oneRow("member "+id, memberOf)(s.read.GetMember(ctx, id))
 }
 
 // ListProviders implements directory.Loader.
 func (s *Store) ListProviders(ctx context.Context, after string, limit int) ([]directory.ProviderRow, error) {
-	return many("providers", providerOf)(s.read.ListProviders(ctx, sqlcgen.ListProvidersParams{After: after, RowLimit: page(limit)}))
+	return manyRows("providers", providerOf)(s.read.ListProviders(ctx, sqlcgen.ListProvidersParams{After: after, RowLimit: page(limit)}))
 }
 
 // ListMerchants implements directory.Loader.
 func (s *Store) ListMerchants(ctx context.Context, f directory.MerchantFilter) ([]directory.MerchantRow, error) {
-	return many("merchants", merchantOf)(s.read.ListMerchants(ctx, sqlcgen.ListMerchantsParams{
+	return manyRows("merchants", merchantOf)(s.read.ListMerchants(ctx, sqlcgen.ListMerchantsParams{
 		After: f.After, ProviderID: f.ProviderID, SubProviderID: f.SubProviderID, Search: f.Text, RowLimit: page(f.Limit),
 	}))
 }
 
 // ListMembers implements directory.Loader.
 func (s *Store) ListMembers(ctx context.Context, after string, limit int) ([]directory.MemberRow, error) {
-	return many("members", memberOf)(s.read.ListMembers(ctx, sqlcgen.ListMembersParams{After: after, RowLimit: page(limit)}))
+	return manyRows("members", memberOf)(s.read.ListMembers(ctx, sqlcgen.ListMembersParams{After: after, RowLimit: page(limit)}))
 }
 
 // ListAudit implements directory.Loader.
@@ -251,7 +235,7 @@ func (s *Store) ListAudit(ctx context.Context, f directory.AuditFilter) ([]direc
 	if !f.To.IsZero() {
 		to = ms(f.To)
 	}
-	return many("audit lines", auditOf)(s.read.ListAudit(ctx, sqlcgen.ListAuditParams{
+	return manyRows("audit lines", auditOf)(s.read.ListAudit(ctx, sqlcgen.ListAuditParams{
 		Older: f.Before, ProviderID: f.ProviderID, MerchantID: f.MerchantID, ObjectKind: f.ObjectKind, ObjectID: f.ObjectID,
 		ActorKind: string(f.ActorKind), ActorID: f.ActorID, FromMs: ms(f.From), ToMs: to, RowLimit: page(f.Limit),
 	}))

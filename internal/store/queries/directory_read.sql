@@ -103,13 +103,6 @@ SELECT
     activator, token_hash, kind, sn, merchant_id, shop_id, terminal, created_ms, ends_ms, granted_ms, granted_by, granted
 FROM activations WHERE token_hash = sqlc.arg(token_hash);
 
--- name: LastTradeOfMerchant :many
-SELECT created_ms FROM orders WHERE merchant_id = sqlc.arg(merchant_id) ORDER BY created_ms DESC LIMIT 1;
-
--- name: LastTradeOfShop :many
-SELECT created_ms FROM orders
-WHERE merchant_id = sqlc.arg(merchant_id) AND shop_id = sqlc.arg(shop_id) ORDER BY created_ms DESC LIMIT 1;
-
 -- name: ListAudit :many
 -- ListAudit reads a page of the whole trail, newest first.
 SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after

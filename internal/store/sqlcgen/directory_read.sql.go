@@ -232,60 +232,6 @@ func (q *Queries) GetTicket(ctx context.Context, hash string) (Ticket, error) {
 	return i, err
 }
 
-const lastTradeOfMerchant = `-- name: LastTradeOfMerchant :many
-SELECT created_ms FROM orders WHERE merchant_id = $1 ORDER BY created_ms DESC LIMIT 1
-`
-
-func (q *Queries) LastTradeOfMerchant(ctx context.Context, merchantID string) ([]int64, error) {
-	rows, err := q.db.Query(ctx, lastTradeOfMerchant, merchantID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var created_ms int64
-		if err := rows.Scan(&created_ms); err != nil {
-			return nil, err
-		}
-		items = append(items, created_ms)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const lastTradeOfShop = `-- name: LastTradeOfShop :many
-SELECT created_ms FROM orders
-WHERE merchant_id = $1 AND shop_id = $2 ORDER BY created_ms DESC LIMIT 1
-`
-
-type LastTradeOfShopParams struct {
-	MerchantID string
-	ShopID     string
-}
-
-func (q *Queries) LastTradeOfShop(ctx context.Context, arg LastTradeOfShopParams) ([]int64, error) {
-	rows, err := q.db.Query(ctx, lastTradeOfShop, arg.MerchantID, arg.ShopID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var created_ms int64
-		if err := rows.Scan(&created_ms); err != nil {
-			return nil, err
-		}
-		items = append(items, created_ms)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listAdmins = `-- name: ListAdmins :many
 SELECT
     merchant_id, id, name, refund_auth, one_code_notes, open_id, mch_open_id, duty, phone, created_ms, updated_ms, deleted_ms
