@@ -79,7 +79,51 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	if !res.Delivered {
 		return jobs.Verdict{}, errors.New(res.Err)
 	}
+	g.revive(ctx, m, url)
 	return jobs.Done(), nil
+}
+
+// maxRevived bounds the buried callbacks that are looked at when an endpoint
+// answers; each one that then goes through brings the next.
+const maxRevived = 100
+
+// revive puts the buried callbacks of an address that has just answered back
+// into service (money.md §6). What cannot be read now is found at the next
+// delivery.
+func (g *Gateway) revive(ctx context.Context, m *directory.Merchant, url string) {
+	buried, err := g.Store.BuriedJobs(ctx, m.ID, kindCallback, maxRevived)
+	if err != nil {
+		g.Log.WarnContext(ctx, "buried callbacks cannot be read", slog.String("merchant_id", m.ID), slog.String("error", err.Error()))
+		return
+	}
+	for _, j := range buried {
+		var cb callback
+		if json.Unmarshal([]byte(j.Payload), &cb) != nil {
+			continue // it is out of service because it cannot be read
+		}
+		o, err := g.Store.Order(ctx, m.ID, cb.OutTradeNo)
+		if err != nil {
+			continue
+		}
+		own, _, err := g.render(ctx, o, cb.Event)
+		if err != nil {
+			continue
+		}
+		if to, err := g.callbackURL(ctx, m, own); err != nil || to != url {
+			continue
+		}
+		released, err := g.Store.ReleaseJob(ctx, j.Key, g.now())
+		if released {
+			g.Log.InfoContext(ctx, "callback back in service: its address answers again",
+				slog.String("merchant_id", m.ID), slog.String("out_trade_no", cb.OutTradeNo), slog.String("event", cb.Event))
+		} else if err != nil {
+			g.Log.WarnContext(ctx, "callback cannot be put back", slog.String("merchant_id", m.ID), slog.String("error", err.Error()))
+			return
+		}
+	}
+	if len(buried) > 0 {
+		g.runner.Wake()
+	}
 }
 
 // render makes the content of one event of an order, and says which address

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"cloudpay/cpay"
+	"cloudpay/internal/gateway"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
 )
 
 // receiver is a merchant's callback server that misbehaves as told. It is
@@ -204,6 +206,43 @@ func TestRefundIsCalledBackAfterThePayment(t *testing.T) {
 		}
 		if !slices.Equal(kinds, []string{"paid", "refund"}) {
 			t.Errorf("callbacks = %v, want paid, then refund", kinds)
+		}
+	})
+}
+
+// TestEndpointThatComesBackGetsWhatWasBuried: the first callback that goes
+// through brings those that were given up, and only those of its own address.
+func TestEndpointThatComesBackGetsWhatWasBuried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver()
+		r.answer = func(_ int, w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", http.StatusBadGateway) }
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r, idle: time.Minute})
+		for range 3 {
+			if _, err := h.pay(pay.Wxpay, 100, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := h.gw.MicroPay(t.Context(), h.merchant, gateway.MicroPay{
+			OutTradeNo: h.number(), AuthCode: secret.New(h.code(pay.Wxpay, "").AuthCode), Total: 100, ShopID: "shop",
+			NotifyURL: "http://127.0.0.1:9000/elsewhere",
+		}); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(30 * time.Hour)
+		if n := len(h.jobs()); n != 4 {
+			t.Fatalf("%d jobs are left, want 4 buried", n)
+		}
+		r.mu.Lock()
+		r.answer = acknowledge
+		r.mu.Unlock()
+		if _, err := h.pay(pay.Wxpay, 100, ""); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(2 * time.Minute)
+		left := h.jobs()
+		if len(left) != 1 || left[0].State != "buried" {
+			t.Errorf("left are %+v, want only the other address's", left)
 		}
 	})
 }

@@ -401,3 +401,41 @@ func TestJobsAreListedByFilter(t *testing.T) {
 		})
 	}
 }
+
+func TestBuriedJobsAreReadNewestFirst(t *testing.T) {
+	t.Parallel()
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			opened := e.New(t)
+			s := opened()
+			for i, ref := range []string{"old", "new", "other kind", "alive", "foreign"} {
+				j := job("a", ref, "", 0, noon)
+				j.CreatedAt = noon.Add(time.Duration(i) * time.Second)
+				switch ref {
+				case "other kind":
+					j.Kind = "b"
+				case "foreign":
+					j.MerchantID = "2"
+				}
+				put(t, s, j)
+				if ref == "alive" {
+					continue
+				}
+				taken, ok, err := s.ClaimOne(t.Context(), noon, lease, j.Key)
+				if err != nil || !ok {
+					t.Fatal(ok, err)
+				}
+				if err := s.Bury(t.Context(), taken, "why"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mine := job("a", "old", "", 0, noon).MerchantID
+			same(t, "buried", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", 10))), "new old")
+			same(t, "the newest", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", 1))), "new")
+			if _, err := s.BuriedJobs(t.Context(), mine, "a", 0); err == nil {
+				t.Error("no limit was taken")
+			}
+		})
+	}
+}

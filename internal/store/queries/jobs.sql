@@ -152,3 +152,13 @@ WHERE (CAST(sqlc.arg(merchant_id) AS TEXT) = '' OR merchant_id = CAST(sqlc.arg(m
   AND (CAST(sqlc.arg(state) AS TEXT) = '' OR state = CAST(sqlc.arg(state) AS TEXT))
 ORDER BY run_ms, merchant_id, kind, ref
 LIMIT sqlc.arg(row_limit);
+
+-- name: ListBuried :many
+-- ListBuried reads the newest of a merchant's jobs of one kind that are out of
+-- service.
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+FROM jobs
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND state = 'buried'
+ORDER BY created_ms DESC, ref
+LIMIT sqlc.arg(row_limit);

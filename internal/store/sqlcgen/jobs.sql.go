@@ -228,6 +228,57 @@ func (q *Queries) GetJob(ctx context.Context, arg GetJobParams) (Job, error) {
 	return i, err
 }
 
+const listBuried = `-- name: ListBuried :many
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+FROM jobs
+WHERE merchant_id = $1 AND kind = $2 AND state = 'buried'
+ORDER BY created_ms DESC, ref
+LIMIT $3
+`
+
+type ListBuriedParams struct {
+	MerchantID string
+	Kind       string
+	RowLimit   int32
+}
+
+// ListBuried reads the newest of a merchant's jobs of one kind that are out of
+// service.
+func (q *Queries) ListBuried(ctx context.Context, arg ListBuriedParams) ([]Job, error) {
+	rows, err := q.db.Query(ctx, listBuried, arg.MerchantID, arg.Kind, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.MerchantID,
+			&i.Kind,
+			&i.Ref,
+			&i.State,
+			&i.Queue,
+			&i.Seq,
+			&i.RunMs,
+			&i.DueMs,
+			&i.Attempt,
+			&i.Lease,
+			&i.Payload,
+			&i.CreatedMs,
+			&i.LastError,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listClaimed = `-- name: ListClaimed :many
 SELECT
     merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error

@@ -1,0 +1,32 @@
+package pay
+
+import (
+	"math"
+	"testing"
+)
+
+func TestPoundageIsRoundedHalfUpToTheFen(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		settlement Fen
+		rate       int64
+		want       Fen
+	}{
+		{10000, 6000, 60},
+		{1, 6000, 0},
+		{83, 6000, 0},
+		{84, 6000, 1}, // 0.504
+		{250, 6000, 2},
+		{-250, 6000, -2},
+		{0, 6000, 0},
+		{10000, 0, 0},
+		{10000, -1, 0},
+		{10000, 1_000_000, 10000},
+		{10000, 1_000_001, 0},
+		{math.MaxInt64, 1_000_000, math.MaxInt64},
+	} {
+		if got := Poundage(c.settlement, c.rate); got != c.want {
+			t.Errorf("Poundage(%d, %d) = %d, want %d", c.settlement, c.rate, got, c.want)
+		}
+	}
+}
