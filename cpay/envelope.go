@@ -34,33 +34,44 @@ const (
 	signTypePSS    = 1
 )
 
-type authen struct {
-	Type int64
-	Code string
+// Authen is an authentication code (protocol.md §1.2).
+type Authen struct {
+	// AuthenType is 1, HMAC-SHA256.
+	AuthenType int64
+	// AuthenCode is 64 upper-case hexadecimal digits.
+	AuthenCode string
 }
 
-func (a *authen) fields(c *walk) {
-	c.int("authen_type", &a.Type)
-	c.text("authen_code", &a.Code, macLength)
+func (a *Authen) fields(c *walk) {
+	c.int("authen_type", &a.AuthenType)
+	c.text("authen_code", &a.AuthenCode, macLength)
 }
 
-type signature struct {
-	Type int64
+// Signature is a signature (protocol.md §1.3).
+type Signature struct {
+	// SignType is 1, RSASSA-PSS-2048-SHA256.
+	SignType int64
+	// Sign is base64 on one line.
 	Sign string
 }
 
-func (s *signature) fields(c *walk) {
+func (s *Signature) fields(c *walk) {
 	c.respell("signature", "sign")
-	c.int("sign_type", &s.Type)
+	c.int("sign_type", &s.SignType)
 	c.text("sign", &s.Sign, limitSign)
 }
 
-type authenInfo struct {
-	A *authen
-	S *signature
+// AuthenInfo is how a message was authenticated (authen_info). Code and
+// signature prove something about the bytes they came with, and give nothing
+// away.
+type AuthenInfo struct {
+	// A is the authentication code.
+	A *Authen
+	// S is the signature.
+	S *Signature
 }
 
-func (i *authenInfo) fields(c *walk) {
+func (i *AuthenInfo) fields(c *walk) {
 	optional(c, "a", &i.A)
 	optional(c, "s", &i.S)
 }
@@ -74,7 +85,7 @@ type outer struct {
 	loose   bool
 	content string
 	given   bool
-	info    *authenInfo
+	info    *AuthenInfo
 }
 
 func (o *outer) fields(c *walk) {
@@ -105,9 +116,9 @@ func (c *walk) exactText(name string, loose bool) string {
 }
 
 // parse reads the outer document, whose length is bounded before anything else.
-func (o *outer) parse(body []byte) error {
-	if len(body) > MaxBody {
-		return fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxBody)
+func (o *outer) parse(body []byte, limit int) error {
+	if len(body) > limit {
+		return fmt.Errorf("%w: longer than %d bytes", ErrMalformed, limit)
 	}
 	if err := Decode(body, o); err != nil {
 		return err
@@ -124,17 +135,30 @@ func (o *outer) parse(body []byte) error {
 type Envelope struct {
 	text     string
 	content  []byte
-	info     authenInfo
+	info     AuthenInfo
 	verified bool
 }
 
 // ParseRequest parses the outer document of a request or a callback: a JSON
 // object whose request_content is a string. White space around it, unknown
 // members and sign_info are accepted (protocol.md R01, R12). Every error wraps
-// ErrMalformed.
-func ParseRequest(body []byte) (*Envelope, error) {
+// ErrMalformed. A body may have MaxBody bytes; Parse knows the interfaces that
+// take more.
+func ParseRequest(body []byte) (*Envelope, error) { return parseRequest(body, MaxBody) }
+
+// Parse parses a request in the envelope and within the length that belong to a
+// method. Every error wraps ErrMalformed.
+func Parse(method Method, body []byte) (*Envelope, error) {
+	if Brief(method) {
+		return ParseBriefRequest(body)
+	}
+	return parseRequest(body, MaxRequest(method))
+}
+
+// parseRequest is ParseRequest with its own limit of bytes.
+func parseRequest(body []byte, limit int) (*Envelope, error) {
 	o := outer{member: "request_content"}
-	if err := o.parse(body); err != nil {
+	if err := o.parse(body, limit); err != nil {
 		return nil, err
 	}
 	e := &Envelope{text: o.content, content: []byte(o.content)}
@@ -144,28 +168,46 @@ func ParseRequest(body []byte) (*Envelope, error) {
 	return e, nil
 }
 
-type briefOuter struct{ content, code string }
+// briefOuter is the short envelope around the content.
+type briefOuter struct {
+	member        string // r or rc
+	content, code string
+	given         bool
+}
 
 func (o *briefOuter) fields(c *walk) {
-	if c.match("r") {
-		o.content = c.exactText("r", false)
+	if c.match(o.member) {
+		o.given = true
+		o.content = c.exactText(o.member, false)
 	}
 	c.text("a", &o.code, macLength)
+}
+
+// parse reads the short envelope, whose length is bounded before anything else.
+func (o *briefOuter) parse(body []byte, member string, limit int) error {
+	o.member = member
+	if len(body) > limit {
+		return fmt.Errorf("%w: longer than %d bytes", ErrMalformed, limit)
+	}
+	if err := Decode(body, o); err != nil {
+		return err
+	}
+	if !o.given {
+		return &FieldError{Field: member, Reason: "is missing", Err: ErrMalformed}
+	}
+	return nil
 }
 
 // ParseBriefRequest parses the short envelope {"r":…,"a":…} of the brief_*
 // interfaces (protocol.md §1.9). Every error wraps ErrMalformed.
 func ParseBriefRequest(body []byte) (*Envelope, error) {
-	if len(body) > MaxBody {
-		return nil, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxBody)
-	}
 	var o briefOuter
-	if err := Decode(body, &o); err != nil {
+	if err := o.parse(body, "r", MaxBody); err != nil {
 		return nil, err
 	}
 	e := &Envelope{text: o.content, content: []byte(o.content)}
 	if o.code != "" {
-		e.info.A = &authen{Type: authenTypeHMAC, Code: o.code}
+		e.info.A = &Authen{AuthenType: authenTypeHMAC, AuthenCode: o.code}
 	}
 	return e, nil
 }
@@ -179,6 +221,10 @@ func (e *Envelope) Content() []byte { return e.content }
 // still judge it.
 func (e *Envelope) Signed() bool { return e.info.S != nil }
 
+// AuthenInfo is the authen_info as it came, for keeping with the order. It is
+// shared with the envelope and must not be changed.
+func (e *Envelope) AuthenInfo() AuthenInfo { return e.info }
+
 // Verify checks the authentication code and the signature, whichever are
 // present; both must be valid when both are (protocol.md R08). It fails with an
 // error that wraps ErrNotAuthentic if neither is present, if one is incomplete,
@@ -187,10 +233,10 @@ func (e *Envelope) Verify(k Keys) error {
 	if e.info.A == nil && e.info.S == nil {
 		return fmt.Errorf("%w: no authen_info", ErrNotAuthentic)
 	}
-	if a := e.info.A; a != nil && (a.Type != authenTypeHMAC || !k.AuthenKey.Verifies(e.content, a.Code)) {
+	if a := e.info.A; a != nil && (a.AuthenType != authenTypeHMAC || !k.AuthenKey.Verifies(e.content, a.AuthenCode)) {
 		return fmt.Errorf("%w: wrong authen_code", ErrNotAuthentic)
 	}
-	if s := e.info.S; s != nil && (s.Type != signTypePSS || !VerifySign(k.PublicKey, e.content, s.Sign)) {
+	if s := e.info.S; s != nil && (s.SignType != signTypePSS || !VerifySign(k.PublicKey, e.content, s.Sign)) {
 		return fmt.Errorf("%w: wrong sign", ErrNotAuthentic)
 	}
 	e.verified = true
@@ -222,19 +268,19 @@ func Open(body []byte, k Keys) (*Envelope, error) {
 // Seal wraps content, byte for byte, into a request authenticated by k. It fails
 // only if a signature is asked for and cannot be made.
 func Seal(content []byte, k Keys, by Auth) ([]byte, error) {
-	info := authenInfo{}
+	info := AuthenInfo{}
 	if by == ByMAC || by == ByBoth {
 		if k.AuthenKey.IsZero() {
 			return nil, errors.New("cpay: no authen_key to authenticate with")
 		}
-		info.A = &authen{Type: authenTypeHMAC, Code: k.AuthenKey.MAC(content)}
+		info.A = &Authen{AuthenType: authenTypeHMAC, AuthenCode: k.AuthenKey.MAC(content)}
 	}
 	if by == BySignature || by == ByBoth {
 		sign, err := Sign(k.PrivateKey, content)
 		if err != nil {
 			return nil, err
 		}
-		info.S = &signature{Type: signTypePSS, Sign: sign}
+		info.S = &Signature{SignType: signTypePSS, Sign: sign}
 	}
 	b := appendQuoted(append(make([]byte, 0, len(content)+len(content)/4+512), `{"request_content":`...), content)
 	c := walk{mode: writing, b: b}
@@ -246,77 +292,3 @@ func Seal(content []byte, k Keys, by Auth) ([]byte, error) {
 // the same way, by the server, with the sub-merchant's authen_key (protocol.md
 // §1.10).
 func SealRequest(m Message, k Keys, by Auth) ([]byte, error) { return Seal(Encode(m), k, by) }
-
-// Hint is what an unauthenticated request says about whose it is, for choosing
-// the keys that Verify needs (protocol.md §1.4). It proves nothing.
-type Hint struct {
-	OutMchID    string
-	OutSubMchID string
-	OutShopID   string
-	// SNCode is the serial number of a device that calls with its init key.
-	SNCode string
-}
-
-func (h *Hint) fields(c *walk) {
-	c.text("out_mch_id", &h.OutMchID, limitID)
-	c.text("out_sub_mch_id", &h.OutSubMchID, limitID)
-	c.text("out_shop_id", &h.OutShopID, limitID)
-}
-
-// claim is every place where a request may name its merchant: at the top, where
-// osi and osmi are the brief spellings, in pay_mch_key, and in the condition of
-// query_identity_mapping, which one client wraps and capitalises (R14).
-type claim struct {
-	top, key, out Hint
-	wrapped       wrappedClaim
-}
-
-type wrappedClaim struct{ out Hint }
-
-func (w *wrappedClaim) fields(c *walk) {
-	c.only("Out", "{")
-	c.object("Out", &w.out)
-}
-
-func (h *claim) fields(c *walk) {
-	c.respell("osmi", "out_sub_mch_id")
-	c.respell("osi", "out_shop_id")
-	c.respell("sn", "sn_code")
-	// These belong to a few interfaces only. Elsewhere they may be members of a
-	// till's own, which have any form (R12).
-	c.only("out", "{")
-	c.only("Condition", "{")
-	c.only("sn_code", `"-0123456789`)
-	c.object("pay_mch_key", &h.key)
-	c.object("out", &h.out)
-	c.object("Condition", &h.wrapped)
-	c.text("sn_code", &h.top.SNCode, limitClientText)
-	h.top.fields(c)
-}
-
-// Hint reads the merchant's ids from the content, before it is verified. A
-// request that names two different sub-merchants is refused with ErrMalformed,
-// because the key of one must not open the door to the other.
-func (e *Envelope) Hint() (Hint, error) {
-	var h claim
-	if err := decode(e.text, &h); err != nil {
-		return Hint{}, err
-	}
-	got := h.top
-	for _, other := range [...]*Hint{&h.key, &h.out, &h.wrapped.out} {
-		if !agree(&got.OutMchID, other.OutMchID) || !agree(&got.OutSubMchID, other.OutSubMchID) ||
-			!agree(&got.OutShopID, other.OutShopID) {
-			return Hint{}, fmt.Errorf("%w: names two merchants", ErrMalformed)
-		}
-	}
-	return got, nil
-}
-
-// agree takes over an id where none is known, and reports whether the two places
-// that name it say the same.
-func agree(got *string, other string) bool {
-	if *got == "" {
-		*got = other
-	}
-	return other == "" || *got == other
-}

@@ -47,6 +47,11 @@ func (k Key) reveal() string {
 // IsZero reports whether no key was given.
 func (k Key) IsZero() bool { return k.reveal() == "" }
 
+// Equal reports, in constant time, whether both are the same key.
+func (k Key) Equal(other Key) bool {
+	return hmac.Equal([]byte(k.reveal()), []byte(other.reveal()))
+}
+
 // Format writes three asterisks for every verb, those that String is not asked
 // for included.
 func (Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }

@@ -1,37 +1,5 @@
 package cpay
 
-// Method is the last part of an interface's path. For the interfaces of this
-// package it is also the name of the object in the response.
-type Method = string
-
-// The methods, in the order of protocol.md §2.
-const (
-	MethodMicroPay         = "micro_pay"
-	MethodScanCodePay      = "scan_code_pay"
-	MethodQueryOrder       = "query_order"
-	MethodCloseOrder       = "close_order"
-	MethodReverse          = "reverse"
-	MethodRefund           = "refund"
-	MethodQueryRefundOrder = "query_refund_order"
-	MethodPing             = "ping"
-)
-
-// Path is where an interface is found below a domain.
-func Path(method Method) string { return "/cpay/" + method }
-
-// maxTradeResponse bounds the whole body of answers that embedded C clients read
-// into 4,096 bytes without a check (protocol.md R21).
-const maxTradeResponse = 3500
-
-// maxResponse is the largest body of a method's answer, or 0 for no limit.
-func maxResponse(method string) int {
-	switch method {
-	case MethodMicroPay, MethodQueryOrder, MethodRefund, MethodQueryRefundOrder:
-		return maxTradeResponse
-	}
-	return 0
-}
-
 // Request is a message that asks for something.
 type Request interface {
 	Message
@@ -329,12 +297,16 @@ type RefundResponse struct {
 	PayMchKey PayMchKey
 	// RefundOrderContent is the refund, as one object (R29).
 	RefundOrderContent RefundOrderContent
+	// OrderClient is the device that asked for it, if the server tells: a list of one (R30).
+	OrderClient []OrderClient
 }
 
 func (m *RefundResponse) fields(c *walk) {
 	c.object("pay_mch_key", &m.PayMchKey)
 	c.object("refund_order_content", &m.RefundOrderContent)
 	c.freshNonce(&m.NonceStr)
+	c.spare(shedTexts)
+	list(c, "order_client", &m.OrderClient)
 }
 
 // QueryRefundOrderRequest asks for one refund, or for all refunds of an order
@@ -383,12 +355,16 @@ type QueryRefundOrderResponse struct {
 	PayMchKey PayMchKey
 	// RefundOrderContent are the refunds, always as a list (R29).
 	RefundOrderContent []RefundOrderContent
+	// OrderClient are the devices that asked for them, if the server tells.
+	OrderClient []OrderClient
 }
 
 func (m *QueryRefundOrderResponse) fields(c *walk) {
 	c.object("pay_mch_key", &m.PayMchKey)
 	mustList(c, "refund_order_content", &m.RefundOrderContent)
 	c.freshNonce(&m.NonceStr)
+	c.spare(shedTexts)
+	list(c, "order_client", &m.OrderClient)
 }
 
 // PingResponse is flat and not enveloped; Encode writes it (protocol.md §1.7).

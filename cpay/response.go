@@ -1,7 +1,6 @@
 package cpay
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -30,23 +29,34 @@ type answer struct {
 	found  bool    // the body was there
 }
 
+// fields are the members that all answers begin with.
+func (h *Head) fields(c *walk) {
+	status, logID := int64(h.Status), int64(h.LogID)
+	c.mustInt("status", &status)
+	c.mustText("description", &h.Description, limitDesc)
+	c.mustInt("log_id", &logID)
+	c.respell("Internal_status", "internal_status")
+	c.mustInt("internal_status", &h.InternalStatus)
+	h.take(c, status, logID)
+}
+
+// take keeps the numbers that were read.
+func (h *Head) take(c *walk, status, logID int64) {
+	if c.mode != reading {
+		return
+	}
+	if logID < 0 || logID > math.MaxUint32 {
+		c.fail("log_id", "is out of range", ErrMalformed)
+		return
+	}
+	h.Status, h.LogID = Status(status), uint32(logID)
+}
+
 // noStatus marks a head whose status was not in the response.
 const noStatus = -1
 
 func (a *answer) fields(c *walk) {
-	status, logID := int64(a.head.Status), int64(a.head.LogID)
-	c.mustInt("status", &status)
-	c.mustText("description", &a.head.Description, limitDesc)
-	c.mustInt("log_id", &logID)
-	c.respell("Internal_status", "internal_status")
-	c.mustInt("internal_status", &a.head.InternalStatus)
-	if c.mode == reading {
-		if logID < 0 || logID > math.MaxUint32 {
-			c.fail("log_id", "is out of range", ErrMalformed)
-			return
-		}
-		a.head.Status, a.head.LogID = Status(status), uint32(logID)
-	}
+	a.head.fields(c)
 	if c.mode == writing && !a.head.Status.Authenticated() {
 		return
 	}
@@ -54,10 +64,17 @@ func (a *answer) fields(c *walk) {
 	if body == nil {
 		body = new(CloseOrderResponse)
 	}
-	if c.name == a.method && !c.hit {
+	name, also := responseMembers(a.method)
+	if also != "" {
+		c.respell(also, name)
+	}
+	if c.name == name && !c.hit {
 		a.found = true
 	}
-	c.object(a.method, body)
+	c.object(name, body)
+	if also != "" && c.mode == writing {
+		c.object(also, body)
+	}
 }
 
 // SealResponse returns a whole response. At StatusOK it carries body, or an
@@ -67,21 +84,33 @@ func (a *answer) fields(c *walk) {
 // optional members, longest texts first, until they fit (R21).
 func SealResponse(head Head, method Method, body Message, key Key) []byte {
 	nonce := newNonce()
-	if head.Description == "" {
-		head.Description = head.Status.Description()
-	}
-	head.Description = cut(head.Description, limitDesc)
-	if head.LogID == 0 {
-		head.LogID = logIDFrom(nonce)
-	}
+	head.complete(nonce)
 	a := answer{head: &head, method: method}
 	if head.Status == StatusOK {
 		a.body = body
 	}
-	limit := maxResponse(method)
-	b := sealContent(encode(&a, nonce, 0), head.Status, key)
+	return fit(maxResponse(method), func(shed int) []byte {
+		return sealContent(encode(&a, nonce, shed), head.Status, key)
+	})
+}
+
+// complete fills in what no answer may lack (protocol.md R23, R24).
+func (h *Head) complete(nonce string) {
+	if h.Description == "" {
+		h.Description = h.Status.Description()
+	}
+	h.Description = cut(h.Description, limitDesc)
+	if h.LogID == 0 {
+		h.LogID = logIDFrom(nonce)
+	}
+}
+
+// fit returns the answer with as few of its optional members left out as limit
+// asks for; 0 is no limit.
+func fit(limit int, seal func(shed int) []byte) []byte {
+	b := seal(0)
 	for shed := shedTexts; limit > 0 && len(b) > limit; shed++ {
-		smaller := sealContent(encode(&a, nonce, shed), head.Status, key)
+		smaller := seal(shed)
 		if shed >= shedLists && len(smaller) == len(b) {
 			break // nothing is left that may go
 		}
@@ -128,13 +157,13 @@ func logIDFrom(nonce string) uint32 {
 // an *Error; at status 0 the object must be there.
 func OpenResponse(answered []byte, method Method, body Message, key Key) (Head, error) {
 	o := outer{member: "response_content"}
-	if err := o.parse(answered); err != nil {
+	if err := o.parse(answered, MaxResponse); err != nil {
 		return Head{}, err
 	}
 	verified := false
 	if o.info != nil {
 		a := o.info.A
-		if a == nil || a.Type != authenTypeHMAC || !key.Verifies([]byte(o.content), a.Code) {
+		if a == nil || a.AuthenType != authenTypeHMAC || !key.Verifies([]byte(o.content), a.AuthenCode) {
 			return Head{}, fmt.Errorf("%w: wrong authen_code", ErrNotAuthentic)
 		}
 		verified = true
@@ -144,120 +173,23 @@ func OpenResponse(answered []byte, method Method, body Message, key Key) (Head, 
 	if err := decode(o.content, &a); err != nil {
 		return Head{}, err
 	}
+	return head.judge(verified, a.found, method, "status", ResponseMember(method))
+}
+
+// judge returns the head of an answer, or what is wrong with it.
+func (h *Head) judge(verified, found bool, method Method, status, member string) (Head, error) {
 	switch {
-	case head.Status == noStatus:
-		return Head{}, &FieldError{Field: "status", Reason: "is missing", Err: ErrMalformed}
-	case !verified && head.Status.Authenticated():
-		return Head{}, fmt.Errorf("%w: no authen_info", ErrNotAuthentic)
-	case head.Status != StatusOK:
-		return head, &Error{
-			Method: method, Status: head.Status, Internal: head.InternalStatus,
-			Description: head.Description, LogID: head.LogID,
+	case h.Status == noStatus:
+		return Head{}, &FieldError{Field: status, Reason: "is missing", Err: ErrMalformed}
+	case !verified && h.Status.Authenticated():
+		return Head{}, fmt.Errorf("%w: no authentication code", ErrNotAuthentic)
+	case h.Status != StatusOK:
+		return *h, &Error{
+			Method: method, Status: h.Status, Internal: h.InternalStatus,
+			Description: h.Description, LogID: h.LogID,
 		}
-	case !a.found:
-		return Head{}, &FieldError{Field: method, Reason: "is missing", Err: ErrMalformed}
+	case !found:
+		return Head{}, &FieldError{Field: member, Reason: "is missing", Err: ErrMalformed}
 	}
-	return head, nil
-}
-
-// PayCallback tells a merchant that an order is paid (protocol.md §1.10).
-type PayCallback struct {
-	NonceStr     string
-	PayMchKey    PayMchKey
-	OrderContent OrderContent
-	OrderClient  *OrderClient
-}
-
-func (m *PayCallback) fields(c *walk) {
-	c.freshNonce(&m.NonceStr)
-	c.object("pay_mch_key", &m.PayMchKey)
-	c.object("order_content", &m.OrderContent)
-	optional(c, "order_client", &m.OrderClient)
-}
-
-// RefundCallback tells a merchant that refunds succeeded.
-type RefundCallback struct {
-	NonceStr           string
-	PayMchKey          PayMchKey
-	RefundOrderContent []RefundOrderContent
-}
-
-func (m *RefundCallback) fields(c *walk) {
-	c.freshNonce(&m.NonceStr)
-	c.object("pay_mch_key", &m.PayMchKey)
-	mustList(c, "refund_order_content", &m.RefundOrderContent)
-}
-
-// anyCallback is read to learn which callback it is.
-type anyCallback struct {
-	pay    PayCallback
-	refund RefundCallback
-	paid   bool
-}
-
-func (m *anyCallback) fields(c *walk) {
-	m.paid = m.paid || c.name == "order_content"
-	c.freshNonce(&m.pay.NonceStr)
-	c.object("pay_mch_key", &m.pay.PayMchKey)
-	c.object("order_content", &m.pay.OrderContent)
-	optional(c, "order_client", &m.pay.OrderClient)
-	mustList(c, "refund_order_content", &m.refund.RefundOrderContent)
-}
-
-// Callback reads a verified callback and returns a *PayCallback or a
-// *RefundCallback. Callbacks come at least once: settle by the number inside, and
-// make the second time harmless.
-func (e *Envelope) Callback() (Message, error) {
-	var m anyCallback
-	if err := e.Decode(&m); err != nil {
-		return nil, err
-	}
-	if m.paid {
-		return &m.pay, nil
-	}
-	if len(m.refund.RefundOrderContent) == 0 {
-		return nil, fmt.Errorf("%w: neither order_content nor refund_order_content", ErrMalformed)
-	}
-	m.refund.NonceStr, m.refund.PayMchKey = m.pay.NonceStr, m.pay.PayMchKey
-	return &m.refund, nil
-}
-
-// CallbackReply is what a merchant answers to a callback. Anything but status 0
-// has it delivered again.
-type CallbackReply struct {
-	Status      Status
-	Description string
-}
-
-func (m *CallbackReply) fields(c *walk) {
-	c.mustInt("status", (*int64)(&m.Status))
-	c.mustText("description", &m.Description, limitDesc)
-}
-
-// SealCallbackReply returns the body of a merchant's answer to a callback.
-func SealCallbackReply(reply CallbackReply, key Key) []byte {
-	return sealContent(Encode(&reply), StatusOK, key)
-}
-
-// OpenCallbackReply reads a merchant's answer to a callback, whose
-// response_content may be a string or an object (protocol.md R47). It returns nil
-// if the merchant took the callback and an error otherwise. The authen_info is
-// not looked at: it is optional, so a wrong one proves no more than none.
-func OpenCallbackReply(answered []byte) error {
-	o := outer{member: "response_content", loose: true}
-	if err := o.parse(answered); err != nil {
-		return err
-	}
-	reply := CallbackReply{Status: noStatus}
-	if err := decode(o.content, &reply); err != nil {
-		return err
-	}
-	switch reply.Status {
-	case StatusOK:
-		return nil
-	case noStatus:
-		return &FieldError{Field: "status", Reason: "is missing", Err: ErrMalformed}
-	case StatusInternal, StatusBadCall, StatusNewNumber, StatusUnknown, StatusRefused:
-	}
-	return errors.New("cpay: callback refused with status " + strconv.FormatInt(int64(reply.Status), 10))
+	return *h, nil
 }

@@ -1,5 +1,7 @@
 package cpay
 
+import "strconv"
+
 // rules collects the first broken rule of a request.
 type rules struct{ bad *FieldError }
 
@@ -22,6 +24,11 @@ func (r *rules) with(m Message) error {
 	if r.bad == nil {
 		r.bad = check(m)
 	}
+	return r.verdict()
+}
+
+// verdict returns the first broken rule, whatever the lengths.
+func (r *rules) verdict() error {
 	if r.bad == nil {
 		return nil // not a nil *FieldError in an error
 	}
@@ -72,4 +79,43 @@ func (r *rules) payment(m *PayContent) {
 	r.tradeNo("pay_content.out_trade_no", m.OutTradeNo)
 	r.fee("pay_content.total_fee", m.TotalFee)
 	r.currency("pay_content.fee_type", m.FeeType)
+}
+
+// period asks for the end of a time span, and that it is not before the
+// beginning, which may be left out.
+func (r *rules) period(from, to string, start, end int64) {
+	switch {
+	case start < 0:
+		r.fail(from, "is negative")
+	case end == 0:
+		r.fail(to, "is missing")
+	case end < start:
+		r.fail(to, "is before "+from)
+	}
+}
+
+// page asks for a page, counted from 1.
+func (r *rules) page(num, size string, n, s int64) {
+	switch {
+	case n == 0:
+		r.fail(num, "is missing or zero")
+	case n < 0 || n > MaxFee:
+		r.fail(num, "is out of range")
+	case s == 0:
+		r.fail(size, "is missing or zero")
+	case s < 0 || s > MaxFee:
+		r.fail(size, "is out of range")
+	}
+}
+
+// orderTypes allows the kinds of lists there are, and the absence of one.
+func (r *rules) orderTypes(field string, t OrderType) {
+	if t < 0 || t > OrderTypeUnfreezes {
+		r.fail(field, "is not an order type")
+	}
+}
+
+// element is the path of a member of an element of a list.
+func element(list string, i int, member string) string {
+	return list + "[" + strconv.Itoa(i) + "]." + member
 }

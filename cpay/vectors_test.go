@@ -316,36 +316,6 @@ func checkHint(t *testing.T, e *Envelope, v requestVector) {
 	}
 }
 
-// foreign holds the members of interfaces that this package has no message for,
-// where their vectors exercise the rules of reading.
-type foreign struct {
-	values map[string]any
-}
-
-func (f *foreign) fields(c *walk) {
-	c.respell("sn", "sn_code")
-	for _, name := range []string{"trade_type", "order_type", "page_num", "page_size", "tf"} {
-		var n int64
-		if c.int(name, &n); c.hit && c.name == name {
-			f.values[name] = n
-		}
-	}
-	for _, name := range []string{"sn_code", "ac"} {
-		var s string
-		if c.text(name, &s, limitPayCode); c.hit && c.name == name {
-			f.values[name] = s
-		}
-	}
-	var platforms []string
-	if c.texts("sub_pay_platforms", &platforms, limitID); len(platforms) > 0 {
-		list := make([]json.Number, len(platforms))
-		for i, p := range platforms {
-			list[i] = json.Number(p)
-		}
-		f.values["sub_pay_platforms"] = list
-	}
-}
-
 // decodeVector decodes the content by path and returns it as plain JSON values at
 // their canonical places.
 func decodeVector(t *testing.T, e *Envelope, path string) map[string]any {
@@ -360,20 +330,19 @@ func decodeVector(t *testing.T, e *Envelope, path string) map[string]any {
 		}
 		return tree
 	}
-	switch strings.TrimPrefix(path, "/cpay/") {
-	case MethodMicroPay:
-		var m MicroPayRequest
-		if err := e.Decode(&m); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Validate(); err != nil {
-			t.Fatal(err)
-		}
+	m := NewRequest(strings.TrimPrefix(path, "/cpay/"))
+	if m == nil {
+		t.Fatalf("no interface at %s", path)
+	}
+	tree := decode(m)
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	switch m := m.(type) {
+	case *MicroPayRequest:
 		m.PayMchKey.PayPlatform = m.Platform()
-		tree := map[string]any{}
-		if err := json.Unmarshal(Encode(&m), &tree); err != nil {
-			t.Fatal(err)
-		}
+		tree = decode(m)
+		tree["pay_mch_key"].(map[string]any)["pay_platform"] = m.Platform()
 		if m.PayContent.Detail != "" {
 			var d Detail
 			if err := Decode([]byte(m.PayContent.Detail), &d); err != nil {
@@ -385,40 +354,10 @@ func decodeVector(t *testing.T, e *Envelope, path string) map[string]any {
 			}
 			tree["pay_content"].(map[string]any)["detail"] = goods
 		}
-		return tree
-	case MethodQueryOrder:
-		return decode(new(QueryOrderRequest))
-	case MethodRefund:
-		m := new(RefundRequest)
-		tree := decode(m)
-		if err := m.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		return tree
-	case "mini_program_pay":
-		tree := decode(new(ScanCodePayRequest))
-		f := foreign{values: tree}
-		if err := e.Decode(&f); err != nil {
-			t.Fatal(err)
-		}
-		return tree
-	case "query_identity_mapping":
-		h, err := e.Hint()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return map[string]any{"out": map[string]any{"out_sub_mch_id": h.OutSubMchID}}
-	case MethodScanCodePay, MethodCloseOrder, MethodReverse, MethodQueryRefundOrder, MethodPing:
-		t.Fatalf("no vector was expected for %s", path)
+	case *BriefMicroPayRequest:
+		tree["pay_platform"] = m.Platform()
 	}
-	f := foreign{values: map[string]any{}}
-	if err := e.Decode(&f); err != nil {
-		t.Fatal(err)
-	}
-	if code, ok := f.values["ac"]; ok {
-		f.values["pay_platform"] = PlatformOf(PayCode(code.(string)))
-	}
-	return f.values
+	return tree
 }
 
 // lookup follows a path such as pay_content.detail.goods_detail[0].goods_name.

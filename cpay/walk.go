@@ -44,7 +44,16 @@ const (
 	reading mode = iota
 	writing
 	checking
+	describing
 )
+
+// memberSet is a set of the members of one message, by their index. The longest
+// message, an order in a list, has about eighty.
+type memberSet [2]uint64
+
+func (s *memberSet) has(i uint) bool { return s[i>>6&1]&(1<<(i&63)) != 0 }
+func (s *memberSet) add(i uint)      { s[i>>6&1] |= 1 << (i & 63) }
+func (s *memberSet) drop(i uint)     { s[i>>6&1] &^= 1 << (i & 63) }
 
 // Levels of members that a response may lose to stay within the buffer of a C
 // client (protocol.md R21): long texts first, then everything that R23 does not
@@ -55,8 +64,8 @@ const (
 	shedLists
 )
 
-// walk is one pass over a message: reading it from JSON, writing it as JSON, or
-// checking the lengths of its members.
+// walk is one pass over a message: reading it from JSON, writing it as JSON,
+// checking the lengths of its members, or describing them.
 type walk struct {
 	mode mode
 	bad  *FieldError // the first wrong member
@@ -65,17 +74,22 @@ type walk struct {
 	// met in the object being read.
 	r       reader
 	name    string
-	index   uint   // of the member that fields names next
-	seen    uint64 // members already read, by index
-	weak    uint64 // those of them read under another spelling
-	hit     bool   // the member has been recognised
-	respelt bool   // the member came under another spelling
+	index   uint      // of the member that fields names next
+	seen    memberSet // members already read
+	weak    memberSet // those of them read under another spelling
+	hit     bool      // the member has been recognised
+	respelt bool      // the member came under another spelling
+	lax     bool      // nothing in this object is refused for its kind, see lenient
 
 	// Writing.
 	b     []byte
 	nonce string // for messages that bring none of their own
 	shed  int    // what to leave out, see shedTexts
 	level int    // at which the members named now are left out; 0 is never
+
+	// Describing.
+	told []member
+	mark int // which of them to set to something that is not zero
 }
 
 // fail keeps the first wrong member.
@@ -105,23 +119,26 @@ func (c *walk) within(name string, before *FieldError) {
 // match reports whether the member being read is the one called name. A member
 // given twice is refused: which of two amounts was meant cannot be known.
 func (c *walk) match(name string) bool {
-	bit := uint64(1) << (c.index & 63)
+	i := c.index
 	c.index++
 	if c.hit || c.name != name {
 		return false
 	}
 	c.hit = true
 	switch {
-	case c.seen&bit == 0:
-		c.seen |= bit
+	case !c.seen.has(i):
+		c.seen.add(i)
 		if c.respelt {
-			c.weak |= bit
+			c.weak.add(i)
 		}
 	case c.respelt: // the proper spelling was there before and wins
 		c.r.skip()
 		return false
-	case c.weak&bit != 0: // the proper spelling comes later and wins
-		c.weak &^= bit
+	case c.weak.has(i): // the proper spelling comes later and wins
+		c.weak.drop(i)
+	case c.lax:
+		c.r.skip()
+		return false
 	default:
 		c.fail(name, "is given twice", ErrMalformed)
 		return false
@@ -134,6 +151,9 @@ func (c *walk) match(name string) bool {
 func (c *walk) respell(from, to string) {
 	if c.mode == reading && !c.hit && c.name == from {
 		c.name, c.respelt = to, true
+	}
+	if c.mode == describing {
+		c.note(member{name: to, spelling: from})
 	}
 }
 
@@ -156,6 +176,12 @@ func (c *walk) text(name string, p *string, limit int) {
 	if c.mode == writing && (*p == "" || c.spared()) {
 		return
 	}
+	if c.mode == describing {
+		if c.note(member{name: name, kind: kindText, limit: limit}) {
+			*p = "x"
+		}
+		return
+	}
 	c.mustText(name, p, limit)
 }
 
@@ -164,6 +190,10 @@ func (c *walk) mustText(name string, p *string, limit int) {
 	switch c.mode {
 	case reading:
 		if !c.match(name) {
+			return
+		}
+		if c.lax {
+			*p = c.laxText()
 			return
 		}
 		v, ok := c.r.text()
@@ -179,6 +209,10 @@ func (c *walk) mustText(name string, p *string, limit int) {
 	case checking:
 		if len(*p) > limit && utf8.RuneCountInString(*p) > limit {
 			c.fail(name, fmt.Sprintf("is longer than %d characters", limit), nil)
+		}
+	case describing:
+		if c.note(member{name: name, kind: kindText, must: true, limit: limit}) {
+			*p = "x"
 		}
 	}
 }
@@ -218,6 +252,12 @@ func (c *walk) int(name string, p *int64) {
 	if c.mode == writing && (*p == 0 || c.spared()) {
 		return
 	}
+	if c.mode == describing {
+		if c.note(member{name: name, kind: kindInt}) {
+			*p = 1
+		}
+		return
+	}
 	c.mustInt(name, p)
 }
 
@@ -228,7 +268,9 @@ func (c *walk) mustInt(name string, p *int64) {
 		if !c.match(name) {
 			return
 		}
+		start, depth := c.r.i, c.r.depth
 		v, ok := c.r.integer()
+		c.excuse(start, depth)
 		c.caught(name)
 		if ok {
 			*p = v
@@ -236,12 +278,22 @@ func (c *walk) mustInt(name string, p *int64) {
 	case writing:
 		c.b = strconv.AppendInt(appendKey(c.b, name), *p, 10)
 	case checking:
+	case describing:
+		if c.note(member{name: name, kind: kindInt, must: true}) {
+			*p = 1
+		}
 	}
 }
 
 // bool is a boolean member, left out when false.
 func (c *walk) bool(name string, p *bool) {
 	if c.mode == writing && (!*p || c.spared()) {
+		return
+	}
+	if c.mode == describing {
+		if c.note(member{name: name, kind: kindBool}) {
+			*p = true
+		}
 		return
 	}
 	c.mustBool(name, p)
@@ -254,7 +306,9 @@ func (c *walk) mustBool(name string, p *bool) {
 		if !c.match(name) {
 			return
 		}
+		start, depth := c.r.i, c.r.depth
 		v, ok := c.r.boolean()
+		c.excuse(start, depth)
 		c.caught(name)
 		if ok {
 			*p = v
@@ -262,12 +316,20 @@ func (c *walk) mustBool(name string, p *bool) {
 	case writing:
 		c.b = strconv.AppendBool(appendKey(c.b, name), *p)
 	case checking:
+	case describing:
+		if c.note(member{name: name, kind: kindBool, must: true}) {
+			*p = true
+		}
 	}
 }
 
 // object is a member that is an object and is always written.
 func (c *walk) object(name string, m Message) {
-	if c.mode == reading && (!c.match(name) || c.r.null()) {
+	if c.mode == reading && (!c.match(name) || c.r.null() || c.odd('{')) {
+		return
+	}
+	if c.mode == describing {
+		c.note(member{name: name, kind: kindObject, must: true, of: m})
 		return
 	}
 	c.inside(name, m)
@@ -281,7 +343,7 @@ func optional[T any, M interface {
 ) {
 	switch c.mode {
 	case reading:
-		if !c.match(name) || c.r.null() {
+		if !c.match(name) || c.r.null() || c.odd('{') {
 			return
 		}
 		if *p == nil {
@@ -295,6 +357,10 @@ func optional[T any, M interface {
 	case checking:
 		if *p != nil {
 			c.inside(name, M(*p))
+		}
+	case describing:
+		if c.note(member{name: name, kind: kindObject, of: M(new(T))}) {
+			*p = new(T)
 		}
 	}
 }
@@ -310,6 +376,7 @@ func (c *walk) inside(name string, m Message) {
 		c.write(m)
 	case checking:
 		m.fields(c)
+	case describing:
 	}
 	c.within(name, before)
 }
@@ -326,8 +393,8 @@ func (c *walk) write(m Message) {
 
 // read reads an object into m. Members that m does not name are skipped (R12).
 func (c *walk) read(m Message) {
-	seen, weak, index := c.seen, c.weak, c.index
-	c.seen, c.weak = 0, 0
+	seen, weak, index, lax := c.seen, c.weak, c.index, c.lax
+	c.seen, c.weak, c.lax = memberSet{}, memberSet{}, false
 	c.r.take('{')
 	c.r.enter()
 	for first := true; c.r.more(first, '}'); first = false {
@@ -347,7 +414,7 @@ func (c *walk) read(m Message) {
 		}
 	}
 	c.r.leave()
-	c.seen, c.weak, c.index, c.hit = seen, weak, index, true
+	c.seen, c.weak, c.index, c.hit, c.lax = seen, weak, index, true, lax
 }
 
 // Encode returns m as the protocol writes it: compact, pure ASCII, numbers as

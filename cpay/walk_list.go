@@ -2,6 +2,7 @@ package cpay
 
 import (
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -13,7 +14,7 @@ const maxList = 512
 func (c *walk) texts(name string, p *[]string, limit int) {
 	switch c.mode {
 	case reading:
-		if !c.match(name) || c.r.null() {
+		if !c.match(name) || c.r.null() || c.odd('[') {
 			return
 		}
 		*p = nil
@@ -44,6 +45,47 @@ func (c *walk) texts(name string, p *[]string, limit int) {
 				c.fail(fmt.Sprintf("%s[%d]", name, i), fmt.Sprintf("is longer than %d characters", limit), nil)
 			}
 		}
+	case describing:
+		if c.note(member{name: name, kind: kindText, limit: limit, many: true}) {
+			*p = make([]string, 1)
+		}
+	}
+}
+
+// ints is a list of integers, left out when empty.
+func (c *walk) ints(name string, p *[]int64) {
+	switch c.mode {
+	case reading:
+		if !c.match(name) || c.r.null() || c.odd('[') {
+			return
+		}
+		*p = nil
+		c.r.take('[')
+		for first := true; c.r.more(first, ']'); first = false {
+			v, _ := c.r.integer()
+			if *p = append(*p, v); len(*p) > maxList {
+				c.fail(name, "has too many elements", ErrMalformed)
+				return
+			}
+		}
+		c.caught(name)
+	case writing:
+		if len(*p) == 0 || c.spared() {
+			return
+		}
+		c.b = append(appendKey(c.b, name), '[')
+		for i, v := range *p {
+			if i > 0 {
+				c.b = append(c.b, ',')
+			}
+			c.b = strconv.AppendInt(c.b, v, 10)
+		}
+		c.b = append(c.b, ']')
+	case checking:
+	case describing:
+		if c.note(member{name: name, kind: kindInt, many: true}) {
+			*p = make([]int64, 1)
+		}
 	}
 }
 
@@ -54,6 +96,12 @@ func list[T any, M interface {
 }](c *walk, name string, p *[]T,
 ) {
 	if c.mode == writing && (len(*p) == 0 || c.spared()) {
+		return
+	}
+	if c.mode == describing {
+		if c.note(member{name: name, kind: kindObject, of: M(new(T)), many: true}) {
+			*p = make([]T, 1)
+		}
 		return
 	}
 	mustList[T, M](c, name, p)
@@ -70,10 +118,21 @@ func mustList[T any, M interface {
 		if !c.match(name) || c.r.null() {
 			return
 		}
+		if c.lax && c.r.peek() == '{' { // one element without its list
+			*p = append((*p)[:0], *new(T))
+			c.read(M(&(*p)[0]))
+			return
+		}
+		if c.odd('[') {
+			return
+		}
 		*p = (*p)[:0]
 		c.r.take('[')
 		for first := true; c.r.more(first, ']') && c.bad == nil; first = false {
-			if len(*p) == maxList {
+			if c.passed(len(*p)) {
+				continue
+			}
+			if len(*p) == maxList && !c.lax {
 				c.fail(name, "has too many elements", ErrMalformed)
 				return
 			}
@@ -95,6 +154,10 @@ func mustList[T any, M interface {
 	case checking:
 		for i := range *p {
 			c.inside(fmt.Sprintf("%s[%d]", name, i), M(&(*p)[i]))
+		}
+	case describing:
+		if c.note(member{name: name, kind: kindObject, of: M(new(T)), many: true, must: true}) {
+			*p = make([]T, 1)
 		}
 	}
 }
