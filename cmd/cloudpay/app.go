@@ -22,6 +22,7 @@ import (
 	"cloudpay/internal/channel/wxpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
+	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/secret"
@@ -42,6 +43,7 @@ type app struct {
 	store     *store.Store
 	directory *directory.Directory
 	gateway   *gateway.Gateway
+	monitor   *monitor.Monitor
 	api       *api.Server
 	registry  *prometheus.Registry
 	log       *slog.Logger
@@ -70,8 +72,11 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		CodeKey: keys.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
 		Now: time.Now, Log: log, Metrics: gateway.NewMetrics(reg),
 	})
-	srv := api.New(api.Config{Gateway: gw, Directory: dir, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits()})
-	return &app{store: st, directory: dir, gateway: gw, api: srv, registry: reg, log: log}, nil
+	mon := monitor.New(monitor.Config{
+		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: time.Now, Log: log,
+	})
+	srv := api.New(api.Config{Gateway: gw, Directory: dir, Monitor: mon, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits()})
+	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, registry: reg, log: log}, nil
 }
 
 // serve answers requests on l and runs the jobs until ctx ends; then it drains
@@ -90,6 +95,7 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 	if t, ok := l.(*tlsListener); ok {
 		g.Go(func() error { t.watch(inner, a.log); return nil })
 	}
+	g.Go(func() error { return a.monitor.Run(inner) })
 	jobsDone := make(chan error, 1)
 	go func() { jobsDone <- a.gateway.Run(jobsCtx) }()
 	g.Go(func() error {

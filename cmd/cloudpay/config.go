@@ -40,6 +40,8 @@ type settings struct {
 	DeviceRate   int64 `name:"device-rate" env:"CLOUDPAY_DEVICE_RATE" default:"50" placeholder:"N" help:"Requests per second that one device may make, twice as many at once; 0 means no limit."`
 	StrangerRate int64 `name:"stranger-rate" env:"CLOUDPAY_STRANGER_RATE" default:"20" placeholder:"N" help:"Refused requests per second and public address, ten times as many at once; 0 means no limit."`
 
+	MonitorInterval int64 `name:"monitor-interval" env:"CLOUDPAY_MONITOR_INTERVAL" default:"0" placeholder:"SECONDS" help:"How often clients are told to upload their monitoring; 0 leaves it to them."`
+
 	LogLevel   string `name:"log-level" env:"CLOUDPAY_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
 	Committers int    `name:"committers" env:"CLOUDPAY_COMMITTERS" default:"0" placeholder:"N" help:"PostgreSQL connections that commit; 0 means the preset."`
 }
@@ -47,6 +49,10 @@ type settings struct {
 // maxPublicURL leaves room for the path of a notice in the 256 characters that
 // wallets take.
 const maxPublicURL = 120
+
+// maxMonitorInterval is a day: a client that uploads less often tells nothing
+// in time.
+const maxMonitorInterval = 86_400
 
 // check reports all mistakes at once.
 func (s settings) check() error {
@@ -59,6 +65,9 @@ func (s settings) check() error {
 	}
 	if s.RefundSpacing != nil && *s.RefundSpacing < 0 {
 		bad("refund-spacing must not be negative")
+	}
+	if s.MonitorInterval < 0 || s.MonitorInterval > maxMonitorInterval {
+		bad("monitor-interval must be between 0 and 86400 seconds")
 	}
 	if s.ReverseFrom != nil && *s.ReverseFrom < 15*time.Second {
 		bad("reverse-from must be at least 15s: wallets refuse an earlier reverse")
@@ -197,7 +206,8 @@ func (c *configCmd) Run(e env) error {
 		"tls-min":    c.TLSMin,
 		"public-url": c.PublicURL, "allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
 		"merchant-rate": c.MerchantRate, "device-rate": c.DeviceRate, "stranger-rate": c.StrangerRate,
-		"log-level": c.LogLevel, "committers": c.Committers,
+		"monitor-interval": c.MonitorInterval,
+		"log-level":        c.LogLevel, "committers": c.Committers,
 	}
 	for name, d := range map[string]*time.Duration{"refund-spacing": c.RefundSpacing, "reverse-from": c.ReverseFrom} {
 		if d != nil {

@@ -78,7 +78,7 @@ func TestScriptABuriedJobIsReleased(t *testing.T) {
 	jobs("--buried").want(t, exitOK, "no jobs")
 	d = startDemo(t, dir)
 	d.until(t, "the delivery", func() bool { return delivered.Load() == 1 })
-	d.until(t, "an empty list", func() bool { return strings.Contains(jobs().stdout, "no jobs") })
+	d.until(t, "the end of the job", func() bool { return !strings.Contains(jobs().stdout, ref) })
 }
 
 // end stops a demo in good order.

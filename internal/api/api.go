@@ -16,6 +16,7 @@ import (
 	"cloudpay/cpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
+	"cloudpay/internal/monitor"
 )
 
 // Limits of the machines' HTTP.
@@ -37,6 +38,9 @@ const (
 type Config struct {
 	Gateway   *gateway.Gateway
 	Directory *directory.Directory
+	Monitor   *monitor.Monitor
+	// Docs is served below /docs/; nil serves nothing there.
+	Docs http.Handler
 	// Ready says whether requests can be served: nil when the store answers.
 	Ready func(context.Context) error
 	// Registry is where the metrics live; it is served at /metrics.

@@ -78,6 +78,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /cpay/ping", s.ping)
 	mux.HandleFunc("POST /cpay/ping", s.ping)
 	mux.HandleFunc("GET /{$}", s.keepAlive)
+	if s.Docs != nil {
+		mux.Handle("GET /docs/", s.Docs)
+	}
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}))

@@ -163,7 +163,7 @@ func New(c Config) *Monitor {
 		m.hosts[strings.ToLower(h)] = true
 	}
 	m.runner = jobs.New(jobs.Config{
-		Queue: c.Queue, Now: c.Now, Log: c.Log, MaxIdle: purgeIdle, Workers: 1,
+		Queue: c.Queue, Now: c.Now, Log: c.Log, MaxIdle: purgeIdle, Workers: 1, Drain: purgeDrain,
 		Kinds: map[string]jobs.Kind{kindPurge: {Handler: m.purgeJob, Ladder: purgeLadder, Forever: true}},
 	})
 	return m

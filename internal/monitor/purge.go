@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"cloudpay/internal/jobs"
@@ -22,18 +23,21 @@ const (
 	purgeRounds = 20
 	// purgeIdle is how often the queue is looked at.
 	purgeIdle = time.Minute
+	// purgeDrain is how long a round may go on when the process stops.
+	purgeDrain = 500 * time.Millisecond
 )
 
 var purgeLadder = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 
-// Run purges old records until ctx ends. It returns nil after a clean stop.
+// Run purges old records until ctx ends. It returns nil after a clean stop. That
+// the purge cannot be planned stops nobody: it is planned anew at every start.
 func (m *Monitor) Run(ctx context.Context) error {
 	now := m.Now()
 	err := m.Queue.EditJobs(ctx, "", jobs.Edit{Put: &jobs.Job{
 		Key: jobs.Key{Kind: kindPurge, Ref: "records"}, State: jobs.Ready, RunAt: now, CreatedAt: now,
 	}})
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("plan the purging of monitoring: %w", err)
+		m.Log.WarnContext(ctx, "the purging of monitoring is not planned", slog.String("error", err.Error()))
 	}
 	return m.runner.Run(ctx)
 }
