@@ -13,6 +13,7 @@ import (
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
 )
 
 // callback is the payload of a callback job: which event of which order. The
@@ -70,7 +71,7 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	if url == "" {
 		return jobs.Done(), nil // the address was taken away: nobody is left to tell
 	}
-	res := g.Notify.Deliver(ctx, notify.Target{URL: url, Key: m.AuthenKey}, content)
+	res := g.Notify.Deliver(ctx, notify.Target{URL: url, Key: callbackKey(m, j.Attempt, g.now())}, content)
 	g.Metrics.delivered(res.Delivered)
 	g.Log.InfoContext(ctx, "callback sent",
 		slog.String("merchant_id", j.MerchantID), slog.String("out_trade_no", cb.OutTradeNo),
@@ -81,6 +82,16 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	}
 	g.revive(ctx, m, url)
 	return jobs.Done(), nil
+}
+
+// callbackKey is the key that an attempt is signed with: while two are in force
+// a rejection makes the next attempt use the other one (money.md §6).
+func callbackKey(m *directory.Merchant, attempt int64, now time.Time) secret.Secret {
+	keys := m.CallbackKeys(now)
+	if len(keys) == 0 {
+		return m.AuthenKey
+	}
+	return keys[max(attempt-1, 0)%int64(len(keys))].Authen
 }
 
 // maxRevived bounds the buried callbacks that are looked at when an endpoint

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloudpay/cpay"
+	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
@@ -243,6 +244,42 @@ func TestEndpointThatComesBackGetsWhatWasBuried(t *testing.T) {
 		left := h.jobs()
 		if len(left) != 1 || left[0].State != "buried" {
 			t.Errorf("left are %+v, want only the other address's", left)
+		}
+	})
+}
+
+// TestCallbackAlternatesBetweenTwoKeys: after a rotation nobody knows which key
+// the receiver has, until a request verifies under the new one.
+func TestCallbackAlternatesBetweenTwoKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver()
+		r.answer = func(n int, w http.ResponseWriter, req *http.Request) {
+			if n < 4 {
+				_, _ = io.WriteString(w, `{"response_content":{"status":101}}`)
+				return
+			}
+			acknowledge(n, w, req)
+		}
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
+		rotated, err := h.people.RotateKeys(t.Context(), directory.System, "merchant", directory.Rotation{NewAuthenKey: true, Grace: 24 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.pay(pay.Wxpay, 100, ""); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(2 * time.Minute)
+		var used []string
+		for _, body := range r.bodies {
+			for name, key := range map[string]secret.Secret{"old": h.merchant.AuthenKey, "new": rotated.AuthenKey} {
+				if _, err := cpay.Open(body, cpay.Keys{AuthenKey: cpay.NewKey(key.Reveal())}); err == nil {
+					used = append(used, name)
+				}
+			}
+		}
+		if !slices.Equal(used, []string{"old", "new", "old", "new"}) {
+			t.Errorf("signed under %v", used)
 		}
 	})
 }

@@ -61,6 +61,7 @@ type house struct {
 	store    *store.Store
 	box      *sandbox.Sandbox
 	merchant *directory.Merchant
+	people   *directory.Directory
 	stop     func()
 	orders   atomic.Int64
 }
@@ -151,7 +152,7 @@ func newHouse(t *testing.T, o options) *house {
 		CodeKey:  []byte("test code key"),
 		Profiles: o.profiles, MaxIdle: o.idle, Now: time.Now, Log: log, PublicURL: "https://pay.example.com/",
 	})
-	h.gw, h.store, h.box, h.merchant = gw, st, box, m
+	h.gw, h.store, h.box, h.merchant, h.people = gw, st, box, m, people
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- gw.Run(running) }()

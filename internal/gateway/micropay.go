@@ -182,6 +182,9 @@ func (g *Gateway) admit(ctx context.Context, m *directory.Merchant, o pay.Order)
 			return nil, channel.Merchant{}, pay.Refuse(pay.ErrDenied, "device", "设备不存在")
 		}
 	}
+	if p := &m.Profile; p.Upstream || p.WxUpstream && o.Channel == pay.Wxpay || p.AliUpstream && o.Channel == pay.Alipay {
+		return nil, channel.Merchant{}, pay.Refuse(pay.ErrDenied, "upstream", "该商户的支付由上游渠道处理（direct=false），暂不支持")
+	}
 	wallet, sub, err := g.wallet(ctx, m, o.Channel)
 	if errors.Is(err, pay.ErrNotFound) {
 		return nil, channel.Merchant{}, pay.Refuse(pay.ErrDenied, "channel_missing", "商户未开通该支付方式")

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -202,15 +203,18 @@ func (g *Gateway) prepayIntent(m *directory.Merchant, in Prepay) (pay.Order, cha
 }
 
 // checkPayer checks what the trade type needs to know of the payer, and
-// returns the application in which he pays, "" for the account's own.
+// returns the application in which he pays: the request's, the merchant's, or
+// "" for the account's own.
 func checkPayer(m *directory.Merchant, ch pay.Channel, in Prepay) (subAppID string, err error) {
 	kind := in.TradeType
 	subAppID = in.SubAppID
 	switch {
 	case kind == pay.TradeMiniProgram && in.MiniProgramSubAppID != "":
 		subAppID = in.MiniProgramSubAppID
+	case kind == pay.TradeMiniProgram && in.SubOpenID != "" && subAppID == "":
+		subAppID = m.Wx.MiniAppID
 	case kind == pay.TradeApp:
-		subAppID = in.MobAppID
+		subAppID = cmp.Or(in.MobAppID, m.Wx.MobAppID)
 	}
 	switch {
 	case !slices.Contains(prepared, kind):
@@ -218,7 +222,7 @@ func checkPayer(m *directory.Merchant, ch pay.Channel, in Prepay) (subAppID stri
 	case kind == pay.TradeScanCode:
 	case kind != pay.TradeOfficialAccount && ch != pay.Wxpay:
 		return "", pay.Refuse(pay.ErrInvalid, "platform", "该支付方式仅支持微信支付")
-	case kind == pay.TradeApp && in.MobAppID == "":
+	case kind == pay.TradeApp && subAppID == "":
 		return "", pay.Refuse(pay.ErrInvalid, "mob_app_id", "缺少移动应用的mob_app_id")
 	case kind == pay.TradeMobileWeb && in.SceneInfo == "":
 		return "", pay.Refuse(pay.ErrInvalid, "scene_info", "缺少场景信息scene_info")

@@ -257,20 +257,26 @@ func TestOptionsArriveAtTheWallet(t *testing.T) {
 		in.Detail, in.Attach, in.GoodsTag, in.LimitPay, in.ProductID = detail, "attached", "WXG", "no_credit", "p1"
 		in.SceneInfo, in.DiscountableAmount, in.UndiscountableAmount = `{"id":"s1"}`, 60, 40
 		in.DisablePayChannels, in.ExtendParams = "credit_group", `{"hb_fq_num":"3"}`
+		in.ProductCode = "FACE_TO_FACE_PAYMENT"
 		if _, _, err := h.gw.Prepay(b.T.Context(), h.merchant, in); err != nil {
 			b.T.Fatal(err)
 		}
 		micro := gateway.MicroPay{
 			OutTradeNo: h.number(), AuthCode: secret.New(h.code(b.ch, "").AuthCode), Total: 100, ShopID: "shop", DeviceID: "till-1", Detail: detail, Attach: "attached",
 			GoodsTag: "WXG", LimitPay: "no_credit", SceneInfo: in.SceneInfo, DiscountableAmount: 60, UndiscountableAmount: 40,
-			DisablePayChannels: "credit_group", ExtendParams: in.ExtendParams,
+			DisablePayChannels: "credit_group", ExtendParams: in.ExtendParams, ProductCode: in.ProductCode,
 		}
 		if _, err := h.gw.MicroPay(b.T.Context(), h.merchant, micro); err != nil {
 			b.T.Fatal(err)
 		}
 		want := []string{"detail", "attach", "goods_tag", "limit_pay", "scene_info"}
+		if b.ch == pay.Wxpay {
+			if got, err := h.box.Arrived(b.T.Context(), in.OutTradeNo); err != nil || got.Options["product_id"] != "p1" {
+				b.T.Errorf("product_id did not arrive: %v, %v", got.Options, err)
+			}
+		}
 		if b.ch == pay.Alipay {
-			want = []string{"goods_detail", "discountable_amount", "undiscountable_amount", "disable_pay_channels", "extend_params"}
+			want = []string{"goods_detail", "discountable_amount", "undiscountable_amount", "disable_pay_channels", "extend_params", "product_code"}
 		}
 		for kind, no := range map[string]string{"code": in.OutTradeNo, "micro": micro.OutTradeNo} {
 			got, err := h.box.Arrived(b.T.Context(), no)

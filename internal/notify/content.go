@@ -2,8 +2,6 @@ package notify
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/json"
 
 	"cloudpay/cpay"
 	"cloudpay/internal/pay"
@@ -60,12 +58,5 @@ func RefundContent(o pay.Order, r pay.Refund) []byte {
 // ReversedContent renders the reverse-success callback of an order (protocol.md
 // §1.10). It names the order and no more.
 func ReversedContent(o pay.Order) []byte {
-	content, err := json.Marshal(struct {
-		OutTradeNo string `json:"out_trade_no"`
-		NonceStr   string `json:"nonce_str"`
-	}{o.OutTradeNo, rand.Text()})
-	if err != nil {
-		panic("notify: two strings do not encode: " + err.Error())
-	}
-	return content
+	return cpay.Encode(&cpay.ReverseCallback{OutTradeNo: o.OutTradeNo})
 }

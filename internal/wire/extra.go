@@ -68,6 +68,29 @@ func (e Extra) Encode() string {
 	return string(raw)
 }
 
+// maxAuthen bounds what is kept of a request's authen_info (pay.Order.Authen).
+const maxAuthen = 1 << 10
+
+// KeepAuthen returns how a request was authenticated, as it is kept with the
+// order or refund: "" for nothing, and for what is too long to be a signature
+// of ours.
+func KeepAuthen(info cpay.AuthenInfo) string {
+	raw := cpay.Encode(&info)
+	if info == (cpay.AuthenInfo{}) || len(raw) > maxAuthen {
+		return ""
+	}
+	return string(raw)
+}
+
+// Authen reads what KeepAuthen kept, nil for nothing (client_order_detail).
+func Authen(kept string) *cpay.AuthenInfo {
+	var info cpay.AuthenInfo
+	if kept == "" || cpay.Decode([]byte(kept), &info) != nil {
+		return nil
+	}
+	return &info
+}
+
 // decodeExtra reads what Encode wrote. A row that holds anything else shows
 // nothing rather than failing an answer about money.
 func decodeExtra(s string) Extra {

@@ -166,3 +166,21 @@ func TestCallbacksComeBackThroughTheSDK(t *testing.T) {
 		}
 	}
 }
+
+func TestAuthenInfoIsKeptAsItCame(t *testing.T) {
+	t.Parallel()
+	info := cpay.AuthenInfo{
+		A: &cpay.Authen{AuthenType: 1, AuthenCode: strings.Repeat("A", 64)}, S: &cpay.Signature{SignType: 1, Sign: strings.Repeat("s", 344)},
+	}
+	kept := wire.KeepAuthen(info)
+	if diff := cmp.Diff(&info, wire.Authen(kept)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", kept, diff)
+	}
+	info.S.Sign = strings.Repeat("s", 2000)
+	if got := wire.KeepAuthen(info); got != "" {
+		t.Errorf("a signature of nobody's key is kept in %d bytes", len(got))
+	}
+	if got := wire.KeepAuthen(cpay.AuthenInfo{}); got != "" || wire.Authen("") != nil || wire.Authen("{") != nil {
+		t.Errorf("nothing is kept as %q", got)
+	}
+}
