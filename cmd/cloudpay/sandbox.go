@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,7 @@ type sandboxCmd struct {
 	Serve   sandboxServeCmd   `cmd:"" default:"withargs" help:"Run the sandbox alone (the default)."`
 	Paycode sandboxPaycodeCmd `cmd:"" help:"Print a fresh payment code of a customer."`
 	Answer  sandboxAnswerCmd  `cmd:"" help:"Answer a customer's password prompt."`
+	Open    sandboxOpenCmd    `cmd:"" help:"Open a prepared order on a customer's phone, and answer it."`
 	Fault   sandboxFaultCmd   `cmd:"" help:"Make the wallets misbehave."`
 	Totals  sandboxTotalsCmd  `cmd:"" help:"Print what really happened."`
 }
@@ -89,7 +91,10 @@ func openSandbox(ctx context.Context, o sandboxOptions, log *slog.Logger) (*boxS
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, usage("control address %q: the control API has no sign-in, so it listens on loopback only", o.ControlAddr)
 	}
-	c := sandbox.Config{Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Now: time.Now, Log: log}
+	c := sandbox.Config{
+		Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Now: time.Now, Log: log,
+		Notify: &http.Transport{Proxy: nil, IdleConnTimeout: time.Minute}, // notices go where the merchant said, and nowhere else
+	}
 	if o.Profile == "classic" {
 		c.Profile, c.Classic = "seed", true
 	}
@@ -127,6 +132,10 @@ func (b *boxServer) serve(ctx context.Context) error {
 			return srv.Close()
 		})
 	}
+	g.Go(func() error {
+		b.box.ServeNotices(inner)
+		return nil
+	})
 	return errors.Join(g.Wait(), closeAll(b.box))
 }
 
@@ -241,6 +250,40 @@ type sandboxAnswerCmd struct {
 // Run answers the customer's oldest waiting trade.
 func (c *sandboxAnswerCmd) Run(ctx context.Context, e env) error {
 	raw, err := c.call(ctx, http.MethodPost, "/customers/"+url.PathEscape(c.Customer)+"/answer", map[string]string{"action": c.Action})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n", bytes.TrimSpace(raw))
+	return err
+}
+
+// sandboxOpenCmd opens a prepared order as a customer.
+type sandboxOpenCmd struct {
+	boxFlags
+	Customer string `arg:"" help:"The customer; a new one is made if need be."`
+	What     string `arg:"" help:"What the phone is handed: a code_url or qr_code, an mweb_url, Alipay's trade_no, or a JSON object with jsapi or app (docs/sandbox.md)."`
+	Action   string `name:"action" enum:"approve,cancel," default:"" help:"Answer it at once: approve or cancel."`
+}
+
+// Run opens the order and prints what the phone shows, or what became of it.
+func (c *sandboxOpenCmd) Run(ctx context.Context, e env) error {
+	in := map[string]any{}
+	switch {
+	case strings.HasPrefix(c.What, "{"):
+		if err := json.Unmarshal([]byte(c.What), &in); err != nil {
+			return usage("what the phone is handed: not a JSON object: %v", err)
+		}
+	case strings.HasPrefix(c.What, "weixin:"), strings.HasPrefix(c.What, "https://qr."):
+		in["code_url"] = c.What
+	case strings.HasPrefix(c.What, "https:"):
+		in["mweb_url"] = c.What
+	default:
+		in["trade_no"] = c.What
+	}
+	if c.Action != "" {
+		in["action"] = c.Action
+	}
+	raw, err := c.call(ctx, http.MethodPost, "/customers/"+url.PathEscape(c.Customer)+"/open", in)
 	if err != nil {
 		return err
 	}

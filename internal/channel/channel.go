@@ -61,7 +61,9 @@ type Channel interface {
 	// Prepay asks the wallet to prepare an order that the customer pays later.
 	// Paid reads "prepared" and comes with Prepaid set; nothing has been paid.
 	// It may be repeated with the same parameters: both wallets answer again
-	// for a number that is still unpaid. Declined is a definite refusal.
+	// for a number that is still unpaid. A lost answer asks for that repetition.
+	// Declined is a definite refusal, or a trade type that the wallet does not
+	// have: then nobody was asked, and Verified is false.
 	Prepay(ctx context.Context, r PrepayRequest) PrepayOutcome
 	// ClientArgs signs what the customer's app needs to pay a prepared order
 	// (jsapi_args, sdk_args …). It calls nobody. now is the timestamp it signs.
@@ -74,7 +76,9 @@ type Channel interface {
 	// refunded in full. Paid reads "the wallet says it is done"; the caller
 	// confirms by Query. Repeatable without harm.
 	Reverse(ctx context.Context, r OrderRequest) pay.Outcome
-	// Close asks the wallet to close an unpaid order (not for code payments).
+	// Close asks the wallet to close an unpaid order (not for code payments). A
+	// refusal with Reason not_found does not end an Alipay QR code that nobody
+	// has scanned: it stays alive until its end, or until a Reverse.
 	Close(ctx context.Context, r OrderRequest) pay.Outcome
 	// Refund sends a refund with the caller's refund number. Repeating it with
 	// the same number and amount is harmless. WeChat answers Waiting

@@ -42,7 +42,7 @@ func (s *Sandbox) aliPrepare(ctx context.Context, tx *txn, r *aliRequest, kind s
 		return payment{}, nil, refusal, nil
 	}
 	notifyURL := r.params["notify_url"]
-	if notifyURL != "" && checkNotifyURL(notifyURL) != nil {
+	if notifyURL != "" && !validNotifyURL(notifyURL) {
 		return payment{}, nil, aliInvalid("notify_url参数无效"), nil
 	}
 	b := r.biz
@@ -81,10 +81,11 @@ func (s *Sandbox) aliPrecreate(ctx context.Context, tx *txn, r *aliRequest) (ali
 	}
 	life := linkLife
 	if text := string(r.biz.QRCodeTimeoutExpress); text != "" {
-		ok := false
-		if life, ok = parseTimeout(text, tx.now); !ok {
+		said, ok := parseTimeout(text, tx.now)
+		if !ok {
 			return aliInvalid("qr_code_timeout_express参数无效"), nil
 		}
+		life = said
 	}
 	alive, err := tx.preparedWhere(ctx, "WHERE channel = ? AND merchant = ? AND out_trade_no = ? AND dead_ms = 0 AND link_ms > ?",
 		Alipay, p.merchant, p.outTradeNo, tx.nowMS())

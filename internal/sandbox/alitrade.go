@@ -115,7 +115,7 @@ func (s *Sandbox) aliPay(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer
 	// Whether bar-code payments are announced is disputed; here they are when
 	// the caller asks for it (upstreams.md §4.7).
 	notifyURL := r.params["notify_url"]
-	if notifyURL != "" && checkNotifyURL(notifyURL) != nil {
+	if notifyURL != "" && !validNotifyURL(notifyURL) {
 		return aliInvalid("notify_url参数无效"), nil
 	}
 	b := r.biz

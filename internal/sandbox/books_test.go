@@ -112,3 +112,38 @@ func TestClosedBooksRefuse(t *testing.T) {
 		t.Errorf("run = %v, want errClosed", err)
 	}
 }
+
+// TestADatabaseOfBeforePreparedOrdersIsTakenUp opens a file of version 1, which
+// had neither prepared orders nor notices nor coupons.
+func TestADatabaseOfBeforePreparedOrdersIsTakenUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b, err := openBooks(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		"ALTER TABLE refunds DROP COLUMN before", "ALTER TABLE refunds DROP COLUMN account", "DROP TABLE prepared", "DROP TABLE notices",
+		"PRAGMA user_version = 1",
+	} {
+		if _, err := b.conn.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it is of this version
+		if b, err = openBooks(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range []string{"SELECT before, account FROM refunds", "SELECT handle FROM prepared", "SELECT notify_id FROM notices"} {
+			if _, err := b.conn.ExecContext(t.Context(), q); err != nil {
+				t.Errorf("%s: %v", q, err)
+			}
+		}
+		if err := b.close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -106,7 +106,8 @@ func wxRefundCoupons(t *trade, r *refund, suffix string) wxFields {
 	back := t.backOf(r, t.couponTotal())
 	f := wxFields{
 		{"cash_refund_fee" + suffix, (r.amount - back).fenText()},
-		{"coupon_refund_fee" + suffix, back.fenText()}, {"coupon_refund_count" + suffix, strconv.Itoa(len(t.memo.Coupons))},
+		{"coupon_refund_fee" + suffix, back.fenText()},
+		{"coupon_refund_count" + suffix, strconv.Itoa(len(t.memo.Coupons))},
 	}
 	left := back
 	for i, c := range t.memo.Coupons {

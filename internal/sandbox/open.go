@@ -26,12 +26,12 @@ type Invocation struct {
 // JSAPIArgs are the parameters of an official account's page or a mini program,
 // under the names WeChat gives them. paySign is over all the others.
 type JSAPIArgs struct {
-	AppID     string `json:"appId"`
-	TimeStamp string `json:"timeStamp"`
-	NonceStr  string `json:"nonceStr"`
-	Package   string `json:"package"` // "prepay_id=…"
-	SignType  string `json:"signType"`
-	PaySign   string `json:"paySign"`
+	AppID     string `json:"appId"`     //nolint:tagliatelle // WeChat's name
+	TimeStamp string `json:"timeStamp"` //nolint:tagliatelle // WeChat's name
+	NonceStr  string `json:"nonceStr"`  //nolint:tagliatelle // WeChat's name
+	Package   string `json:"package"`   // "prepay_id=…"
+	SignType  string `json:"signType"`  //nolint:tagliatelle // WeChat's name
+	PaySign   string `json:"paySign"`   //nolint:tagliatelle // WeChat's name
 }
 
 // AppArgs are the parameters of a mobile application, under the names WeChat
@@ -208,8 +208,12 @@ func (s *Sandbox) verifyJSAPI(p *handle, a JSAPIArgs) error {
 // of their own and which does not say the algorithm.
 func (s *Sandbox) verifyApp(p *handle, a AppArgs) error {
 	signed := wxFields{
-		{"appid", a.AppID}, {"partnerid", a.PartnerID}, {"prepayid", a.PrepayID}, {"package", a.Package},
-		{"noncestr", a.NonceStr}, {"timestamp", a.Timestamp},
+		{"appid", a.AppID},
+		{"partnerid", a.PartnerID},
+		{"prepayid", a.PrepayID},
+		{"package", a.Package},
+		{"noncestr", a.NonceStr},
+		{"timestamp", a.Timestamp},
 	}
 	switch {
 	case a.Package != "Sign=WXPay":

@@ -82,7 +82,7 @@ func (s *Sandbox) wxUnifiedOrder(ctx context.Context, tx *txn, r *wxRequest) (wx
 func checkUnified(f wxFields) wxAnswer {
 	kind := f.get("trade_type")
 	switch {
-	case checkNotifyURL(f.get("notify_url")) != nil:
+	case !validNotifyURL(f.get("notify_url")):
 		return wxRefuse("INVALID_REQUEST", "notify_url不正确")
 	case !slices.Contains([]string{kindNative, kindJSAPI, kindApp, kindMweb}, kind):
 		return wxRefuse("INVALID_REQUEST", "trade_type不支持")

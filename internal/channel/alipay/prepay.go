@@ -38,6 +38,10 @@ var unsupported = pay.Outcome{
 // alipay.trade.create. It implements channel.Channel. The same request may be
 // sent again: Alipay then hands out another code, or the same trade.
 func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {
+	to, product, ok := methodFor(r.TradeType)
+	if !ok {
+		return channel.PrepayOutcome{Outcome: unsupported}
+	}
 	content := prepayContent{orderOptions: c.options(r.OrderRequest, orderTexts{
 		Body: r.Body, Detail: r.Detail, ShopID: r.ShopID, StaffID: r.StaffID, DeviceID: r.DeviceID, ClientIP: r.ClientIP,
 		DiscountableAmount: r.DiscountableAmount, UndiscountableAmount: r.UndiscountableAmount,
@@ -47,17 +51,10 @@ func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.P
 	if !r.Expire.IsZero() {
 		content.TimeExpire = r.Expire.In(beijing).Format(wireTime)
 	}
-	to, product := callPrecreate, "QR_CODE_OFFLINE"
-	switch r.TradeType {
-	case pay.TradeScanCode:
+	if to.method == callPrecreate.method {
 		content.QRCodeTimeoutExpress = minutes(r.Start, r.Expire)
-	case pay.TradeOfficialAccount, pay.TradeMiniProgram:
-		to, product = callCreate, "JSAPI_PAY"
+	} else {
 		content.BuyerID = r.BuyerID
-	case pay.TradeMicroPay, pay.TradeApp, pay.TradeMobileWeb, pay.TradeOneCode:
-		return channel.PrepayOutcome{Outcome: unsupported}
-	default:
-		return channel.PrepayOutcome{Outcome: unsupported}
 	}
 	if content.ProductCode == "" {
 		content.ProductCode = product
@@ -84,6 +81,19 @@ func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.P
 		return channel.PrepayOutcome{Outcome: ruled(channel.Unlisted, codeSuccess, "")}
 	}
 	return channel.PrepayOutcome{Outcome: ruled(channel.Rule{Class: channel.ClassPaid}, codeSuccess, ""), Prepaid: p}
+}
+
+// methodFor is the method that prepares orders of a trade type, with the product
+// it is sold under; ok is false for the types that Alipay does not have.
+func methodFor(t pay.TradeType) (to call, product string, ok bool) {
+	switch t {
+	case pay.TradeScanCode:
+		return callPrecreate, "QR_CODE_OFFLINE", true
+	case pay.TradeOfficialAccount, pay.TradeMiniProgram:
+		return callCreate, "JSAPI_PAY", true
+	case pay.TradeMicroPay, pay.TradeApp, pay.TradeMobileWeb, pay.TradeOneCode:
+	}
+	return call{}, "", false
 }
 
 // ClientArgs returns what tradePay is called with: the number of a created

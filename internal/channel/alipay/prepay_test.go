@@ -48,19 +48,23 @@ func TestAnOrderIsPreparedAsDocumented(t *testing.T) {
 	}{
 		"a QR code": {
 			prepay(pay.TradeScanCode), "alipay.trade.precreate",
-			fieldsOf{"product_code": "QR_CODE_OFFLINE", "qr_code_timeout_express": "30m"}, pay.Prepaid{CodeURL: "https://qr.alipay.com/bax/1"},
+			fieldsOf{"product_code": "QR_CODE_OFFLINE", "qr_code_timeout_express": "30m"},
+			pay.Prepaid{CodeURL: "https://qr.alipay.com/bax/1"},
 		},
 		"a QR code of another product": {
 			own, "alipay.trade.precreate",
-			fieldsOf{"product_code": "FACE_TO_FACE_PAYMENT", "qr_code_timeout_express": "30m"}, pay.Prepaid{CodeURL: "https://qr.alipay.com/bax/1"},
+			fieldsOf{"product_code": "FACE_TO_FACE_PAYMENT", "qr_code_timeout_express": "30m"},
+			pay.Prepaid{CodeURL: "https://qr.alipay.com/bax/1"},
 		},
 		"a known buyer": {
 			prepay(pay.TradeOfficialAccount), "alipay.trade.create",
-			fieldsOf{"product_code": "JSAPI_PAY", "buyer_id": "2088000000000001"}, pay.Prepaid{TradeNo: "2026"},
+			fieldsOf{"product_code": "JSAPI_PAY", "buyer_id": "2088000000000001"},
+			pay.Prepaid{TradeNo: "2026"},
 		},
 		"a mini program": {
 			prepay(pay.TradeMiniProgram), "alipay.trade.create",
-			fieldsOf{"product_code": "JSAPI_PAY", "buyer_id": "2088000000000001"}, pay.Prepaid{TradeNo: "2026"},
+			fieldsOf{"product_code": "JSAPI_PAY", "buyer_id": "2088000000000001"},
+			pay.Prepaid{TradeNo: "2026"},
 		},
 	} {
 		got := c.Prepay(t.Context(), one.r)

@@ -38,22 +38,22 @@ func (a amountText) fen() int64 {
 // JSON text inside a parameter; both spellings are read (upstreams.md §4.4, §4.7).
 type fundBill struct {
 	Channel      loose      `json:"fund_channel"`
-	ChannelOther loose      `json:"fundChannel"`
+	ChannelOther loose      `json:"fundChannel"` //nolint:tagliatelle // as notices spell it
 	Amount       amountText `json:"amount"`
 	Real         amountText `json:"real_amount"`
-	RealOther    amountText `json:"realAmount"`
+	RealOther    amountText `json:"realAmount"` //nolint:tagliatelle // as notices spell it
 }
 
 type voucher struct {
 	ID            loose      `json:"id"`
-	IDOther       loose      `json:"voucherId"`
+	IDOther       loose      `json:"voucherId"` //nolint:tagliatelle // as notices spell it
 	Name          loose      `json:"name"`
 	Type          loose      `json:"type"`
 	Amount        amountText `json:"amount"`
 	Merchant      amountText `json:"merchant_contribute"`
-	MerchantOther amountText `json:"merchantContribute"`
+	MerchantOther amountText `json:"merchantContribute"` //nolint:tagliatelle // as notices spell it
 	Other         amountText `json:"other_contribute"`
-	OtherOther    amountText `json:"otherContribute"`
+	OtherOther    amountText `json:"otherContribute"` //nolint:tagliatelle // as notices spell it
 	Memo          loose      `json:"memo"`
 }
 

@@ -323,20 +323,15 @@ func (s *scene) prepareWrongAmount() {
 // notices spoils notices on their way, loses them, and repeats them.
 func (s *scene) notices() {
 	kind := s.Kinds[0]
-	paidWith := func(scenario string, change func(f *sandbox.Fault)) (channel.PrepayRequest, [][]byte) {
+	paidWith := func(scenario string) (channel.PrepayRequest, [][]byte) {
 		r, customer, in := s.made(kind, 200)
 		s.bench.taken()
-		s.fault(scenario, r.OutTradeNo, func(f *sandbox.Fault) {
-			f.Endpoint = sandbox.EndpointNotify
-			if change != nil {
-				change(f)
-			}
-		})
+		s.fault(scenario, r.OutTradeNo, on(sandbox.EndpointNotify))
 		s.paysBy(customer, in)
 		return r, s.bench.taken()
 	}
 	for _, scenario := range []string{"bad_sign", "unsigned_2xx", "tamper"} {
-		r, list := paidWith(scenario, nil)
+		r, list := paidWith(scenario)
 		if len(list) != 1 {
 			s.t.Fatalf("%s: %d notices", scenario, len(list))
 		}
@@ -344,14 +339,14 @@ func (s *scene) notices() {
 			s.t.Errorf("%s: believed %+v, %v", scenario, n, err)
 		}
 	}
-	r, list := paidWith("notify_wrong_amount", nil)
+	r, list := paidWith("notify_wrong_amount")
 	if n, err := s.c.ParseNotice(nil, list[0]); err != nil || n.Outcome.Payment.Total != r.Total+1 {
 		s.t.Errorf("a notice of another amount reads %+v, %v, want the amount for the caller to compare", n, err)
 	}
-	if _, list = paidWith("notify_dup", nil); len(list) != 2 || string(list[0]) != string(list[1]) {
+	if _, list = paidWith("notify_dup"); len(list) != 2 || string(list[0]) != string(list[1]) {
 		s.t.Errorf("%d notices, want the same twice", len(list))
 	}
-	if _, list = paidWith("drop_before", nil); len(list) != 0 {
+	if _, list = paidWith("drop_before"); len(list) != 0 {
 		s.t.Errorf("%d notices arrived although they were lost", len(list))
 	}
 	wait := map[sandbox.Channel]time.Duration{sandbox.WeChat: 15 * time.Second, sandbox.Alipay: 4 * time.Minute}[s.Wallet]

@@ -20,10 +20,20 @@ const (
 	maxProductID = 32
 )
 
-// tradeTypes are WeChat's words for the trade types that are prepared.
-var tradeTypes = map[pay.TradeType]string{
-	pay.TradeScanCode: "NATIVE", pay.TradeOfficialAccount: "JSAPI", pay.TradeMiniProgram: "JSAPI",
-	pay.TradeApp: "APP", pay.TradeMobileWeb: "MWEB",
+// wordFor is WeChat's word for a trade type that is prepared, "" for the others.
+func wordFor(t pay.TradeType) string {
+	switch t {
+	case pay.TradeScanCode:
+		return "NATIVE"
+	case pay.TradeOfficialAccount, pay.TradeMiniProgram:
+		return "JSAPI"
+	case pay.TradeApp:
+		return "APP"
+	case pay.TradeMobileWeb:
+		return "MWEB"
+	case pay.TradeMicroPay, pay.TradeOneCode:
+	}
+	return ""
 }
 
 // unsupported is the outcome of an order that WeChat cannot prepare: it was
@@ -36,7 +46,7 @@ var unsupported = pay.Outcome{
 // The same request may be sent again: WeChat then hands out a fresh handle of
 // the same order. ORDERPAID and OUT_TRADE_NO_USED ask for a query first.
 func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {
-	kind := tradeTypes[r.TradeType]
+	kind := wordFor(r.TradeType)
 	if kind == "" {
 		return channel.PrepayOutcome{Outcome: unsupported}
 	}
@@ -115,7 +125,7 @@ var errArgs = errors.New("wxpay: the order has no prepay_id to sign")
 // QR codes and H5 pages need none: their arguments are empty. It implements
 // channel.Channel.
 func (c *Channel) ClientArgs(r channel.PrepayRequest, p pay.Prepaid, now time.Time) (channel.ClientArgs, error) {
-	kind := tradeTypes[r.TradeType]
+	kind := wordFor(r.TradeType)
 	if kind != "JSAPI" && kind != "APP" {
 		return channel.ClientArgs{}, nil
 	}
