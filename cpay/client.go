@@ -99,7 +99,14 @@ func NewClient(cfg Config) (*Client, error) {
 		return nil, errors.New("cpay: config has no authen_key")
 	case cfg.Account.OutSubMchID == "":
 		return nil, errors.New("cpay: config has no out_sub_mch_id")
-	case cfg.Timeout < 0 || cfg.Attempts < 0:
+	}
+	return newClient(cfg)
+}
+
+// newClient is NewClient for whoever has a key, a device before it is bound
+// included.
+func newClient(cfg Config) (*Client, error) {
+	if cfg.Timeout < 0 || cfg.Attempts < 0 {
 		return nil, errors.New("cpay: config has a negative timeout or number of attempts")
 	}
 	domains, err := baseURLs(cfg.Domains)
@@ -148,109 +155,6 @@ func defaultTransport() *http.Transport {
 		IdleConnTimeout:     idle,
 		ForceAttemptHTTP2:   true,
 	}
-}
-
-// MicroPay charges a customer and returns the order as it stands, which may be
-// that the customer is typing a password. It repeats the same call while the
-// outcome is unknown, which never charges twice. To wait for the outcome use
-// MicroPayAndWait.
-func (c *Client) MicroPay(ctx context.Context, req *MicroPayRequest) (*MicroPayResponse, error) {
-	return c.microPay(ctx, req, c.cfg.Attempts)
-}
-
-// microPay is MicroPay with its own number of attempts.
-func (c *Client) microPay(ctx context.Context, req *MicroPayRequest, attempts int) (*MicroPayResponse, error) {
-	r := *req
-	c.fill(&r.PayMchKey, &r.OrderClient)
-	if r.PayContent.FeeType == "" {
-		r.PayContent.FeeType = "CNY"
-	}
-	resp, err := invoke[MicroPayResponse](ctx, c, &r, ByMAC, attempts)
-	if err != nil {
-		return nil, err
-	}
-	got, want := &resp.OrderContent, &r.PayContent
-	if got.OutTradeNo != want.OutTradeNo || got.TotalFee != want.TotalFee {
-		return nil, mismatch(r.Method())
-	}
-	return resp, nil
-}
-
-// ScanCodePay makes a code for the customer to scan.
-func (c *Client) ScanCodePay(ctx context.Context, req *ScanCodePayRequest) (*ScanCodePayResponse, error) {
-	r := *req
-	c.fill(&r.PayMchKey, &r.OrderClient)
-	if r.PayContent.FeeType == "" {
-		r.PayContent.FeeType = "CNY"
-	}
-	return invoke[ScanCodePayResponse](ctx, c, &r, ByMAC, c.cfg.Attempts)
-}
-
-// QueryOrder asks for an order. Error.NotFound tells that there is none.
-func (c *Client) QueryOrder(ctx context.Context, req *QueryOrderRequest) (*QueryOrderResponse, error) {
-	return c.queryOrder(ctx, req, c.cfg.Attempts)
-}
-
-// queryOrder is QueryOrder with its own number of attempts.
-func (c *Client) queryOrder(ctx context.Context, req *QueryOrderRequest, attempts int) (*QueryOrderResponse, error) {
-	r := *req
-	c.fill(&r.PayMchKey, &r.OrderClient)
-	resp, err := invoke[QueryOrderResponse](ctx, c, &r, ByMAC, attempts)
-	if err != nil {
-		return nil, err
-	}
-	if resp.OrderContent.OutTradeNo != r.OutTradeNo {
-		return nil, mismatch(r.Method())
-	}
-	return resp, nil
-}
-
-// CloseOrder closes an unpaid order that the customer was to scan or open.
-func (c *Client) CloseOrder(ctx context.Context, req *CloseOrderRequest) (*CloseOrderResponse, error) {
-	r := *req
-	c.fill(&r.PayMchKey, &r.OrderClient)
-	return invoke[CloseOrderResponse](ctx, c, &r, ByMAC, c.cfg.Attempts)
-}
-
-// Reverse asks the server to undo a micro_pay. Nothing in this package calls it
-// by itself, because a reversed payment that was made is a refund nobody asked
-// for. An unknown outcome means that it may still happen: query.
-func (c *Client) Reverse(ctx context.Context, req *ReverseRequest) (*ReverseResponse, error) {
-	r := *req
-	c.fill(&r.PayMchKey, &r.OrderClient)
-	return invoke[ReverseResponse](ctx, c, &r, c.signing(), c.cfg.Attempts)
-}
-
-// Refund asks for money to be returned. The same OutRefundNo again never returns
-// it twice, so after an unknown outcome repeat the same request or query.
-func (c *Client) Refund(ctx context.Context, req *RefundRequest) (*RefundResponse, error) {
-	r := *req
-	c.fill(&r.PayMchKey, &r.OrderClient)
-	if r.RefundContent.RefundFeeType == "" {
-		r.RefundContent.RefundFeeType = "CNY"
-	}
-	resp, err := invoke[RefundResponse](ctx, c, &r, c.signing(), c.cfg.Attempts)
-	if err != nil {
-		return nil, err
-	}
-	got, want := &resp.RefundOrderContent, &r.RefundContent
-	if got.OutRefundNo != want.OutRefundNo || got.RefundFee != want.RefundFee {
-		return nil, mismatch(r.Method())
-	}
-	return resp, nil
-}
-
-// QueryRefundOrder asks for one refund, or for all refunds of an order when
-// OutRefundNo is empty. That there are none is an empty list, however the server
-// says it (protocol.md §2.2).
-func (c *Client) QueryRefundOrder(ctx context.Context, req *QueryRefundOrderRequest) (*QueryRefundOrderResponse, error) {
-	r := *req
-	c.fill(&r.PayMchKey, &r.OrderClient)
-	resp, err := invoke[QueryRefundOrderResponse](ctx, c, &r, ByMAC, c.cfg.Attempts)
-	if e, ok := errors.AsType[*Error](err); ok && e.Definite() && e.Internal == InternalNoRefund {
-		return &QueryRefundOrderResponse{PayMchKey: r.PayMchKey}, nil
-	}
-	return resp, err
 }
 
 // Ping asks the first reachable domain for its time, in UNIX seconds. The answer
@@ -319,7 +223,7 @@ func invoke[T any, M interface {
 	if err := req.Validate(); err != nil {
 		return nil, err
 	}
-	body, err := SealRequest(req, c.cfg.Keys, by)
+	body, err := c.seal(req, by)
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +242,14 @@ func invoke[T any, M interface {
 			slog.String("method", req.Method()), slog.Int("attempt", n+1), slog.String("error", err.Error()))
 	}
 	return nil, err
+}
+
+// seal encodes and wraps a request in the envelope of its method.
+func (c *Client) seal(req Request, by Auth) ([]byte, error) {
+	if Brief(req.Method()) {
+		return SealBriefRequest(req, c.cfg.Keys.AuthenKey)
+	}
+	return SealRequest(req, c.cfg.Keys, by)
 }
 
 // pauseAfter is how long to wait before the call that failed with err is made
@@ -378,9 +290,13 @@ func (c *Client) attempt(ctx context.Context, method string, body []byte, resp M
 	limited, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	var head Head
-	answered, err := c.post(limited, base+Path(method), body)
+	answered, err := c.post(limited, base, method, body)
 	if err == nil {
-		head, err = OpenResponse(answered, method, resp, c.cfg.Keys.AuthenKey)
+		open := OpenResponse
+		if Brief(method) {
+			open = OpenBriefResponse
+		}
+		head, err = open(answered, method, resp, c.cfg.Keys.AuthenKey)
 	}
 	if _, refused := errors.AsType[*Error](err); err == nil || refused {
 		c.log.DebugContext(ctx, "cpay call answered", slog.String("method", method),
@@ -395,8 +311,8 @@ func (c *Client) attempt(ctx context.Context, method string, body []byte, resp M
 
 // post sends body and returns what was answered with status 200. Everything that
 // the protocol can say comes with 200 (protocol.md R20).
-func (c *Client) post(ctx context.Context, address string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+func (c *Client) post(ctx context.Context, base string, method Method, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+Path(method), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -406,7 +322,11 @@ func (c *Client) post(ctx context.Context, address string, body []byte) ([]byte,
 		return nil, err
 	}
 	defer resp.Body.Close()
-	answered, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
+	limit := MaxResponse
+	if maxResponse(method) > 0 {
+		limit = MaxBody
+	}
+	answered, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	if err != nil {
 		return nil, err
 	}

@@ -109,25 +109,15 @@ func (s *server) take(r *http.Request, method, body string) reply {
 }
 
 func (s *server) open(method, body string) (Request, bool) {
-	var m Request
-	switch method {
-	case MethodMicroPay:
-		m = new(MicroPayRequest)
-	case MethodScanCodePay:
-		m = new(ScanCodePayRequest)
-	case MethodQueryOrder:
-		m = new(QueryOrderRequest)
-	case MethodCloseOrder:
-		m = new(CloseOrderRequest)
-	case MethodReverse:
-		m = new(ReverseRequest)
-	case MethodRefund:
-		m = new(RefundRequest)
-	case MethodQueryRefundOrder:
-		m = new(QueryRefundOrderRequest)
-	case MethodPing:
+	m := NewRequest(method)
+	if m == nil {
+		s.t.Errorf("unexpected %s", method)
+		return nil, false
 	}
-	e, err := Open([]byte(body), s.keys)
+	e, err := Parse(method, []byte(body))
+	if err == nil {
+		err = e.Verify(s.keys)
+	}
 	if err == nil {
 		err = e.Decode(m)
 	}
@@ -156,9 +146,12 @@ func (s *server) render(method string, r reply) []byte {
 			body = &MicroPayResponse{OrderContent: *r.order}
 		case MethodQueryOrder:
 			body = &QueryOrderResponse{OrderContent: *r.order}
-		case MethodScanCodePay, MethodCloseOrder, MethodReverse, MethodRefund, MethodQueryRefundOrder, MethodPing:
+		default:
 			s.t.Errorf("%s does not answer an order", method)
 		}
+	}
+	if Brief(method) {
+		return SealBriefResponse(r.head, method, body, key)
 	}
 	return SealResponse(r.head, method, body, key)
 }
