@@ -149,7 +149,9 @@ func BindQRCode(miniProgramURL, activator, sn string, initKey Key) string {
 }
 
 // bindText is what the code's sign covers.
-func bindText(activator, random, sn string) string { return "ac=" + activator + "&rs=" + random + "&sn=" + sn }
+func bindText(activator, random, sn string) string {
+	return "ac=" + activator + "&rs=" + random + "&sn=" + sn
+}
 
 // VerifyBindQRCode reports, in constant time, whether the parameters of a scanned
 // code were signed by the device's init key, as the console shows it or in lower
