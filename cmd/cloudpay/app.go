@@ -22,6 +22,7 @@ import (
 	"cloudpay/internal/channel/wxpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
+	"cloudpay/internal/manage"
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
@@ -45,8 +46,12 @@ type app struct {
 	gateway   *gateway.Gateway
 	monitor   *monitor.Monitor
 	api       *api.Server
-	registry  *prometheus.Registry
-	log       *slog.Logger
+	manage    *manage.Server
+	// admin, when not nil, is where the management API listens instead of beside
+	// the API.
+	admin    net.Listener
+	registry *prometheus.Registry
+	log      *slog.Logger
 }
 
 // openApp opens the store and builds the rooms on it. Nothing runs yet.
@@ -76,13 +81,23 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: time.Now, Log: log,
 	})
 	srv := api.New(api.Config{Gateway: gw, Directory: dir, Monitor: mon, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits()})
-	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, registry: reg, log: log}, nil
+	mgmt, err := manage.New(manage.Config{Store: st, Directory: dir, Gateway: gw, Now: time.Now, Log: log})
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, manage: mgmt, registry: reg, log: log}, nil
 }
+
+// close releases what openApp opened, for who does not serve.
+func (a *app) close() error { return a.store.Close() }
 
 // serve answers requests on l and runs the jobs until ctx ends; then it drains
 // and closes the store.
 func (a *app) serve(ctx context.Context, l net.Listener) error {
 	srv := a.api.HTTPServer()
+	if a.admin == nil {
+		srv.Handler = withManagement(a.manage, srv.Handler)
+	}
 	g, inner := errgroup.WithContext(ctx)
 	jobsCtx, stopJobs := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopJobs()
@@ -96,6 +111,9 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 		g.Go(func() error { t.watch(inner, a.log); return nil })
 	}
 	g.Go(func() error { return a.monitor.Run(inner) })
+	if a.admin != nil {
+		a.serveAdmin(ctx, inner, g)
+	}
 	jobsDone := make(chan error, 1)
 	go func() { jobsDone <- a.gateway.Run(jobsCtx) }()
 	g.Go(func() error {

@@ -44,6 +44,14 @@ func (c *serveCmd) Run(ctx context.Context, e env) (err error) {
 	if err != nil {
 		return errors.Join(err, a.store.Close())
 	}
+	if c.AdminAddr != "" {
+		at := c.settings
+		at.Addr = c.AdminAddr
+		if a.admin, err = at.listen(ctx); err != nil {
+			return errors.Join(err, l.Close(), a.store.Close())
+		}
+		_, _ = fmt.Fprintf(e.stdout, "cloudpay is managed at %s\n", a.admin.Addr())
+	}
 	log.InfoContext(ctx, "serving", slog.String("addr", l.Addr().String()), slog.String("engine", a.store.Engine()))
 	_, _ = fmt.Fprintf(e.stdout, "cloudpay serves %s\n", l.Addr())
 	return a.serve(ctx, l)

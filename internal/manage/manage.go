@@ -1,0 +1,223 @@
+// Package manage is the management API /v1: everybody who exists, orders,
+// callbacks, reports and operations, for the command line, scripts and the
+// browser apps. Its OpenAPI 3.1 document is made from the Go types here.
+//
+// It knows HTTP, tokens, scopes and idempotency keys, and asks the directory,
+// the gateway and the store for everything else. It must not know SQL, a rule
+// of money or the Cloud Pay wire: it decides who may ask, never what is true.
+package manage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"cloudpay/internal/directory"
+	"cloudpay/internal/gateway"
+	"cloudpay/internal/store"
+)
+
+// Limits of requests.
+const (
+	// maxBody is the largest request: a merchant with a logo of 64 KiB in base64.
+	maxBody = 192 << 10
+	// maxPage is the longest page of a list, defaultPage the usual one.
+	maxPage, defaultPage = 200, 50
+)
+
+// DocumentPath is where the OpenAPI document is served.
+const DocumentPath = "/docs/api/openapi.json"
+
+// Config is everything that the management API needs. All members are
+// required.
+type Config struct {
+	Store     *store.Store
+	Directory *directory.Directory
+	Gateway   *gateway.Gateway
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Server answers /v1 and the OpenAPI document. It is safe for concurrent use.
+type Server struct {
+	Config
+	mux      *http.ServeMux
+	api      huma.API
+	document []byte
+	swept    atomic.Int64 // when old answers were last forgotten, Unix seconds
+}
+
+// New returns the server.
+func New(c Config) (*Server, error) {
+	s := &Server{Config: c, mux: http.NewServeMux()}
+	s.api = humago.New(s.mux, apiConfig())
+	s.register()
+	var err error
+	if s.document, err = documentOf(s.api.OpenAPI()); err != nil {
+		return nil, fmt.Errorf("make the OpenAPI document: %w", err)
+	}
+	return s, nil
+}
+
+// apiConfig describes the API as a whole. The documents' own pages are off:
+// they would load scripts from elsewhere.
+func apiConfig() huma.Config {
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "cloudpay 管理接口", Version: "1",
+				Description: "管理云支付的全部对象：服务商、子商户、门店、设备、店员、密钥、订单、回调与任务。金额单位为分，时间为 RFC 3339（UTC）。" +
+					"写操作可带 Idempotency-Key，24 小时内重复请求得到同一个应答。",
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"token": {Type: "http", Scheme: "bearer", Description: "cloudpay token add 打印一次的令牌"},
+				},
+			},
+			Security: []map[string][]string{{"token": {}}},
+		},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{hideValues},
+	}
+}
+
+// documentOf is the OpenAPI document in a form that a reviewer can read.
+func documentOf(o *huma.OpenAPI) ([]byte, error) {
+	raw, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		return nil, err
+	}
+	b.WriteByte('\n')
+	return b.Bytes(), nil
+}
+
+// Document returns the OpenAPI 3.1 document. It holds no secret.
+func (s *Server) Document() []byte { return s.document }
+
+// Handles reports whether a request belongs here.
+func Handles(path string) bool {
+	return path == "/v1" || strings.HasPrefix(path, "/v1/") || path == DocumentPath
+}
+
+// ServeHTTP answers one request: who asks, is it a repetition, then the
+// operation.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.URL.Path == DocumentPath {
+		s.serveDocument(w, r)
+		return
+	}
+	h.Set("Cache-Control", "no-store") // answers are about people and money, some hold keys
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.ErrorContext(r.Context(), "management request panicked", slog.String("path", r.URL.Path),
+				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			writeProblem(w, newProblem(http.StatusInternalServerError, "internal", "系统错误"))
+		}
+	}()
+	a, err := s.authenticate(r)
+	if err != nil {
+		s.refuse(r.Context(), w, err)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		s.refuse(r.Context(), w, bodyError(err))
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r = r.WithContext(context.WithValue(r.Context(), actorKey{}, a))
+	if !isWrite(r.Method) {
+		s.route(w, r)
+		return
+	}
+	rec := s.once(r, a, body)
+	s.Log.InfoContext(r.Context(), "managed", slog.String("actor", a.ID), slog.String("method", r.Method),
+		slog.String("path", r.URL.Path), slog.Int("status", rec.status))
+	rec.send(w)
+}
+
+// route finds the operation. Paths that do not exist are problems too.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		writeProblem(w, newProblem(http.StatusNotFound, "path", "没有这个接口："+shortened(r.Method+" "+r.URL.Path)))
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+func (s *Server) serveDocument(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		writeProblem(w, newProblem(http.StatusMethodNotAllowed, "method", "只支持 GET"))
+		return
+	}
+	w.Header().Set("Content-Type", "application/openapi+json")
+	_, _ = w.Write(s.document)
+}
+
+// register adds every operation, in the order of the document.
+func (s *Server) register() {
+	s.registerProviders()
+	s.registerSubProviders()
+	s.registerAccounts()
+	s.registerMerchants()
+	s.registerKeys()
+	s.registerPrefixes()
+	s.registerAdmins()
+	s.registerShops()
+	s.registerDevices()
+	s.registerStaff()
+	s.registerSetup()
+	s.registerOrders()
+	s.registerOperations()
+	s.registerMembers()
+	s.registerTokens()
+	s.registerAudit()
+}
+
+// isWrite reports whether a method changes something.
+func isWrite(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	return true
+}
+
+func bodyError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return newProblem(http.StatusRequestEntityTooLarge, "body", fmt.Sprintf("请求体超过 %d 字节", maxBody))
+	}
+	return newProblem(http.StatusBadRequest, "body", "请求体未能读完")
+}
+
+// shortened keeps what strangers send short where it is repeated.
+func shortened(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
