@@ -133,7 +133,7 @@ func (s *Sandbox) aliPay(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer
 	switch result {
 	case payDone:
 		out := aliAnswer{fields: aliBuyer(r.app.account.AppID, t)}
-		out.fields = out.fields.withMoney(t, nil)
+		out.fields = out.fields.withMoney(t, aliListNames)
 		out.fields = out.fields.with("gmt_payment", at(t.paidMS).Format(longDay))
 		out.fields = out.fields.with("store_name", t.memo.StoreID)
 		return out, nil
@@ -244,9 +244,12 @@ func aliBuyer(appID string, t *trade) aliObject {
 	return o
 }
 
-// withMoney adds the amounts of a charged trade, with the lists that a query
-// asks for; a payment's answer has them all, which options nil stands for.
-func (o aliObject) withMoney(t *trade, options []string) aliObject {
+// aliListNames are the lists about a payment. The answer to a payment has them
+// all, a query only those it asks for.
+var aliListNames = []string{"fund_bill_list", "voucher_detail_list", "discount_goods_detail"}
+
+// withMoney adds the amounts of a charged trade, with some of its lists.
+func (o aliObject) withMoney(t *trade, lists []string) aliObject {
 	own := (t.total - t.couponTotal()).Yuan()
 	o = o.with("total_amount", t.total.Yuan())
 	o = o.with("receipt_amount", (t.total - t.uncashed()).Yuan())
@@ -254,7 +257,7 @@ func (o aliObject) withMoney(t *trade, options []string) aliObject {
 	o = o.with("invoice_amount", own)
 	o = o.with("point_amount", "0.00")
 	for _, list := range aliLists(t) {
-		if options == nil || slices.Contains(options, list.name) {
+		if slices.Contains(lists, list.name) {
 			o = append(o, list)
 		}
 	}

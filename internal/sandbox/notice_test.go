@@ -287,3 +287,75 @@ func TestNoticesWaitForAPlaceToGoAndSurviveARestart(t *testing.T) {
 		t.Errorf("notices = %d %v", status, out)
 	}
 }
+
+// TestNoticesGoOutByThemselves runs the loop on a timer that the test holds.
+func TestNoticesGoOutByThemselves(t *testing.T) {
+	t.Parallel()
+	box, ticks := &inbox{}, make(chan time.Time)
+	arrived := make(chan struct{}, 8)
+	box.answer = func(*http.Request) (*http.Response, error) {
+		arrived <- struct{}{}
+		return nil, errors.New("later")
+	}
+	b := newBench(t, func(c *sandbox.Config) {
+		c.Notify, c.After = box, func(time.Duration) <-chan time.Time { return ticks }
+	})
+	done := make(chan struct{})
+	go func() { b.ServeNotices(t.Context()); close(done) }()
+	b.pays("anna", b.native(b.no(), 1))
+	<-arrived
+	b.clock.add(15 * time.Second)
+	ticks <- b.clock.now()
+	<-arrived
+	if err := b.Close(); err != nil { // the loop ends with the sandbox
+		t.Error(err)
+	}
+	<-done
+}
+
+// TestFaultsBefallNotices loses, holds back and spoils single attempts.
+func TestFaultsBefallNotices(t *testing.T) {
+	t.Parallel()
+	b, box := newInbox(t, wxAck)
+	w := b.Accounts().Providers[0].WeChat
+	for scenario, want := range map[string]struct {
+		copies int
+		state  string
+		good   bool
+	}{
+		"drop_before":         {0, "waiting", false},
+		"drop_after":          {1, "waiting", true},
+		"timeout":             {1, "taken", true},
+		"bad_sign":            {1, "taken", false},
+		"unsigned_2xx":        {1, "taken", false},
+		"tamper":              {1, "taken", false},
+		"notify_dup":          {2, "taken", true},
+		"notify_wrong_amount": {1, "taken", true},
+	} {
+		no := b.no()
+		f := sandbox.Fault{Scenario: scenario, Endpoint: sandbox.EndpointNotify, Count: 1, Params: sandbox.Params{OutTradeNo: no}}
+		if scenario == "timeout" {
+			f.Params.Seconds = new(0.0)
+		}
+		b.fault(f)
+		b.pays("anna", b.native(no, 100))
+		list := box.taken()
+		told, err := b.Notices(t.Context(), no)
+		if err != nil || len(list) != want.copies || len(told) != 1 || told[0].State != want.state {
+			t.Errorf("%s: %d copies, %+v, %v, want %+v", scenario, len(list), told, err, want)
+			continue
+		}
+		for _, body := range list {
+			n, err := v2Parse([]byte(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if good := n["sign"] != "" && n["sign"] == v2Sign(n, w.APIv2Key, false); good != want.good {
+				t.Errorf("%s: signature good %v, want %v", scenario, good, want.good)
+			}
+			if amount := n["total_fee"]; (amount == "101") != (scenario == "notify_wrong_amount") {
+				t.Errorf("%s: total_fee %s", scenario, amount)
+			}
+		}
+	}
+}

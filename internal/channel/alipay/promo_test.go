@@ -102,3 +102,26 @@ func TestAmountsOfAMemoAreExact(t *testing.T) {
 		}
 	}
 }
+
+// FuzzMemo feeds anything for the lists of an answer: a memo never fails, never
+// grows past its limits, and is read back as it was written.
+func FuzzMemo(f *testing.F) {
+	f.Add(`[{"fund_channel":"ALIPAYACCOUNT","amount":"1.00"}]`, `{"goods_detail":[{"goods_name":"a","quantity":1,"price":1}]}`)
+	f.Add(`"[{\"fundChannel\":\"A\",\"amount\":1e9}]"`, `{"goods_detail":{}}`)
+	f.Add(`[[],{},null,1,"\ud800"]`, `[`)
+	f.Fuzz(func(t *testing.T, list, detail string) {
+		raw := json.RawMessage(list)
+		if !json.Valid(raw) {
+			raw, _ = json.Marshal(list)
+		}
+		m := members{"fund_bill_list": raw, "voucher_detail_list": raw, "discount_goods_detail": raw, "buyer_logon_id": raw, "point_amount": raw}
+		text := promotion(m)
+		p := pay.DecodePromotion(text)
+		if len(p.FundBills) > maxListed || len(p.Vouchers) > maxListed || len(p.GoodsDetail) > maxGoodsText || p.Encode() != text {
+			t.Errorf("%s reads %s", list, text)
+		}
+		if len(goodsOf(detail)) > maxGoods {
+			t.Errorf("%s has %d goods", detail, len(goodsOf(detail)))
+		}
+	})
+}
