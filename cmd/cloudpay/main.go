@@ -70,6 +70,21 @@ type cli struct {
 	CA      caCmd      `cmd:"" name:"ca" help:"Make a private root and server certificates for terminals that pin one."`
 	Version versionCmd `cmd:"" help:"Print version and build."`
 
+	Provider    providerCmd     `cmd:"" group:"manage" help:"Service providers (服务商)."`
+	Subprovider subproviderCmd  `cmd:"" group:"manage" help:"A provider's agents (子服务商)."`
+	Account     accountCmd      `cmd:"" group:"manage" help:"A provider's accounts at the wallets."`
+	Merchant    merchantCmd     `cmd:"" group:"manage" help:"Sub-merchants (子商户)."`
+	Key         keyCmd          `cmd:"" group:"manage" help:"Merchants' keys."`
+	Prefix      prefixCmd       `cmd:"" group:"manage" help:"Order prefixes."`
+	Admin       adminAccountCmd `cmd:"" group:"manage" help:"Merchants' administrators."`
+	Shop        shopCmd         `cmd:"" group:"manage" help:"Shops (门店)."`
+	Device      deviceCmd       `cmd:"" group:"manage" help:"Devices (设备)."`
+	Staff       staffCmd        `cmd:"" group:"manage" help:"Staff (店员)."`
+	Order       orderCmd        `cmd:"" group:"manage" help:"Orders, as an operator sees them."`
+	Member      memberCmd       `cmd:"" group:"manage" help:"Operator accounts (成员)."`
+	Token       tokenCmd        `cmd:"" group:"manage" help:"Tokens of the management API."`
+	Audit       auditCmd        `cmd:"" group:"manage" help:"Who changed what, newest first."`
+
 	Pay     payCmd     `cmd:"" help:"Charge a payment code and wait for the result."`
 	Query   queryCmd   `cmd:"" help:"Show an order and its refunds."`
 	Refund  refundCmd  `cmd:"" help:"Refund a paid order, in part or in full."`
@@ -112,6 +127,7 @@ func run(ctx context.Context, args []string, e env) (code int) {
 		kong.Writers(e.stdout, e.stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ExplicitGroups([]kong.Group{{Key: "manage", Title: "Who exists:"}}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(e),
 	)

@@ -255,20 +255,42 @@ func (f manageFlags) list(ctx context.Context, e env, l listFlags, path string, 
 		if err != nil {
 			return err
 		}
-		if f.JSON {
-			for _, item := range items {
-				if err := f.print(e, item); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		if len(items) == 0 {
-			_, err := fmt.Fprintln(e.stdout, "没有记录")
+		return f.printAll(e, items, columns)
+	})
+}
+
+// listAll prints a list that has no pages.
+func (f manageFlags) listAll(ctx context.Context, e env, path string, columns []column) error {
+	return f.with(ctx, e, func(i *installation) error {
+		raw, err := i.call(ctx, http.MethodGet, path, nil)
+		if err != nil {
 			return err
 		}
-		return printList(e.stdout, columns, items)
+		var p struct {
+			Items []json.RawMessage `json:"items"`
+		}
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		return f.printAll(e, p.Items, columns)
 	})
+}
+
+// printAll shows a list: lines of JSON for scripts, a table for people.
+func (f manageFlags) printAll(e env, items []json.RawMessage, columns []column) error {
+	if f.JSON {
+		for _, item := range items {
+			if err := f.print(e, item); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(items) == 0 {
+		_, err := fmt.Fprintln(e.stdout, "没有记录")
+		return err
+	}
+	return printList(e.stdout, columns, items)
 }
 
 // pages follows a list's cursor.
