@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -136,32 +137,38 @@ func (s *Sandbox) invoked(ctx context.Context, tx *txn, customer string, in Invo
 	return s.newTrade(ctx, tx, p.payment(tx.now)) // an Alipay QR code is scanned for the first time
 }
 
-// preparedBy verifies an invocation and finds what it opens.
-func (s *Sandbox) preparedBy(ctx context.Context, tx *txn, in Invocation) (*handle, error) {
-	column, value, count := "handle", "", 0
-	if in.CodeURL != "" {
-		column, value, count = "link", in.CodeURL, count+1
+// door is one way to open an order: where its handle is looked up, and which
+// orders of each wallet open that way.
+type door struct {
+	value, where string
+	kinds        []string
+}
+
+// doors are the members of an invocation that are set.
+func (in Invocation) doors() []door {
+	const byLink, byNumber = "WHERE link = ?", "WHERE handle = ?"
+	list := []door{
+		{in.CodeURL, byLink, []string{kindNative, kindPrecreate}},
+		{in.MwebURL, byLink, []string{kindMweb}},
+		{in.TradeNo, byNumber, []string{kindCreate}},
 	}
-	if in.MwebURL != "" {
-		column, value, count = "link", in.MwebURL, count+1
-	}
-	if in.TradeNo != "" {
-		value, count = in.TradeNo, count+1
-	}
+	list = slices.DeleteFunc(list, func(d door) bool { return d.value == "" })
 	if in.JSAPI != nil {
-		value, count = strings.TrimPrefix(in.JSAPI.Package, "prepay_id="), count+1
+		list = append(list, door{strings.TrimPrefix(in.JSAPI.Package, "prepay_id="), byNumber, []string{kindJSAPI}})
 	}
 	if in.App != nil {
-		value, count = in.App.PrepayID, count+1
+		list = append(list, door{in.App.PrepayID, byNumber, []string{kindApp}})
 	}
-	if count != 1 {
+	return list
+}
+
+// preparedBy verifies an invocation and finds what it opens.
+func (s *Sandbox) preparedBy(ctx context.Context, tx *txn, in Invocation) (*handle, error) {
+	doors := in.doors()
+	if len(doors) != 1 {
 		return nil, fmt.Errorf("%w: give exactly one of code_url, mweb_url, trade_no, jsapi and app", ErrInvalid)
 	}
-	where := "WHERE handle = ?"
-	if column == "link" {
-		where = "WHERE link = ?"
-	}
-	list, err := tx.preparedWhere(ctx, where, value)
+	list, err := tx.preparedWhere(ctx, doors[0].where, doors[0].value)
 	if err != nil {
 		return nil, err
 	}
@@ -169,11 +176,7 @@ func (s *Sandbox) preparedBy(ctx context.Context, tx *txn, in Invocation) (*hand
 		return nil, fmt.Errorf("%w: no prepared order is opened by that", ErrNotFound)
 	}
 	p := list[0]
-	wanted := map[bool]string{in.CodeURL != "": kindNative, in.MwebURL != "": kindMweb, in.JSAPI != nil: kindJSAPI, in.App != nil: kindApp}[true]
-	if p.channel == Alipay {
-		wanted = map[bool]string{in.CodeURL != "": kindPrecreate, in.TradeNo != "": kindCreate}[true]
-	}
-	if p.memo.Kind != wanted {
+	if !slices.Contains(doors[0].kinds, p.memo.Kind) {
 		return nil, fmt.Errorf("%w: a %s order is not opened that way", ErrInvalid, p.memo.Kind)
 	}
 	switch {

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// TestSandboxOpenHandsOverWhatItWasGiven tells the forms apart: links, numbers
+// and the arguments of a page.
+func TestSandboxOpenHandsOverWhatItWasGiven(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- r.URL.Path + " " + string(body)
+		_, _ = io.WriteString(w, `{"state":"SUCCESS"}`)
+	}))
+	t.Cleanup(s.Close)
+	for what, want := range map[string]string{
+		"weixin://wxpay/bizpayurl?pr=1":      `{"action":"approve","code_url":"weixin://wxpay/bizpayurl?pr=1"}`,
+		"https://qr.alipay.com/bax1":         `{"action":"approve","code_url":"https://qr.alipay.com/bax1"}`,
+		"https://wx.tenpay.com/x?prepay_id=": `{"action":"approve","mweb_url":"https://wx.tenpay.com/x?prepay_id="}`,
+		"2026112022001":                      `{"action":"approve","trade_no":"2026112022001"}`,
+		`{"jsapi":{"appId":"wx1"}}`:          `{"action":"approve","jsapi":{"appId":"wx1"}}`,
+	} {
+		cloudpay(t, "sandbox", "open", "--control", s.URL, "anna", what, "--action", "approve").want(t, exitOK, "SUCCESS")
+		if sent := <-got; sent != "/sandbox/v1/customers/anna/open "+want {
+			t.Errorf("%s was sent as %s, want %s", what, sent, want)
+		}
+	}
+	cloudpay(t, "sandbox", "open", "--control", s.URL, "anna", `{"jsapi":`).want(t, exitUsage, "not a JSON object")
+}
+
+func TestSandboxOpenSaysWhyNot(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, t.TempDir())
+	cloudpay(t, "sandbox", "open", "--data", d.dir, "anna", "weixin://wxpay/bizpayurl?pr=1").want(t, exitFailed, "no prepared order")
+}
