@@ -69,7 +69,7 @@ func (g *Gateway) noticed(ctx context.Context, m *directory.Merchant, ch pay.Cha
 	if ch == pay.Alipay {
 		named = sub.SellerID
 	}
-	why := ""
+	var why string
 	switch {
 	case o.Channel != ch:
 		why = "it is of another wallet than the order"

@@ -15,6 +15,7 @@ import (
 // noticed is a house whose wallet prepares every order, has never heard of any
 // when asked, and whose notices are what the test puts there.
 func noticed(t *testing.T, receiver *receiver, next *channel.Notice) *house {
+	t.Helper()
 	return newHouse(t, options{
 		notifyURL: "http://127.0.0.1:9000/notify", receiver: receiver, idle: time.Hour,
 		channels: wrap(wrapped{

@@ -45,30 +45,30 @@ func TestScannedCodeIsPaid(t *testing.T) {
 			<-time.After(42 * time.Second)
 			h.pays(code)
 			if o := h.order(no); notices && (o.State != pay.PAID || o.Truth != pay.TruthNotice) {
-				b.T.Errorf("%s by %s right after the payment", o.State, o.Truth)
+				b.Errorf("%s by %s right after the payment", o.State, o.Truth)
 			}
 			o := h.until(no, time.Minute, func(o pay.Order) bool { return o.State == pay.PAID && !o.Watch })
 			if kept, charges := h.kept(no); kept != 100 || charges != 1 || o.PayerID == "" {
-				b.T.Errorf("kept %d in %d charges of %q", kept, charges, o.PayerID)
+				b.Errorf("kept %d in %d charges of %q", kept, charges, o.PayerID)
 			}
-			again, _, err := h.gw.Prepay(b.T.Context(), h.merchant, func() gateway.Prepay {
+			again, _, err := h.gw.Prepay(b.Context(), h.merchant, func() gateway.Prepay {
 				in := h.scan(b.ch)
 				in.OutTradeNo = no
 				return in
 			}())
 			if err != nil || again.State != pay.PAID || again.Prepaid.CodeURL != code.CodeURL {
-				b.T.Errorf("a repetition: %s, %v", again.State, err)
+				b.Errorf("a repetition: %s, %v", again.State, err)
 			}
-			if err := h.gw.CloseOrder(b.T.Context(), h.merchant, no); !errors.Is(err, pay.ErrDenied) {
-				b.T.Errorf("closing a paid order: %v", err)
+			if err := h.gw.CloseOrder(b.Context(), h.merchant, no); !errors.Is(err, pay.ErrDenied) {
+				b.Errorf("closing a paid order: %v", err)
 			}
-			if _, _, err := h.gw.Refund(b.T.Context(), h.merchant, gateway.Refund{OutTradeNo: no, OutRefundNo: h.number(), Total: 100, Amount: 100}); err != nil {
-				b.T.Errorf("refund: %v", err)
+			if _, _, err := h.gw.Refund(b.Context(), h.merchant, gateway.Refund{OutTradeNo: no, OutRefundNo: h.number(), Total: 100, Amount: 100}); err != nil {
+				b.Errorf("refund: %v", err)
 			}
 			h.until(no, 10*time.Minute, func(o pay.Order) bool { return o.Refunded == 100 })
 			<-time.After(time.Minute)
 			if n := r.count(); n != 2 {
-				b.T.Errorf("the merchant was told %d times, want of the payment and the refund", n)
+				b.Errorf("the merchant was told %d times, want of the payment and the refund", n)
 			}
 			h.checkBooks(no)
 		})
@@ -85,10 +85,10 @@ func TestCodeThatNobodyPaysIsClosedAfterItsExpiry(t *testing.T) {
 		code, no := h.shown(b.ch, func(in *gateway.Prepay) { in.ExpireAt = began.Add(10 * time.Minute) })
 		o := h.until(no, 15*time.Minute, func(o pay.Order) bool { return o.State == pay.CLOSED })
 		if age := o.UpdatedAt.Sub(began); age < 10*time.Minute || age > 12*time.Minute {
-			b.T.Errorf("closed after %v, want after its 10 minutes", age)
+			b.Errorf("closed after %v, want after its 10 minutes", age)
 		}
-		if _, err := h.box.PayPrepared(b.T.Context(), "anna", code); err == nil {
-			b.T.Error("a closed order was paid")
+		if _, err := h.box.PayPrepared(b.Context(), "anna", code); err == nil {
+			b.Error("a closed order was paid")
 		}
 		h.checkBooks(no)
 	})
@@ -104,16 +104,16 @@ func TestCloseOrderOfAnUnpaidCode(t *testing.T) {
 		code, no := h.shown(b.ch, func(in *gateway.Prepay) { in.ExpireAt = began.Add(10 * time.Minute) })
 		<-time.After(7 * time.Second)
 		for range 2 {
-			if err := h.gw.CloseOrder(b.T.Context(), h.merchant, no); err != nil {
-				b.T.Fatalf("close: %v", err)
+			if err := h.gw.CloseOrder(b.Context(), h.merchant, no); err != nil {
+				b.Fatalf("close: %v", err)
 			}
 		}
-		if _, _, err := h.gw.Prepay(b.T.Context(), h.merchant, func() gateway.Prepay {
+		if _, _, err := h.gw.Prepay(b.Context(), h.merchant, func() gateway.Prepay {
 			in := h.scan(b.ch)
 			in.OutTradeNo = no
 			return in
 		}()); !errors.Is(err, pay.ErrDead) {
-			b.T.Errorf("a code of an order that is being closed: %v", err)
+			b.Errorf("a code of an order that is being closed: %v", err)
 		}
 		want := began.Add(5 * time.Minute)
 		if b.ch == pay.Alipay {
@@ -121,10 +121,10 @@ func TestCloseOrderOfAnUnpaidCode(t *testing.T) {
 		}
 		o := h.until(no, 15*time.Minute, func(o pay.Order) bool { return o.State == pay.CLOSED })
 		if late := o.UpdatedAt.Sub(want); late < -time.Second || late > time.Minute {
-			b.T.Errorf("closed %v after it was expected", late)
+			b.Errorf("closed %v after it was expected", late)
 		}
-		if _, err := h.box.PayPrepared(b.T.Context(), "anna", code); err == nil {
-			b.T.Error("a closed order was paid")
+		if _, err := h.box.PayPrepared(b.Context(), "anna", code); err == nil {
+			b.Error("a closed order was paid")
 		}
 		h.checkBooks(no)
 	})
@@ -142,14 +142,14 @@ func TestPaymentOfAnOrderThatIsBeingClosedGoesBack(t *testing.T) {
 			h := newHouse(b.T, options{notices: notices, notifyURL: "http://127.0.0.1:9000/notify", receiver: r})
 			code, no := h.shown(b.ch, nil)
 			<-time.After(7 * time.Second)
-			if err := h.gw.CloseOrder(b.T.Context(), h.merchant, no); err != nil {
-				b.T.Fatal(err)
+			if err := h.gw.CloseOrder(b.Context(), h.merchant, no); err != nil {
+				b.Fatal(err)
 			}
 			<-time.After(time.Minute)
 			h.pays(code)
 			o := h.until(no, time.Hour, func(o pay.Order) bool { return o.Late == pay.LateReturned })
 			if kept, charges := h.kept(no); o.State != pay.CLOSED || kept != 0 || charges != 1 || r.count() != 0 {
-				b.T.Errorf("%s, kept %d in %d charges, told %d times", o.State, kept, charges, r.count())
+				b.Errorf("%s, kept %d in %d charges, told %d times", o.State, kept, charges, r.count())
 			}
 			h.checkBooks(no)
 		})
@@ -162,14 +162,14 @@ func TestCloseOrderOfACodePaymentIsRefusedAsDocumented(t *testing.T) {
 		h := newHouse(b.T, options{})
 		o, err := h.pay(b.ch, 100, "")
 		if err != nil {
-			b.T.Fatal(err)
+			b.Fatal(err)
 		}
-		e, ok := errors.AsType[*pay.Error](h.gw.CloseOrder(b.T.Context(), h.merchant, o.OutTradeNo))
+		e, ok := errors.AsType[*pay.Error](h.gw.CloseOrder(b.Context(), h.merchant, o.OutTradeNo))
 		if !ok || !errors.Is(e, pay.ErrDenied) || e.Text != "刷卡支付时，订单不能关闭，只能撤单。" {
-			b.T.Errorf("%v", e)
+			b.Errorf("%v", e)
 		}
-		if err := h.gw.CloseOrder(b.T.Context(), h.merchant, h.number()); !errors.Is(err, pay.ErrNotFound) {
-			b.T.Errorf("an unknown order: %v", err)
+		if err := h.gw.CloseOrder(b.Context(), h.merchant, h.number()); !errors.Is(err, pay.ErrNotFound) {
+			b.Errorf("an unknown order: %v", err)
 		}
 	})
 }
@@ -184,21 +184,21 @@ func TestLostPrepayAnswersEndInTheWalletsTruth(t *testing.T) {
 			both(t, func(b bubble) {
 				h := newHouse(b.T, options{})
 				if err := h.box.AddFault(sandbox.Fault{Scenario: scenario, Endpoint: sandbox.EndpointPrepay, Count: 1}); err != nil {
-					b.T.Fatal(err)
+					b.Fatal(err)
 				}
 				in := h.scan(b.ch)
-				if _, _, err := h.gw.Prepay(b.T.Context(), h.merchant, in); !errors.Is(err, pay.ErrUnavailable) {
-					b.T.Fatalf("the answer was lost: %v", err)
+				if _, _, err := h.gw.Prepay(b.Context(), h.merchant, in); !errors.Is(err, pay.ErrUnavailable) {
+					b.Fatalf("the answer was lost: %v", err)
 				}
 				<-time.After(3 * time.Second)
-				o, _, err := h.gw.Prepay(b.T.Context(), h.merchant, in)
+				o, _, err := h.gw.Prepay(b.Context(), h.merchant, in)
 				if err != nil {
-					b.T.Fatal(err)
+					b.Fatal(err)
 				}
 				h.pays(sandbox.Invocation{CodeURL: o.Prepaid.CodeURL})
 				h.until(in.OutTradeNo, time.Minute, func(o pay.Order) bool { return o.State == pay.PAID })
 				if kept, charges := h.kept(in.OutTradeNo); kept != 100 || charges != 1 {
-					b.T.Errorf("kept %d in %d charges", kept, charges)
+					b.Errorf("kept %d in %d charges", kept, charges)
 				}
 				h.checkBooks(in.OutTradeNo)
 			})
@@ -214,24 +214,24 @@ func TestSignedArgumentsPay(t *testing.T) {
 		<-time.After(2 * 365 * 24 * time.Hour) // a timestamp has ten digits
 		h := newHouse(b.T, options{notices: true})
 		account := h.box.Accounts().Providers[0]
-		id, err := h.box.Identify(b.T.Context(), "anna", account.WeChat.AppID)
+		id, err := h.box.Identify(b.Context(), "anna", account.WeChat.AppID)
 		if err != nil {
-			b.T.Fatal(err)
+			b.Fatal(err)
 		}
 		in := h.scan(b.ch)
 		in.TradeType, in.OpenID, in.BuyerID = pay.TradeOfficialAccount, id.OpenID, id.BuyerID
 		var invoke sandbox.Invocation
 		for range 2 {
-			o, args, err := h.gw.Prepay(b.T.Context(), h.merchant, in)
+			o, args, err := h.gw.Prepay(b.Context(), h.merchant, in)
 			if err != nil {
-				b.T.Fatal(err)
+				b.Fatal(err)
 			}
 			if b.ch == pay.Alipay {
 				invoke = sandbox.Invocation{TradeNo: args.TradeNo}
 				continue
 			}
 			if want := "prepay_id=" + o.Prepaid.PrepayID; args.Package != want || args.Timestamp == "" {
-				b.T.Errorf("%+v, want package %s", args, want)
+				b.Errorf("%+v, want package %s", args, want)
 			}
 			invoke = sandbox.Invocation{JSAPI: &sandbox.JSAPIArgs{
 				AppID: args.AppID, TimeStamp: args.Timestamp, NonceStr: args.NonceStr, Package: args.Package,
@@ -241,7 +241,7 @@ func TestSignedArgumentsPay(t *testing.T) {
 		}
 		h.pays(invoke)
 		if o := h.order(in.OutTradeNo); o.State != pay.PAID {
-			b.T.Errorf("the order is %s", o.State)
+			b.Errorf("the order is %s", o.State)
 		}
 		h.checkBooks(in.OutTradeNo)
 	})
@@ -258,39 +258,39 @@ func TestOptionsArriveAtTheWallet(t *testing.T) {
 		in.SceneInfo, in.DiscountableAmount, in.UndiscountableAmount = `{"id":"s1"}`, 60, 40
 		in.DisablePayChannels, in.ExtendParams = "credit_group", `{"hb_fq_num":"3"}`
 		in.ProductCode = "FACE_TO_FACE_PAYMENT"
-		if _, _, err := h.gw.Prepay(b.T.Context(), h.merchant, in); err != nil {
-			b.T.Fatal(err)
+		if _, _, err := h.gw.Prepay(b.Context(), h.merchant, in); err != nil {
+			b.Fatal(err)
 		}
 		micro := gateway.MicroPay{
 			OutTradeNo: h.number(), AuthCode: secret.New(h.code(b.ch, "").AuthCode), Total: 100, ShopID: "shop", DeviceID: "till-1", Detail: detail, Attach: "attached",
 			GoodsTag: "WXG", LimitPay: "no_credit", SceneInfo: in.SceneInfo, DiscountableAmount: 60, UndiscountableAmount: 40,
 			DisablePayChannels: "credit_group", ExtendParams: in.ExtendParams, ProductCode: in.ProductCode,
 		}
-		if _, err := h.gw.MicroPay(b.T.Context(), h.merchant, micro); err != nil {
-			b.T.Fatal(err)
+		if _, err := h.gw.MicroPay(b.Context(), h.merchant, micro); err != nil {
+			b.Fatal(err)
 		}
 		want := []string{"detail", "attach", "goods_tag", "limit_pay", "scene_info"}
 		if b.ch == pay.Wxpay {
-			if got, err := h.box.Arrived(b.T.Context(), in.OutTradeNo); err != nil || got.Options["product_id"] != "p1" {
-				b.T.Errorf("product_id did not arrive: %v, %v", got.Options, err)
+			if got, err := h.box.Arrived(b.Context(), in.OutTradeNo); err != nil || got.Options["product_id"] != "p1" {
+				b.Errorf("product_id did not arrive: %v, %v", got.Options, err)
 			}
 		}
 		if b.ch == pay.Alipay {
 			want = []string{"goods_detail", "discountable_amount", "undiscountable_amount", "disable_pay_channels", "extend_params", "product_code"}
 		}
 		for kind, no := range map[string]string{"code": in.OutTradeNo, "micro": micro.OutTradeNo} {
-			got, err := h.box.Arrived(b.T.Context(), no)
+			got, err := h.box.Arrived(b.Context(), no)
 			if err != nil {
-				b.T.Fatal(err)
+				b.Fatal(err)
 			}
 			for _, name := range want {
 				if got.Options[name] == "" {
-					b.T.Errorf("%s: %s did not arrive: %v", kind, name, got.Options)
+					b.Errorf("%s: %s did not arrive: %v", kind, name, got.Options)
 				}
 			}
 		}
-		if got, err := h.box.Arrived(b.T.Context(), in.OutTradeNo); err != nil || got.NotifyURL != "https://pay.example.com/notify/"+string(b.ch)+"/provider/merchant" {
-			b.T.Errorf("notify_url %q, %v", got.NotifyURL, err)
+		if got, err := h.box.Arrived(b.Context(), in.OutTradeNo); err != nil || got.NotifyURL != "https://pay.example.com/notify/"+string(b.ch)+"/provider/merchant" {
+			b.Errorf("notify_url %q, %v", got.NotifyURL, err)
 		}
 	})
 }

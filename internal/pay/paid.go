@@ -32,7 +32,7 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
 	pm := out.Payment
 	if truth != TruthAnswer && p.foreign(*n, pm) {
-		p.notOurs(c, truth, now)
+		p.notOurs(c, truth)
 		return
 	}
 	if pm.Total != 0 && pm.Total != n.Total {
@@ -118,7 +118,7 @@ func (p Profile) lateMoney(c *Change, truth Truth, out Outcome, now time.Time) {
 func (p Profile) otherPayment(c *Change, truth Truth, now time.Time) {
 	n := &c.Order
 	if n.NoReverse && truth != TruthAnswer && !n.booked() {
-		p.notOurs(c, truth, now)
+		p.notOurs(c, truth)
 		return
 	}
 	n.NoReverse = n.NoReverse || !n.booked()
@@ -157,7 +157,7 @@ func (p Profile) book(c *Change, truth Truth, out Outcome, now time.Time) {
 
 // notOurs ends an order whose number the wallet knows from an earlier
 // payment: 407, nothing was charged by us, and it is never reversed.
-func (p Profile) notOurs(c *Change, truth Truth, now time.Time) {
+func (p Profile) notOurs(c *Change, truth Truth) {
 	n := &c.Order
 	n.NoReverse = true
 	switch n.State {
@@ -189,7 +189,7 @@ func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
 	open := n.State == PAYING || n.State == REVERSING
 	if open && out.Returned && (p.foreign(*n, out.Payment) || n.NoReverse && !n.booked()) {
-		p.notOurs(c, truth, now)
+		p.notOurs(c, truth)
 		return
 	}
 	switch n.State {

@@ -193,7 +193,7 @@ func (p Profile) unpaid(c *Change, now time.Time) {
 	case PAYING, DECLINED:
 		n.AskAt = now.Add(p.askPause(*n, now))
 		if n.State == PAYING && p.over(*n, now) {
-			p.expired(c, TruthQuery, now)
+			p.expired(c, TruthQuery)
 		}
 	case CLOSING:
 		p.unpaidWhileClosing(c, now)
@@ -236,7 +236,7 @@ func (p Profile) missing(c *Change, truth Truth, now time.Time) {
 		case n.NoReverse: // a number that was refused as duplicate and does not exist: refused it stays
 			endAsDuplicate(c, truth)
 		case p.over(*n, now):
-			p.expired(c, truth, now)
+			p.expired(c, truth)
 			n.AskAt = now // nothing is there to be closed: asked once more
 		case n.TradeType.Unified():
 		case n.Reason == ReasonRisk: // a refusal that wanted one confirming query (upstreams.md §2.3)

@@ -81,7 +81,7 @@ func (p Profile) nextUnified(o Order, at time.Time) Step {
 // expired moves an order that was seen unpaid after its last moment to
 // CLOSING, where the wallet is told. Under a number that may be another
 // order's nothing is sent: it ends as refused.
-func (p Profile) expired(c *Change, truth Truth, now time.Time) {
+func (p Profile) expired(c *Change, truth Truth) {
 	n := &c.Order
 	if n.NoReverse {
 		endAsDuplicate(c, truth)

@@ -253,7 +253,9 @@ func TestFirstPrepayAnswerStands(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Order{
 		{State: PAYING, TradeType: TradeScanCode, Prepaid: Prepaid{CodeURL: "a"}},
-		{State: PAID, TradeType: TradeScanCode}, {State: DECLINED, TradeType: TradeScanCode}, {State: CLOSING, TradeType: TradeScanCode},
+		{State: PAID, TradeType: TradeScanCode},
+		{State: DECLINED, TradeType: TradeScanCode},
+		{State: CLOSING, TradeType: TradeScanCode},
 	} {
 		for _, out := range []Outcome{verified(Paid, "SUCCESS"), verified(Declined, "NOAUTH"), {Kind: Unknown, NoReverse: true}} {
 			if c := Profiles[Wxpay].ApplyPrepay(o, out, Prepaid{CodeURL: "b"}, at(1)); c.Changed() {

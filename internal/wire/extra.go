@@ -10,7 +10,7 @@ import (
 // Extra is what a caller sent with an order or refund and only wants to see
 // again. It is kept as JSON in pay.Order.Extra and pay.Refund.Extra; an empty
 // Extra is kept as "".
-type Extra struct {
+type Extra struct { //nolint:recvcheck // Encode cleans a copy, SetNotifyOpenIDs fills the value in
 	Detail             string           `json:"detail,omitempty"`
 	Remark             string           `json:"remark,omitempty"`
 	ClientFlowID       string           `json:"client_flow_id,omitempty"`
