@@ -48,7 +48,7 @@ func (g *Gateway) Refund(ctx context.Context, m *directory.Merchant, in Refund) 
 		return pay.Order{}, pay.Refund{}, pay.Refuse(pay.ErrInvalid, "refund_account", "退款资金来源refund_account无法识别")
 	}
 	for range maxRounds {
-		o, err := g.QueryOrder(ctx, m, in.OutTradeNo)
+		o, err := g.find(ctx, m, in.OutTradeNo)
 		if err != nil {
 			return pay.Order{}, pay.Refund{}, err
 		}
@@ -127,7 +127,7 @@ func (g *Gateway) sendRefund(ctx context.Context, r pay.Refund) (pay.Order, pay.
 // refund, or without any, is ErrNotFound with code "refund_missing" (426).
 func (g *Gateway) QueryRefunds(ctx context.Context, m *directory.Merchant, outTradeNo, outRefundNo string) (pay.Order, []pay.Refund, error) {
 	missing := pay.Refuse(pay.ErrNotFound, CodeRefundMissing, "退款单不存在")
-	o, err := g.QueryOrder(ctx, m, outTradeNo)
+	o, err := g.find(ctx, m, outTradeNo)
 	if err != nil {
 		return pay.Order{}, nil, err
 	}

@@ -294,3 +294,34 @@ func TestOptionsArriveAtTheWallet(t *testing.T) {
 		}
 	})
 }
+
+// TestPollingFindsAPaymentWithoutNotices: the ladder asks every minute by now,
+// a till that polls hears of the payment within seconds, and a crowd of polls
+// does not become a crowd of questions.
+func TestPollingFindsAPaymentWithoutNotices(t *testing.T) {
+	t.Parallel()
+	both(t, func(b bubble) {
+		h := newHouse(b.T, options{})
+		code, no := h.shown(b.ch, nil)
+		<-time.After(20 * time.Minute)
+		h.pays(code)
+		paid := time.Now()
+		asks := h.order(no).Asks
+		for {
+			o, err := h.gw.QueryOrder(b.Context(), h.merchant, no)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if o.State == pay.PAID {
+				break
+			}
+			<-time.After(100 * time.Millisecond)
+		}
+		if took := time.Since(paid); took > 12*time.Second {
+			b.Errorf("found after %v", took)
+		}
+		if n := h.order(no).Asks - asks; n > 3 {
+			b.Errorf("asked %d times", n)
+		}
+	})
+}

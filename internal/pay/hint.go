@@ -7,9 +7,10 @@ import "time"
 // orders are asked for anyway, and the dead have nothing to tell.
 func (p Profile) Look(o Order, now time.Time) Change {
 	c := Change{From: o, Order: o}
-	if o.State == PAID && !o.Watch {
-		c.Order.Watch, c.Order.AskAt = true, now
+	if o.State != PAID || o.Watch {
+		return c
 	}
+	c.Order.Watch, c.Order.AskAt = true, now
 	return p.seal(c, now)
 }
 
@@ -22,4 +23,15 @@ func (p Profile) LookRefund(r Refund, now time.Time) RefundChange {
 		c.Refund.DoAt, c.Refund.UpdatedAt = now, now
 	}
 	return c
+}
+
+// Hurry has a unified order asked for at now, because somebody waits for it and
+// the last question is at least one step of the young ladder ago.
+func (p Profile) Hurry(o Order, now time.Time) Change {
+	c := Change{From: o, Order: o}
+	if !o.Payable() || !o.AskAt.After(now) || now.Sub(later(o.AskedAt, o.SentAt)) < p.QueryEvery {
+		return c
+	}
+	c.Order.AskAt = now
+	return p.seal(c, now)
 }

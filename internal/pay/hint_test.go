@@ -38,3 +38,33 @@ func TestLookRefundHurriesOnlyAQuestion(t *testing.T) {
 		}
 	}
 }
+
+func TestHurryAsksForWhatACustomerMayPay(t *testing.T) {
+	t.Parallel()
+	shown := Order{
+		State: PAYING, TradeType: TradeScanCode, SentAt: begin, ExpireAt: begin.Add(life), Prepaid: Prepaid{CodeURL: "weixin://1"},
+		AskedAt: at(100), AskAt: at(160),
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Order)
+		now    float64
+		want   bool
+	}{
+		{"a step later", func(*Order) {}, 105, true},
+		{"too soon", func(*Order) {}, 104, false},
+		{"due anyway", func(*Order) {}, 160, false},
+		{"nothing shown", func(o *Order) { o.Prepaid = Prepaid{} }, 105, false},
+		{"another's number", func(o *Order) { o.NoReverse = true }, 105, false},
+		{"code payment", func(o *Order) { o.TradeType = TradeMicroPay }, 105, false},
+		{"paid", func(o *Order) { o.State = PAID }, 105, false},
+		{"closing", func(o *Order) { o.State = CLOSING }, 105, false},
+	} {
+		o := shown
+		c.change(&o)
+		got := Profiles[Wxpay].Hurry(o, at(c.now))
+		if got.Changed() != c.want || c.want && Profiles[Wxpay].Next(got.Order, at(c.now)) != (Step{ActQuery, at(c.now)}) {
+			t.Errorf("%s: changed %v, ask at %v", c.name, got.Changed(), got.Order.AskAt)
+		}
+	}
+}
