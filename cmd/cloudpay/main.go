@@ -70,6 +70,8 @@ type cli struct {
 	CA      caCmd      `cmd:"" name:"ca" help:"Make a private root and server certificates for terminals that pin one."`
 	Version versionCmd `cmd:"" help:"Print version and build."`
 
+	MasterKey masterKeyCmd `cmd:"" name:"master-key" help:"The key that keys at rest are sealed with."`
+
 	Provider    providerCmd     `cmd:"" group:"manage" help:"Service providers (服务商)."`
 	Subprovider subproviderCmd  `cmd:"" group:"manage" help:"A provider's agents (子服务商)."`
 	Account     accountCmd      `cmd:"" group:"manage" help:"A provider's accounts at the wallets."`

@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"cloudpay/internal/jobs"
-	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
 )
 
@@ -130,75 +127,6 @@ func (c *jobsReleaseCmd) Run(ctx context.Context, e env) error {
 	}
 	_, err = fmt.Fprintln(e.stdout, "released")
 	return err
-}
-
-// doctorCmd checks an installation.
-type doctorCmd struct {
-	settings
-}
-
-// Run prints one line per check and fails if any of them failed. It changes
-// nothing.
-func (c *doctorCmd) Run(ctx context.Context, e env) error {
-	failed := 0
-	check := func(what string, run func() (string, error)) {
-		good, err := run()
-		if err != nil {
-			failed++
-			_, _ = fmt.Fprintf(e.stdout, "✘ %-10s %v\n", what, err)
-			return
-		}
-		_, _ = fmt.Fprintf(e.stdout, "✔ %-10s %s\n", what, good)
-	}
-	check("settings", func() (string, error) { return "are consistent", c.check() })
-	check("master key", func() (string, error) {
-		if c.MasterKeyFile == "" {
-			return "", errors.New("master-key-file is not set")
-		}
-		master, err := secret.ReadMasterFile(c.MasterKeyFile)
-		if err == nil {
-			_, err = secret.OpenKeyring(master)
-		}
-		return "can be read, by its owner only", err
-	})
-	check("database", func() (string, error) { return c.lookAtStore(ctx, e) })
-	check("address", func() (string, error) {
-		l, err := c.listen(ctx)
-		if err != nil {
-			return "", err
-		}
-		return "can listen on " + l.Addr().String(), l.Close()
-	})
-	if failed > 0 {
-		return &exitError{code: exitFailed, err: fmt.Errorf("%d of the checks failed", failed)}
-	}
-	return nil
-}
-
-// lookAtStore opens the database and counts what needs a person.
-func (c *doctorCmd) lookAtStore(ctx context.Context, e env) (string, error) {
-	if c.DSN == "" {
-		return "", errors.New("dsn is not set")
-	}
-	if path, ok := strings.CutPrefix(c.DSN, "sqlite:"); ok {
-		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%w; make it with: cloudpay migrate --dsn %s", err, c.DSN)
-		}
-	}
-	cfg := c.store()
-	cfg.Log = newLog(e.stderr, "warn")
-	st, err := store.Open(ctx, cfg)
-	if err != nil {
-		return "", err
-	}
-	buried, err := st.ListJobs(ctx, store.JobFilter{State: jobs.Buried, Limit: 1000})
-	if err = errors.Join(err, st.Close()); err != nil {
-		return "", err
-	}
-	if len(buried) > 0 {
-		return "", fmt.Errorf("opens, but %d jobs are buried; see: cloudpay jobs --buried --dsn %s", len(buried), hideDSN(c.DSN))
-	}
-	return "opens (" + st.Engine() + "), no job is buried", nil
 }
 
 // versionCmd prints what this binary is.

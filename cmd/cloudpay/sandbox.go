@@ -25,6 +25,7 @@ import (
 // sandboxCmd runs the sandbox alone, or talks to one that runs.
 type sandboxCmd struct {
 	Serve   sandboxServeCmd   `cmd:"" default:"withargs" help:"Run the sandbox alone (the default)."`
+	Account sandboxAccountCmd `cmd:"" help:"Write a provider's keys and certificates at the wallets into files."`
 	Paycode sandboxPaycodeCmd `cmd:"" help:"Print a fresh payment code of a customer."`
 	Answer  sandboxAnswerCmd  `cmd:"" help:"Answer a customer's password prompt."`
 	Open    sandboxOpenCmd    `cmd:"" help:"Open a prepared order on a customer's phone, and answer it."`

@@ -40,14 +40,16 @@ const (
 // DocumentPath is where the OpenAPI document is served.
 const DocumentPath = "/docs/api/openapi.json"
 
-// Config is everything that the management API needs. All members are
-// required.
+// Config is everything that the management API needs. All members but
+// AllowPrivate are required.
 type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Gateway   *gateway.Gateway
-	Now       func() time.Time
-	Log       *slog.Logger
+	// AllowPrivate says that callbacks may go to private addresses.
+	AllowPrivate bool
+	Now          func() time.Time
+	Log          *slog.Logger
 }
 
 // Server answers /v1 and the OpenAPI document. It is safe for concurrent use.
@@ -195,6 +197,7 @@ func (s *Server) register() {
 	s.registerMembers()
 	s.registerTokens()
 	s.registerAudit()
+	s.registerDoctor()
 }
 
 // isWrite reports whether a method changes something.

@@ -129,6 +129,7 @@ func rows() map[string]row {
 		"get-token":     tokenRow("GET"),
 		"revoke-token":  tokenRow("DELETE"),
 		"whoami":        {who: "cashier", want: `"role":"cashier"`},
+		"doctor":        {who: "ops", wrong: "provider", want: `"check":"account"`},
 		"list-audit":    {who: "provider", bad: "/v1/audit?from=yesterday", field: "query.from", wrong: "manager", want: merchantA},
 	}
 }
