@@ -43,7 +43,7 @@ func (a Actor) String() string { return string(a.Kind) + ":" + a.ID }
 
 // AuditRow is one line of the append-only trail. Key: ID.
 type AuditRow struct {
-	// ID orders lines of the same millisecond: At in hex and a random part.
+	// ID is AuditID and a random part.
 	ID         string
 	At         time.Time
 	ActorKind  ActorKind
@@ -134,10 +134,14 @@ func (d *Directory) Record(ctx context.Context, by Actor, e Event) error {
 
 func (d *Directory) auditRow(by Actor, now time.Time, action string) AuditRow {
 	return AuditRow{
-		ID: fmt.Sprintf("%011x%s", now.UnixMilli(), randomText(lowerDigits, 10)), At: now,
+		ID: AuditID(now) + randomText(lowerDigits, 10), At: now,
 		ActorKind: by.Kind, ActorID: by.ID, ActorName: by.Name, Action: action,
 	}
 }
+
+// AuditID is how the ids of all lines of that millisecond begin: ids are in the
+// order of time.
+func AuditID(t time.Time) string { return fmt.Sprintf("%011x", t.UnixMilli()) }
 
 // auditText is how one side of a change is kept.
 func auditText(v any) (string, error) {

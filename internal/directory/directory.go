@@ -172,6 +172,7 @@ func (d *Directory) Forget() {
 	d.merchants.forget()
 	d.accounts.forget()
 	d.owners.forget()
+	d.vault.forget()
 }
 
 func (d *Directory) provider(ctx context.Context, id string) (*provider, error) {

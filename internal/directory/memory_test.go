@@ -228,6 +228,32 @@ func (m *memory) ListAudit(_ context.Context, f AuditFilter) ([]AuditRow, error)
 	return rows[:min(f.Limit, len(rows))], nil
 }
 
+func (m *memory) ListWrapped(_ context.Context, after string, limit int) ([]WrappedKey, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var keys []WrappedKey
+	for _, p := range below(m, func(ProviderRow) bool { return true }) {
+		keys = append(keys, WrappedKey{p.ID, p.DataKey})
+	}
+	keys = slices.DeleteFunc(keys, func(k WrappedKey) bool { return k.Owner <= after })
+	slices.SortFunc(keys, func(a, b WrappedKey) int { return cmp.Compare(a.Owner, b.Owner) })
+	return keys[:min(limit, len(keys))], nil
+}
+
+func (m *memory) Rewrap(_ context.Context, k WrappedKey, sealed []byte, line AuditRow) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.audit = append(m.audit, line)
+	if _, ok := m.dataKeys[k.Owner]; ok {
+		m.dataKeys[k.Owner] = sealed
+		return true, nil
+	}
+	p := row[ProviderRow](m, object{"provider", k.Owner})
+	p.DataKey = sealed
+	m.rows[p.object()] = p
+	return true, nil
+}
+
 func (m *memory) Version(_ context.Context, owner string) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

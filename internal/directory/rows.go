@@ -35,6 +35,8 @@ type Loader interface {
 	ListMerchants(ctx context.Context, f MerchantFilter) ([]MerchantRow, error)
 	ListMembers(ctx context.Context, after string, limit int) ([]MemberRow, error)
 	ListAudit(ctx context.Context, f AuditFilter) ([]AuditRow, error)
+	// ListWrapped returns the data keys of providers.
+	ListWrapped(ctx context.Context, after string, limit int) ([]WrappedKey, error)
 	// Version returns how often an owner's rows were changed.
 	Version(ctx context.Context, owner string) (int64, error)
 }
@@ -57,6 +59,9 @@ type Writer interface {
 	// GrantActivation records who granted what, once. won is false when it was
 	// granted before or has ended at now.
 	GrantActivation(ctx context.Context, r ActivationRow, now time.Time) (won bool, err error)
+	// Rewrap replaces a data key by the same one under another master key, with
+	// its line of the trail. won is false when the stored one is no longer k's.
+	Rewrap(ctx context.Context, k WrappedKey, sealed []byte, line AuditRow) (won bool, err error)
 	// SawKey records the first use of a key.
 	SawKey(ctx context.Context, merchantID, keyID string, at time.Time) error
 }

@@ -23,18 +23,31 @@ const maxMasterFile = 2*MasterLen + 2
 // fs.ErrExist. Everything sealed is lost with this file, so back it up apart
 // from the database.
 func CreateMasterFile(path string) (Secret, error) {
-	key := make([]byte, MasterLen)
-	if _, err := io.ReadFull(rand.Reader, key); err != nil {
+	key, text := newMaster()
+	if err := createFile(path, text); err != nil {
 		return Secret{}, fmt.Errorf("create master key: %w", err)
 	}
-	// A half-written file must never be taken for a key: write beside it, sync,
-	// and link into place, which fails if somebody else was first.
+	return key, nil
+}
+
+// newMaster makes a random master key, and its form in files.
+func newMaster() (key Secret, text string) {
+	b := make([]byte, MasterLen)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the program first
+	return New(string(b)), hex.EncodeToString(b) + "\n"
+}
+
+// createFile writes a file that does not exist yet, readable by its owner
+// only, and returns once it is on disk. A half-written file must never be taken
+// for a whole one: write beside it, sync, and link into place, which fails if
+// somebody else was first.
+func createFile(path, text string) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".master-*") // mode 0600
 	if err != nil {
-		return Secret{}, fmt.Errorf("create master key: %w", err)
+		return err
 	}
 	defer func() { _ = os.Remove(tmp.Name()) }()
-	_, err = tmp.WriteString(hex.EncodeToString(key) + "\n")
+	_, err = tmp.WriteString(text)
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err == nil {
 		err = os.Link(tmp.Name(), path)
@@ -42,10 +55,7 @@ func CreateMasterFile(path string) (Secret, error) {
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
 	}
-	if err != nil {
-		return Secret{}, fmt.Errorf("create master key: %w", err)
-	}
-	return New(string(key)), nil
+	return err
 }
 
 // ReadMasterFile reads a master key. A file that others may read is refused:

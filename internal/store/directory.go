@@ -38,11 +38,7 @@ func (s *Store) Commit(ctx context.Context, c directory.Change) (won bool, err e
 		u.putRow(ctx, q, r)
 	}
 	for _, a := range c.Audit {
-		u.add(1)(q.AddAudit(ctx, sqlcgen.AddAuditParams{
-			ID: a.ID, AtMs: ms(a.At), ActorKind: string(a.ActorKind), ActorID: a.ActorID, ActorName: a.ActorName,
-			Action: a.Action, ProviderID: a.ProviderID, MerchantID: a.MerchantID, ObjectKind: a.ObjectKind,
-			ObjectID: a.ObjectID, Before: a.Before, After: a.After,
-		}))
+		u.addAudit(ctx, q, a)
 	}
 	_, err = s.submit(ctx, u)
 	switch {
@@ -210,4 +206,29 @@ func (s *Store) GrantActivation(ctx context.Context, r directory.ActivationRow, 
 	}
 	won, err = s.submit(ctx, u)
 	return won, wrap("grant activation", err)
+}
+
+// Rewrap implements directory.Writer.
+func (s *Store) Rewrap(ctx context.Context, k directory.WrappedKey, key []byte, line directory.AuditRow) (won bool, err error) {
+	u, q := s.newUnit("", "")
+	u.always = true
+	if strings.HasPrefix(k.Owner, "*") {
+		u.add(1)(q.RewrapDataKey(ctx, sqlcgen.RewrapDataKeyParams{Sealed: sealed(key), Owner: k.Owner, Was: sealed(k.Sealed)}))
+	} else {
+		u.add(1)(q.RewrapProvider(ctx, sqlcgen.RewrapProviderParams{Sealed: sealed(key), ID: k.Owner, Was: sealed(k.Sealed)}))
+	}
+	u.addAudit(ctx, q, line)
+	_, err = s.submit(ctx, u)
+	if errors.Is(err, errContradiction) {
+		return false, nil
+	}
+	return err == nil, wrap("rewrap data key", err)
+}
+
+func (u *unit) addAudit(ctx context.Context, q *sqlcgen.Queries, a directory.AuditRow) {
+	u.add(1)(q.AddAudit(ctx, sqlcgen.AddAuditParams{
+		ID: a.ID, AtMs: ms(a.At), ActorKind: string(a.ActorKind), ActorID: a.ActorID, ActorName: a.ActorName,
+		Action: a.Action, ProviderID: a.ProviderID, MerchantID: a.MerchantID, ObjectKind: a.ObjectKind,
+		ObjectID: a.ObjectID, Before: a.Before, After: a.After,
+	}))
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"time"
 
 	"cloudpay/internal/directory"
 	"cloudpay/internal/pay"
@@ -229,16 +229,47 @@ func (s *Store) ListMembers(ctx context.Context, after string, limit int) ([]dir
 	return manyRows("members", memberOf)(s.read.ListMembers(ctx, sqlcgen.ListMembersParams{After: after, RowLimit: page(limit)}))
 }
 
-// ListAudit implements directory.Loader.
+// auditPage is what every query of the trail takes.
+type auditPage = sqlcgen.ListAuditParams
+
+// ListAudit implements directory.Loader. Each way of asking has its index, so
+// that a page costs as much in a trail of any length.
 func (s *Store) ListAudit(ctx context.Context, f directory.AuditFilter) ([]directory.AuditRow, error) {
-	to := int64(math.MaxInt64)
-	if !f.To.IsZero() {
-		to = ms(f.To)
+	p := auditPage{
+		FromID: auditID(f.From, ""), ToID: auditID(f.To, "g"), ProviderID: f.ProviderID, MerchantID: f.MerchantID,
+		ObjectKind: f.ObjectKind, ObjectID: f.ObjectID, ActorKind: string(f.ActorKind), ActorID: f.ActorID, RowLimit: page(f.Limit),
 	}
-	return manyRows("audit lines", auditOf)(s.read.ListAudit(ctx, sqlcgen.ListAuditParams{
-		Older: f.Before, ProviderID: f.ProviderID, MerchantID: f.MerchantID, ObjectKind: f.ObjectKind, ObjectID: f.ObjectID,
-		ActorKind: string(f.ActorKind), ActorID: f.ActorID, FromMs: ms(f.From), ToMs: to, RowLimit: page(f.Limit),
-	}))
+	if f.Before != "" {
+		p.ToID = min(p.ToID, f.Before)
+	}
+	list := manyRows("audit lines", auditOf)
+	switch {
+	case f.ObjectKind != "" && f.ObjectID != "":
+		return list(s.read.ListAuditOfObject(ctx, sqlcgen.ListAuditOfObjectParams(p)))
+	case f.ActorKind != "" && f.ActorID != "":
+		return list(s.read.ListAuditOfActor(ctx, sqlcgen.ListAuditOfActorParams(p)))
+	case f.MerchantID != "":
+		return list(s.read.ListAuditOfMerchant(ctx, sqlcgen.ListAuditOfMerchantParams(p)))
+	case f.ProviderID != "":
+		return list(s.read.ListAuditOfProvider(ctx, sqlcgen.ListAuditOfProviderParams(p)))
+	}
+	return list(s.read.ListAudit(ctx, p))
+}
+
+// auditID is the id that all lines since t have, or a later one. Ids begin with
+// hex digits, which every collation sorts before "g".
+func auditID(t time.Time, never string) string {
+	if t.IsZero() {
+		return never
+	}
+	return directory.AuditID(t)
+}
+
+// ListWrapped implements directory.Loader.
+func (s *Store) ListWrapped(ctx context.Context, after string, limit int) ([]directory.WrappedKey, error) {
+	return manyRows("data keys", func(r sqlcgen.ListProviderKeysRow) directory.WrappedKey {
+		return directory.WrappedKey{Owner: r.ID, Sealed: r.DataKey}
+	})(s.read.ListProviderKeys(ctx, sqlcgen.ListProviderKeysParams{After: after, RowLimit: page(limit)}))
 }
 
 // page keeps a limit within what any caller of the directory may ask for.

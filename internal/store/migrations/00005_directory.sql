@@ -183,6 +183,7 @@ CREATE TABLE audit (
     after        TEXT   NOT NULL
 );
 
+CREATE INDEX audit_of_provider ON audit (provider_id, id);
 CREATE INDEX audit_of_merchant ON audit (merchant_id, id);
 CREATE INDEX audit_of_object   ON audit (object_kind, object_id, id);
 CREATE INDEX audit_of_actor    ON audit (actor_kind, actor_id, id);

@@ -74,8 +74,8 @@ FROM staff WHERE merchant_id = sqlc.arg(merchant_id) ORDER BY shop_id, id;
 -- name: GetDataKey :one
 SELECT owner, sealed FROM data_keys WHERE owner = sqlc.arg(owner);
 
--- name: ListDataKeys :many
-SELECT owner, sealed FROM data_keys ORDER BY owner;
+-- name: ListProviderKeys :many
+SELECT id, data_key FROM providers WHERE id > sqlc.arg(after) ORDER BY id LIMIT sqlc.arg(row_limit);
 
 -- name: GetInitKey :one
 SELECT sn, sealed, merchant_id, shop_id, device_id, staff_id, created_ms, bound_ms
@@ -104,15 +104,66 @@ SELECT
 FROM activations WHERE token_hash = sqlc.arg(token_hash);
 
 -- name: ListAudit :many
--- ListAudit reads a page of the whole trail, newest first.
+-- ListAudit reads a page of the trail, newest first. Ids begin with the time.
 SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
 FROM audit
-WHERE (CAST(sqlc.arg(older) AS TEXT) = '' OR id < CAST(sqlc.arg(older) AS TEXT))
+WHERE id >= CAST(sqlc.arg(from_id) AS TEXT) AND id < CAST(sqlc.arg(to_id) AS TEXT)
   AND (CAST(sqlc.arg(provider_id) AS TEXT) = '' OR provider_id = CAST(sqlc.arg(provider_id) AS TEXT))
   AND (CAST(sqlc.arg(merchant_id) AS TEXT) = '' OR merchant_id = CAST(sqlc.arg(merchant_id) AS TEXT))
   AND (CAST(sqlc.arg(object_kind) AS TEXT) = '' OR object_kind = CAST(sqlc.arg(object_kind) AS TEXT))
   AND (CAST(sqlc.arg(object_id) AS TEXT) = '' OR object_id = CAST(sqlc.arg(object_id) AS TEXT))
   AND (CAST(sqlc.arg(actor_kind) AS TEXT) = '' OR actor_kind = CAST(sqlc.arg(actor_kind) AS TEXT))
   AND (CAST(sqlc.arg(actor_id) AS TEXT) = '' OR actor_id = CAST(sqlc.arg(actor_id) AS TEXT))
-  AND at_ms >= sqlc.arg(from_ms) AND at_ms < sqlc.arg(to_ms)
+ORDER BY id DESC LIMIT sqlc.arg(row_limit);
+
+-- name: ListAuditOfObject :many
+-- ListAuditOfObject is ListAudit by its index of objects.
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST(sqlc.arg(from_id) AS TEXT) AND id < CAST(sqlc.arg(to_id) AS TEXT)
+  AND (CAST(sqlc.arg(provider_id) AS TEXT) = '' OR provider_id = CAST(sqlc.arg(provider_id) AS TEXT))
+  AND (CAST(sqlc.arg(merchant_id) AS TEXT) = '' OR merchant_id = CAST(sqlc.arg(merchant_id) AS TEXT))
+  AND object_kind = CAST(sqlc.arg(object_kind) AS TEXT)
+  AND object_id = CAST(sqlc.arg(object_id) AS TEXT)
+  AND (CAST(sqlc.arg(actor_kind) AS TEXT) = '' OR actor_kind = CAST(sqlc.arg(actor_kind) AS TEXT))
+  AND (CAST(sqlc.arg(actor_id) AS TEXT) = '' OR actor_id = CAST(sqlc.arg(actor_id) AS TEXT))
+ORDER BY id DESC LIMIT sqlc.arg(row_limit);
+
+-- name: ListAuditOfActor :many
+-- ListAuditOfActor is ListAudit by its index of actors.
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST(sqlc.arg(from_id) AS TEXT) AND id < CAST(sqlc.arg(to_id) AS TEXT)
+  AND (CAST(sqlc.arg(provider_id) AS TEXT) = '' OR provider_id = CAST(sqlc.arg(provider_id) AS TEXT))
+  AND (CAST(sqlc.arg(merchant_id) AS TEXT) = '' OR merchant_id = CAST(sqlc.arg(merchant_id) AS TEXT))
+  AND (CAST(sqlc.arg(object_kind) AS TEXT) = '' OR object_kind = CAST(sqlc.arg(object_kind) AS TEXT))
+  AND (CAST(sqlc.arg(object_id) AS TEXT) = '' OR object_id = CAST(sqlc.arg(object_id) AS TEXT))
+  AND actor_kind = CAST(sqlc.arg(actor_kind) AS TEXT)
+  AND actor_id = CAST(sqlc.arg(actor_id) AS TEXT)
+ORDER BY id DESC LIMIT sqlc.arg(row_limit);
+
+-- name: ListAuditOfMerchant :many
+-- ListAuditOfMerchant is ListAudit by its index of merchants.
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST(sqlc.arg(from_id) AS TEXT) AND id < CAST(sqlc.arg(to_id) AS TEXT)
+  AND (CAST(sqlc.arg(provider_id) AS TEXT) = '' OR provider_id = CAST(sqlc.arg(provider_id) AS TEXT))
+  AND merchant_id = CAST(sqlc.arg(merchant_id) AS TEXT)
+  AND (CAST(sqlc.arg(object_kind) AS TEXT) = '' OR object_kind = CAST(sqlc.arg(object_kind) AS TEXT))
+  AND (CAST(sqlc.arg(object_id) AS TEXT) = '' OR object_id = CAST(sqlc.arg(object_id) AS TEXT))
+  AND (CAST(sqlc.arg(actor_kind) AS TEXT) = '' OR actor_kind = CAST(sqlc.arg(actor_kind) AS TEXT))
+  AND (CAST(sqlc.arg(actor_id) AS TEXT) = '' OR actor_id = CAST(sqlc.arg(actor_id) AS TEXT))
+ORDER BY id DESC LIMIT sqlc.arg(row_limit);
+
+-- name: ListAuditOfProvider :many
+-- ListAuditOfProvider is ListAudit by its index of providers.
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST(sqlc.arg(from_id) AS TEXT) AND id < CAST(sqlc.arg(to_id) AS TEXT)
+  AND provider_id = CAST(sqlc.arg(provider_id) AS TEXT)
+  AND (CAST(sqlc.arg(merchant_id) AS TEXT) = '' OR merchant_id = CAST(sqlc.arg(merchant_id) AS TEXT))
+  AND (CAST(sqlc.arg(object_kind) AS TEXT) = '' OR object_kind = CAST(sqlc.arg(object_kind) AS TEXT))
+  AND (CAST(sqlc.arg(object_id) AS TEXT) = '' OR object_id = CAST(sqlc.arg(object_id) AS TEXT))
+  AND (CAST(sqlc.arg(actor_kind) AS TEXT) = '' OR actor_kind = CAST(sqlc.arg(actor_kind) AS TEXT))
+  AND (CAST(sqlc.arg(actor_id) AS TEXT) = '' OR actor_id = CAST(sqlc.arg(actor_id) AS TEXT))
 ORDER BY id DESC LIMIT sqlc.arg(row_limit);

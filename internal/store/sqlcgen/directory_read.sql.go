@@ -274,42 +274,39 @@ func (q *Queries) ListAdmins(ctx context.Context, merchantID string) ([]Admin, e
 const listAudit = `-- name: ListAudit :many
 SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
 FROM audit
-WHERE (CAST($1 AS TEXT) = '' OR id < CAST($1 AS TEXT))
-  AND (CAST($2 AS TEXT) = '' OR provider_id = CAST($2 AS TEXT))
-  AND (CAST($3 AS TEXT) = '' OR merchant_id = CAST($3 AS TEXT))
-  AND (CAST($4 AS TEXT) = '' OR object_kind = CAST($4 AS TEXT))
-  AND (CAST($5 AS TEXT) = '' OR object_id = CAST($5 AS TEXT))
-  AND (CAST($6 AS TEXT) = '' OR actor_kind = CAST($6 AS TEXT))
-  AND (CAST($7 AS TEXT) = '' OR actor_id = CAST($7 AS TEXT))
-  AND at_ms >= $8 AND at_ms < $9
-ORDER BY id DESC LIMIT $10
+WHERE id >= CAST($1 AS TEXT) AND id < CAST($2 AS TEXT)
+  AND (CAST($3 AS TEXT) = '' OR provider_id = CAST($3 AS TEXT))
+  AND (CAST($4 AS TEXT) = '' OR merchant_id = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR object_kind = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR object_id = CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR actor_kind = CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR actor_id = CAST($8 AS TEXT))
+ORDER BY id DESC LIMIT $9
 `
 
 type ListAuditParams struct {
-	Older      string
+	FromID     string
+	ToID       string
 	ProviderID string
 	MerchantID string
 	ObjectKind string
 	ObjectID   string
 	ActorKind  string
 	ActorID    string
-	FromMs     int64
-	ToMs       int64
 	RowLimit   int32
 }
 
-// ListAudit reads a page of the whole trail, newest first.
+// ListAudit reads a page of the trail, newest first. Ids begin with the time.
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
 	rows, err := q.db.Query(ctx, listAudit,
-		arg.Older,
+		arg.FromID,
+		arg.ToID,
 		arg.ProviderID,
 		arg.MerchantID,
 		arg.ObjectKind,
 		arg.ObjectID,
 		arg.ActorKind,
 		arg.ActorID,
-		arg.FromMs,
-		arg.ToMs,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -343,20 +340,272 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, 
 	return items, nil
 }
 
-const listDataKeys = `-- name: ListDataKeys :many
-SELECT owner, sealed FROM data_keys ORDER BY owner
+const listAuditOfActor = `-- name: ListAuditOfActor :many
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST($1 AS TEXT) AND id < CAST($2 AS TEXT)
+  AND (CAST($3 AS TEXT) = '' OR provider_id = CAST($3 AS TEXT))
+  AND (CAST($4 AS TEXT) = '' OR merchant_id = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR object_kind = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR object_id = CAST($6 AS TEXT))
+  AND actor_kind = CAST($7 AS TEXT)
+  AND actor_id = CAST($8 AS TEXT)
+ORDER BY id DESC LIMIT $9
 `
 
-func (q *Queries) ListDataKeys(ctx context.Context) ([]DataKey, error) {
-	rows, err := q.db.Query(ctx, listDataKeys)
+type ListAuditOfActorParams struct {
+	FromID     string
+	ToID       string
+	ProviderID string
+	MerchantID string
+	ObjectKind string
+	ObjectID   string
+	ActorKind  string
+	ActorID    string
+	RowLimit   int32
+}
+
+// ListAuditOfActor is ListAudit by its index of actors.
+func (q *Queries) ListAuditOfActor(ctx context.Context, arg ListAuditOfActorParams) ([]Audit, error) {
+	rows, err := q.db.Query(ctx, listAuditOfActor,
+		arg.FromID,
+		arg.ToID,
+		arg.ProviderID,
+		arg.MerchantID,
+		arg.ObjectKind,
+		arg.ObjectID,
+		arg.ActorKind,
+		arg.ActorID,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []DataKey
+	var items []Audit
 	for rows.Next() {
-		var i DataKey
-		if err := rows.Scan(&i.Owner, &i.Sealed); err != nil {
+		var i Audit
+		if err := rows.Scan(
+			&i.ID,
+			&i.AtMs,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Action,
+			&i.ProviderID,
+			&i.MerchantID,
+			&i.ObjectKind,
+			&i.ObjectID,
+			&i.Before,
+			&i.After,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listAuditOfMerchant = `-- name: ListAuditOfMerchant :many
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST($1 AS TEXT) AND id < CAST($2 AS TEXT)
+  AND (CAST($3 AS TEXT) = '' OR provider_id = CAST($3 AS TEXT))
+  AND merchant_id = CAST($4 AS TEXT)
+  AND (CAST($5 AS TEXT) = '' OR object_kind = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR object_id = CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR actor_kind = CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR actor_id = CAST($8 AS TEXT))
+ORDER BY id DESC LIMIT $9
+`
+
+type ListAuditOfMerchantParams struct {
+	FromID     string
+	ToID       string
+	ProviderID string
+	MerchantID string
+	ObjectKind string
+	ObjectID   string
+	ActorKind  string
+	ActorID    string
+	RowLimit   int32
+}
+
+// ListAuditOfMerchant is ListAudit by its index of merchants.
+func (q *Queries) ListAuditOfMerchant(ctx context.Context, arg ListAuditOfMerchantParams) ([]Audit, error) {
+	rows, err := q.db.Query(ctx, listAuditOfMerchant,
+		arg.FromID,
+		arg.ToID,
+		arg.ProviderID,
+		arg.MerchantID,
+		arg.ObjectKind,
+		arg.ObjectID,
+		arg.ActorKind,
+		arg.ActorID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Audit
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.ID,
+			&i.AtMs,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Action,
+			&i.ProviderID,
+			&i.MerchantID,
+			&i.ObjectKind,
+			&i.ObjectID,
+			&i.Before,
+			&i.After,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listAuditOfObject = `-- name: ListAuditOfObject :many
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST($1 AS TEXT) AND id < CAST($2 AS TEXT)
+  AND (CAST($3 AS TEXT) = '' OR provider_id = CAST($3 AS TEXT))
+  AND (CAST($4 AS TEXT) = '' OR merchant_id = CAST($4 AS TEXT))
+  AND object_kind = CAST($5 AS TEXT)
+  AND object_id = CAST($6 AS TEXT)
+  AND (CAST($7 AS TEXT) = '' OR actor_kind = CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR actor_id = CAST($8 AS TEXT))
+ORDER BY id DESC LIMIT $9
+`
+
+type ListAuditOfObjectParams struct {
+	FromID     string
+	ToID       string
+	ProviderID string
+	MerchantID string
+	ObjectKind string
+	ObjectID   string
+	ActorKind  string
+	ActorID    string
+	RowLimit   int32
+}
+
+// ListAuditOfObject is ListAudit by its index of objects.
+func (q *Queries) ListAuditOfObject(ctx context.Context, arg ListAuditOfObjectParams) ([]Audit, error) {
+	rows, err := q.db.Query(ctx, listAuditOfObject,
+		arg.FromID,
+		arg.ToID,
+		arg.ProviderID,
+		arg.MerchantID,
+		arg.ObjectKind,
+		arg.ObjectID,
+		arg.ActorKind,
+		arg.ActorID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Audit
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.ID,
+			&i.AtMs,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Action,
+			&i.ProviderID,
+			&i.MerchantID,
+			&i.ObjectKind,
+			&i.ObjectID,
+			&i.Before,
+			&i.After,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listAuditOfProvider = `-- name: ListAuditOfProvider :many
+SELECT id, at_ms, actor_kind, actor_id, actor_name, action, provider_id, merchant_id, object_kind, object_id, before, after
+FROM audit
+WHERE id >= CAST($1 AS TEXT) AND id < CAST($2 AS TEXT)
+  AND provider_id = CAST($3 AS TEXT)
+  AND (CAST($4 AS TEXT) = '' OR merchant_id = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR object_kind = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR object_id = CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR actor_kind = CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR actor_id = CAST($8 AS TEXT))
+ORDER BY id DESC LIMIT $9
+`
+
+type ListAuditOfProviderParams struct {
+	FromID     string
+	ToID       string
+	ProviderID string
+	MerchantID string
+	ObjectKind string
+	ObjectID   string
+	ActorKind  string
+	ActorID    string
+	RowLimit   int32
+}
+
+// ListAuditOfProvider is ListAudit by its index of providers.
+func (q *Queries) ListAuditOfProvider(ctx context.Context, arg ListAuditOfProviderParams) ([]Audit, error) {
+	rows, err := q.db.Query(ctx, listAuditOfProvider,
+		arg.FromID,
+		arg.ToID,
+		arg.ProviderID,
+		arg.MerchantID,
+		arg.ObjectKind,
+		arg.ObjectID,
+		arg.ActorKind,
+		arg.ActorID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Audit
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.ID,
+			&i.AtMs,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Action,
+			&i.ProviderID,
+			&i.MerchantID,
+			&i.ObjectKind,
+			&i.ObjectID,
+			&i.Before,
+			&i.After,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -574,6 +823,40 @@ func (q *Queries) ListPrefixes(ctx context.Context, merchantID string) ([]string
 			return nil, err
 		}
 		items = append(items, prefix)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listProviderKeys = `-- name: ListProviderKeys :many
+SELECT id, data_key FROM providers WHERE id > $1 ORDER BY id LIMIT $2
+`
+
+type ListProviderKeysParams struct {
+	After    string
+	RowLimit int32
+}
+
+type ListProviderKeysRow struct {
+	ID      string
+	DataKey []byte
+}
+
+func (q *Queries) ListProviderKeys(ctx context.Context, arg ListProviderKeysParams) ([]ListProviderKeysRow, error) {
+	rows, err := q.db.Query(ctx, listProviderKeys, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListProviderKeysRow
+	for rows.Next() {
+		var i ListProviderKeysRow
+		if err := rows.Scan(&i.ID, &i.DataKey); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
