@@ -68,13 +68,17 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	vault, err := dir.Vault(ctx)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	wallets := &wallets{directory: dir, built: map[string]builtWallet{}}
 	gw := gateway.New(gateway.Config{
 		Store: st, Directory: dir, Channels: wallets.channel,
 		Notify:  notify.New(notify.Config{AllowPrivate: s.AllowPrivateCallbacks}),
-		CodeKey: keys.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
+		CodeKey: vault.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
 		Now: time.Now, Log: log, Metrics: gateway.NewMetrics(reg),
 	})
 	mon := monitor.New(monitor.Config{

@@ -24,7 +24,8 @@ import (
 // which serve needs.
 type settings struct {
 	DSN           string `name:"dsn" env:"CLOUDPAY_DSN" placeholder:"sqlite:FILE|postgres://…" help:"Database: sqlite:/path/to/file.db or a postgres:// address."`
-	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600)."`
+	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600); or env:NAME, passphrase:SALTFILE with the passphrase in CLOUDPAY_PASSPHRASE, kms:FILE:PROGRAM."`
+	OldMasterKey  string `name:"old-master-key-file" env:"CLOUDPAY_OLD_MASTER_KEY_FILE" placeholder:"FILE" help:"The master key that is being replaced, until its rotation is done; named as the other."`
 
 	Addr      string `name:"addr" env:"CLOUDPAY_ADDR" default:"127.0.0.1:8800" placeholder:"HOST:PORT" help:"Where the API listens; port 0 picks a free one."`
 	AdminAddr string `name:"admin-addr" env:"CLOUDPAY_ADMIN_ADDR" placeholder:"HOST:PORT" help:"Where the management API /v1 listens, instead of at --addr; the same certificates serve it."`
@@ -203,7 +204,7 @@ func (c *configCmd) Run(e env) error {
 		return &exitError{code: exitUsage, err: err}
 	}
 	shown := map[string]any{
-		"dsn": hideDSN(c.DSN), "master-key-file": c.MasterKeyFile, "addr": c.Addr, "admin-addr": c.AdminAddr,
+		"dsn": hideDSN(c.DSN), "master-key-file": c.MasterKeyFile, "old-master-key-file": c.OldMasterKey, "addr": c.Addr, "admin-addr": c.AdminAddr,
 		"tls-min":    c.TLSMin,
 		"public-url": c.PublicURL, "allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
 		"merchant-rate": c.MerchantRate, "device-rate": c.DeviceRate, "stranger-rate": c.StrangerRate,

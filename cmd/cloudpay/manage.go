@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"cloudpay/internal/manage"
-	"cloudpay/internal/secret"
 )
 
 // Limits of the command line's own calls.
@@ -35,7 +34,8 @@ type manageFlags struct {
 	ServerCA      string `name:"server-ca-file" env:"CLOUDPAY_SERVER_CA_FILE" placeholder:"FILE" help:"Root certificates for --server instead of the system's."`
 	TokenFile     string `name:"token-file" env:"CLOUDPAY_TOKEN_FILE" placeholder:"FILE" help:"File with the token for --server; or put the token into the environment as CLOUDPAY_TOKEN."`
 	DSN           string `name:"dsn" env:"CLOUDPAY_DSN" placeholder:"sqlite:FILE|postgres://…" help:"The database, when no server is used."`
-	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600), when no server is used."`
+	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600), when no server is used; or another source, as for serve."`
+	OldMasterKey  string `name:"old-master-key-file" env:"CLOUDPAY_OLD_MASTER_KEY_FILE" placeholder:"FILE" hidden:"" help:"The master key that is being replaced, until its rotation is done."`
 
 	JSON bool `name:"json" help:"JSON for scripts: one object, or one per line for lists."`
 }
@@ -62,11 +62,7 @@ func (f manageFlags) open(ctx context.Context, e env) (*installation, error) {
 	if s.MasterKeyFile == "" {
 		return nil, usage("say where the master key of the database is: --master-key-file FILE; make one with: cloudpay master-key create FILE")
 	}
-	master, err := secret.ReadMasterFile(s.MasterKeyFile)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := secret.OpenKeyring(master)
+	keys, err := openKeyring(ctx, e, s.MasterKeyFile, f.OldMasterKey)
 	if err != nil {
 		return nil, err
 	}

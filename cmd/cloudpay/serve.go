@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-
-	"cloudpay/internal/secret"
 )
 
 // serveCmd runs the gateway.
@@ -28,11 +26,7 @@ func (c *serveCmd) Run(ctx context.Context, e env) (err error) {
 		return &exitError{code: exitUsage, err: err}
 	}
 	log := newLog(e.stderr, c.LogLevel)
-	master, err := secret.ReadMasterFile(c.MasterKeyFile)
-	if err != nil {
-		return err
-	}
-	keys, err := secret.OpenKeyring(master)
+	keys, err := openKeyring(ctx, e, c.MasterKeyFile, c.OldMasterKey)
 	if err != nil {
 		return err
 	}
