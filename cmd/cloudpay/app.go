@@ -85,7 +85,10 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: time.Now, Log: log,
 	})
 	srv := api.New(api.Config{Gateway: gw, Directory: dir, Monitor: mon, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits()})
-	mgmt, err := manage.New(manage.Config{Store: st, Directory: dir, Gateway: gw, AllowPrivate: s.AllowPrivateCallbacks, Now: time.Now, Log: log})
+	mgmt, err := manage.New(manage.Config{
+		Store: st, Directory: dir, Gateway: gw, Reports: reportsOn(st, dir), Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks,
+		Now: time.Now, Log: log,
+	})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -21,13 +21,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"cloudpay/internal/channel"
 	"cloudpay/internal/channel/wxpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/manage"
+	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/report"
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
@@ -228,7 +232,11 @@ func open(ctx context.Context, dir string, box *sandbox.Sandbox) (*house, error)
 		Store: h.store, Directory: h.people, Channels: h.wallet, Notify: notify.New(notify.Config{}), CodeKey: []byte("test code key"), PublicURL: "https://pay.test",
 		Now: h.clock.now, Log: log,
 	})
-	h.server, err = manage.New(manage.Config{Store: h.store, Directory: h.people, Gateway: h.gw, Now: h.clock.now, Log: log})
+	h.server, err = manage.New(manage.Config{
+		Store: h.store, Directory: h.people, Gateway: h.gw, Now: h.clock.now, Log: log,
+		Reports: report.New(report.Config{Store: h.store, Now: h.clock.now}),
+		Monitor: monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Registry: prometheus.NewRegistry(), Now: h.clock.now, Log: log}),
+	})
 	return h, err
 }
 

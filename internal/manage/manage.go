@@ -26,6 +26,8 @@ import (
 
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
+	"cloudpay/internal/monitor"
+	"cloudpay/internal/report"
 	"cloudpay/internal/store"
 )
 
@@ -46,6 +48,8 @@ type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Gateway   *gateway.Gateway
+	Reports   *report.Reports
+	Monitor   *monitor.Monitor
 	// AllowPrivate says that callbacks may go to private addresses.
 	AllowPrivate bool
 	Now          func() time.Time
@@ -197,6 +201,8 @@ func (s *Server) register() {
 	s.registerMembers()
 	s.registerTokens()
 	s.registerAudit()
+	s.registerReports()
+	s.registerMonitor()
 	s.registerDoctor()
 }
 

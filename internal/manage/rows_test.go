@@ -7,11 +7,10 @@ import (
 	"testing"
 
 	"cloudpay/internal/manage"
-	"cloudpay/internal/pay"
 )
 
 // paid is a row about an order that was paid.
-func paid(_, suffix string, r row) row {
+func paid(suffix string, r row) row {
 	body := r.body
 	r.before = func(t *testing.T, h *house) (string, string) {
 		t.Helper()
@@ -20,15 +19,25 @@ func paid(_, suffix string, r row) row {
 	return r
 }
 
+// reported is a row about reports of a merchant with one paid order.
+func reported(suffix string, r row) row {
+	r.before = func(t *testing.T, h *house) (string, string) {
+		t.Helper()
+		h.order(t)
+		return "/v1/merchants/" + merchantA + suffix, ""
+	}
+	return r
+}
+
 func refunded() row {
-	return paid("POST", "/refunds", row{
+	return paid("/refunds", row{
 		who: "boss", body: `{"out_refund_no":"` + prefixA + `r1","refund_fee":50,"refund_reason":"不要了","authorized_by":"1002"}`,
 		bad: `{"out_refund_no":"` + prefixA + `r1","refund_fee":0}`, field: "body.refund_fee", wrong: "weak boss", foreign: "", want: `"refund_fee":50`,
 	})
 }
 
 func resent() row {
-	return paid("POST", "/callbacks", row{
+	return paid("/callbacks", row{
 		who: "provider", body: `{"event":"paid"}`, bad: `{"event":5}`, field: "body.event", wrong: "boss", foreign: "stranger",
 	})
 }
@@ -57,7 +66,7 @@ func closed() row {
 	}
 }
 
-func tokenRow(method string) row {
+func tokenRow() row {
 	return row{
 		wrong: "provider", want: `"name":"temporary"`,
 		before: func(t *testing.T, h *house) (string, string) {
@@ -67,7 +76,6 @@ func tokenRow(method string) row {
 			if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil {
 				t.Fatal(err)
 			}
-			_ = method
 			return "/v1/tokens/" + made.ID, ""
 		},
 	}
@@ -112,5 +120,3 @@ func grantClient() row {
 		},
 	}
 }
-
-var _ = pay.PAID
