@@ -9,6 +9,7 @@ import (
 	"cloudpay/internal/pay"
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
+	"cloudpay/internal/store/storetest"
 )
 
 // shown prepares a code and returns what the customer scans, with its number.
@@ -324,4 +325,36 @@ func TestPollingFindsAPaymentWithoutNotices(t *testing.T) {
 			b.Errorf("asked %d times", n)
 		}
 	})
+}
+
+// TestUnifiedOrderOnBothEngines: prepared, paid by notice, closed and refused
+// on real time, where each engine is what it is in production.
+func TestUnifiedOrderOnBothEngines(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"sqlite", "postgres"} {
+		for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
+			t.Run(engine+" "+string(ch), func(t *testing.T) {
+				t.Parallel()
+				o := options{notices: true}
+				if engine == "postgres" {
+					o.dsn = storetest.Postgres(t)
+					storetest.Migrated(t, o.dsn)
+				}
+				h := newHouse(t, o)
+				code, no := h.shown(ch, nil)
+				h.pays(code)
+				if o := h.until(no, time.Minute, func(o pay.Order) bool { return o.State == pay.PAID }); o.Prepaid.CodeURL != code.CodeURL {
+					t.Errorf("the code is lost: %+v", o.Prepaid)
+				}
+				h.checkBooks(no)
+				_, unpaid := h.shown(ch, nil)
+				if err := h.gw.CloseOrder(t.Context(), h.merchant, unpaid); err != nil {
+					t.Errorf("close: %v", err)
+				}
+				if o := h.order(unpaid); o.State != pay.CLOSING || o.CloseAnswer() != nil {
+					t.Errorf("%s: %v", o.State, o.CloseAnswer())
+				}
+			})
+		}
+	}
 }
