@@ -36,7 +36,9 @@ func (g *Gateway) Events(o pay.Order, refunds []pay.Refund) []string {
 	case pay.PAID:
 		events = append(events, pay.EventPaid)
 	case pay.REVERSED:
-		events = append(events, pay.EventReversed)
+		if !o.Duplicate { // what ended as another's number was never told
+			events = append(events, pay.EventReversed)
+		}
 	case pay.PAYING, pay.DECLINED, pay.REVERSING, pay.CLOSING, pay.CLOSED:
 	}
 	for _, r := range refunds {

@@ -3,6 +3,8 @@ package pay
 import (
 	"math"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestPoundageIsRoundedHalfUpToTheFen(t *testing.T) {
@@ -27,6 +29,25 @@ func TestPoundageIsRoundedHalfUpToTheFen(t *testing.T) {
 	} {
 		if got := Poundage(c.settlement, c.rate); got != c.want {
 			t.Errorf("Poundage(%d, %d) = %d, want %d", c.settlement, c.rate, got, c.want)
+		}
+	}
+}
+
+func TestPromotionIsKeptAsWhatItWas(t *testing.T) {
+	t.Parallel()
+	p := Promotion{
+		CouponFee: 3, Coupons: []Coupon{{ID: "c", Fee: 3}}, Vouchers: []Voucher{{ID: "v", Amount: 1}},
+		FundBills: []FundBill{{Channel: "PCREDIT", Amount: 2}}, BuyerLogon: "138***",
+	}
+	if diff := cmp.Diff(p, DecodePromotion(p.Encode())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := (Promotion{}).Encode(); got != "" {
+		t.Errorf("nothing is kept as %q", got)
+	}
+	for _, text := range []string{"", "{", `{"coupon_fee":"x"}`} { // a memo must not fail an answer about money
+		if diff := cmp.Diff(Promotion{}, DecodePromotion(text)); diff != "" {
+			t.Errorf("%q: %s", text, diff)
 		}
 	}
 }
