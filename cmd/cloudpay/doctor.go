@@ -43,9 +43,9 @@ func (c *doctorCmd) Run(ctx context.Context, e env) error {
 		note(check, manage.StateOK, good, "")
 	}
 	verdict("settings", "are consistent", c.check(), "")
-	keys, err, next := c.lookAtKey()
-	verdict("master key", "can be read, by its owner only", err, next)
-	if err, next = c.lookForStore(); err != nil {
+	keys, next, err := c.lookAtKey(ctx, e)
+	verdict("master key", "can be read", err, next)
+	if next, err = c.lookForStore(); err != nil {
 		note("database", manage.StateFail, err.Error(), next)
 	} else {
 		all = append(all, c.lookInside(ctx, e, keys)...)
@@ -84,31 +84,28 @@ func (c *doctorCmd) tell(e env, all []manage.Finding) error {
 }
 
 // lookAtKey opens the master key.
-func (c *doctorCmd) lookAtKey() (keys *secret.Keyring, err error, next string) {
+func (c *doctorCmd) lookAtKey(ctx context.Context, e env) (keys *secret.Keyring, next string, err error) {
 	if c.MasterKeyFile == "" {
-		return nil, errors.New("master-key-file is not set: keys at rest need it"), "cloudpay master-key create master.key"
+		return nil, "cloudpay master-key create master.key", errors.New("master-key-file is not set: keys at rest need it")
 	}
-	master, err := secret.ReadMasterFile(c.MasterKeyFile)
+	keys, err = openKeyring(ctx, e, c.MasterKeyFile, c.OldMasterKey)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, err, "cloudpay master-key create " + c.MasterKeyFile
+		next = "cloudpay master-key create " + c.MasterKeyFile
 	}
-	if err == nil {
-		keys, err = secret.OpenKeyring(master)
-	}
-	return keys, err, ""
+	return keys, next, err
 }
 
 // lookForStore finds out whether there is a database at all.
-func (c *doctorCmd) lookForStore() (err error, next string) {
+func (c *doctorCmd) lookForStore() (next string, err error) {
 	if c.DSN == "" {
-		return errors.New("dsn is not set"), "cloudpay migrate --dsn sqlite:/var/lib/cloudpay/pay.db"
+		return "cloudpay migrate --dsn sqlite:/var/lib/cloudpay/pay.db", errors.New("dsn is not set")
 	}
 	if path, ok := strings.CutPrefix(c.DSN, "sqlite:"); ok {
 		if _, err := os.Stat(path); err != nil {
-			return err, "cloudpay migrate --dsn " + c.DSN
+			return "cloudpay migrate --dsn " + c.DSN, err
 		}
 	}
-	return nil, ""
+	return "", nil
 }
 
 // lookInside opens the database and, with its master key, asks the

@@ -291,7 +291,7 @@ func (f manageFlags) printAll(e env, items []json.RawMessage, columns []column) 
 
 // pages follows a list's cursor.
 func (i *installation) pages(ctx context.Context, path string, q url.Values, limit int) ([]json.RawMessage, error) {
-	const page = 200
+	const page = 100 // the shortest longest page of all lists
 	if q == nil {
 		q = url.Values{}
 	}

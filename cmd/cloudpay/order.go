@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strings"
+	"time"
 )
 
 // orderCmd looks at and works on orders as an operator does.
 type orderCmd struct {
+	List    orderListCmd    `cmd:"" help:"List a merchant's orders and refunds, newest first."`
+	Totals  orderTotalsCmd  `cmd:"" help:"Sum up a merchant's orders and refunds."`
 	Show    orderShowCmd    `cmd:"" help:"Show an order with its refunds, what happened when, and open callbacks."`
 	Query   orderQueryCmd   `cmd:"" help:"Ask the wallet now."`
 	Close   orderCloseCmd   `cmd:"" help:"Close an unpaid order."`
@@ -14,6 +19,70 @@ type orderCmd struct {
 	Refund  orderRefundCmd  `cmd:"" help:"Refund an order, in part or in full."`
 	Refunds orderRefundsCmd `cmd:"" help:"List an order's refunds."`
 	Resend  orderResendCmd  `cmd:"" help:"Tell the merchant once more."`
+}
+
+// reportFlags say which orders and refunds are meant.
+type reportFlags struct {
+	Kind    string        `name:"kind" enum:"orders,refunds,both" default:"orders" help:"orders, refunds or both."`
+	Since   time.Duration `name:"since" default:"24h" help:"Of the last so long, at most 2160h."`
+	Paid    bool          `name:"paid" help:"By the time of payment, instead of creation; only what was paid."`
+	Shop    string        `name:"shop" help:"Only of this out_shop_id."`
+	Staff   string        `name:"staff" help:"Only of this staff_id."`
+	Device  string        `name:"device" help:"Only of this device_id."`
+	Channel string        `name:"channel" enum:"wxpay,alipay," default:"" help:"Only of this wallet."`
+}
+
+func (f reportFlags) query() (url.Values, error) {
+	if f.Since <= 0 {
+		return nil, usage("--since must be positive")
+	}
+	q := url.Values{"kind": {f.Kind}, "time": {"created"}, "from": {time.Now().Add(-f.Since).UTC().Format(time.RFC3339)}}
+	if f.Paid {
+		q.Set("time", "paid")
+	}
+	for name, v := range map[string]string{"out_shop_id": f.Shop, "staff_id": f.Staff, "device_id": f.Device, "channel": f.Channel} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	return q, nil
+}
+
+type orderListCmd struct {
+	ofMerchant
+	listFlags
+	reportFlags
+}
+
+// Run lists orders and refunds, newest first.
+func (c *orderListCmd) Run(ctx context.Context, e env) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	return c.list(ctx, e, c.listFlags, c.path("orders"), q, []column{
+		{"时间", "at"}, {"订单号", "order.out_trade_no"}, {"退款单号", "refund.out_refund_no"}, {"渠道", "order.channel"}, {"状态", "order.state"},
+		{"金额(分)", "order.total_fee"}, {"退款(分)", "refund.refund_fee"}, {"门店", "order.out_shop_id"}, {"设备", "order.device_id"}, {"店员", "order.staff_id"},
+	})
+}
+
+type orderTotalsCmd struct {
+	ofMerchant
+	reportFlags
+	By []string `name:"by" enum:"shop,staff,device,qrcode,source,channel,trade_type" help:"Group by: shop, staff, device, qrcode, source, channel, trade_type."`
+}
+
+// Run prints the sums, as a whole and by group.
+func (c *orderTotalsCmd) Run(ctx context.Context, e env) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	q.Set("kind", "both")
+	if len(c.By) > 0 {
+		q.Set("by", strings.Join(c.By, ","))
+	}
+	return c.send(ctx, e, http.MethodGet, c.path("overview")+"?"+q.Encode(), nil)
 }
 
 // orderArg names an order.

@@ -20,7 +20,7 @@ func (c *serveCmd) Run(ctx context.Context, e env) (err error) {
 		errs = append(errs, errors.New("dsn is missing: say where the database is, for example --dsn sqlite:/var/lib/cloudpay/pay.db"))
 	}
 	if c.MasterKeyFile == "" {
-		errs = append(errs, errors.New("master-key-file is missing: keys at rest need it; make one with: openssl rand -hex 32 > master.key && chmod 600 master.key"))
+		errs = append(errs, errors.New("master-key-file is missing: keys at rest need it; make one with: cloudpay master-key create master.key"))
 	}
 	if err := errors.Join(append(errs, c.check())...); err != nil {
 		return &exitError{code: exitUsage, err: err}

@@ -69,7 +69,7 @@ func (p passphraseSource) Master(context.Context) (Secret, error) {
 	}
 	text, err := readSmall(p.path, maxSaltFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Secret{}, fmt.Errorf("read master key: the salt file %s is missing; restore it from its backup, or make a new one for a new installation with: cloudpay key create-master passphrase:%s: %w", p.path, p.path, err)
+		return Secret{}, fmt.Errorf("read master key: the salt file %s is missing; restore it from its backup, or make a new one for a new installation with: cloudpay master-key create passphrase:%s: %w", p.path, p.path, err)
 	}
 	if err != nil {
 		return Secret{}, fmt.Errorf("read master key: %w", err)
