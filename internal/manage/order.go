@@ -190,7 +190,12 @@ func (s *Server) getOrder(ctx context.Context, a *actor, in *OrderPath) (*answer
 	if err != nil {
 		return nil, err
 	}
-	d := OrderDetail{Order: a.masked(orderView(o)), Refunds: []Refund{}, Timeline: timeline(o, refunds), Callbacks: []Delivery{}, Events: append([]string{}, s.Gateway.Events(o, refunds)...)}
+	shown := a.masked(orderView(o))
+	o.TransactionID = shown.TransactionID // the timeline names it too
+	d := OrderDetail{
+		Order: shown, Refunds: []Refund{}, Timeline: timeline(o, refunds), Callbacks: []Delivery{},
+		Events: append([]string{}, s.Gateway.Events(o, refunds)...),
+	}
 	for _, r := range refunds {
 		d.Refunds = append(d.Refunds, refundView(r))
 	}
