@@ -199,8 +199,13 @@ func (c *merchantListCmd) Run(ctx context.Context, e env) error {
 		q.Set("text", c.Text)
 	}
 	return c.list(ctx, e, c.listFlags, pathOf("merchants"), q, []column{
-		{"子商户编号", "out_sub_mch_id"}, {"名称", "company_name"}, {"服务商", "out_mch_id"}, {"微信子商户号", "wx_sub_mch_id"},
-		{"支付宝PID", "ali_seller_id"}, {"停用", "disabled"}, {"创建时间", "created_at"},
+		{"子商户编号", "out_sub_mch_id"},
+		{"名称", "company_name"},
+		{"服务商", "out_mch_id"},
+		{"微信子商户号", "wx_sub_mch_id"},
+		{"支付宝PID", "ali_seller_id"},
+		{"停用", "disabled"},
+		{"创建时间", "created_at"},
 	})
 }
 

@@ -61,8 +61,16 @@ func (c *orderListCmd) Run(ctx context.Context, e env) error {
 		return err
 	}
 	return c.list(ctx, e, c.listFlags, c.path("orders"), q, []column{
-		{"时间", "at"}, {"订单号", "order.out_trade_no"}, {"退款单号", "refund.out_refund_no"}, {"渠道", "order.channel"}, {"状态", "order.state"},
-		{"金额(分)", "order.total_fee"}, {"退款(分)", "refund.refund_fee"}, {"门店", "order.out_shop_id"}, {"设备", "order.device_id"}, {"店员", "order.staff_id"},
+		{"时间", "at"},
+		{"订单号", "order.out_trade_no"},
+		{"退款单号", "refund.out_refund_no"},
+		{"渠道", "order.channel"},
+		{"状态", "order.state"},
+		{"金额(分)", "order.total_fee"},
+		{"退款(分)", "refund.refund_fee"},
+		{"门店", "order.out_shop_id"},
+		{"设备", "order.device_id"},
+		{"店员", "order.staff_id"},
 	})
 }
 

@@ -81,8 +81,14 @@ type tokenListCmd struct {
 // Run lists tokens.
 func (c *tokenListCmd) Run(ctx context.Context, e env) error {
 	return c.list(ctx, e, c.listFlags, pathOf("tokens"), nil, []column{
-		{"编号", "id"}, {"名称", "name"}, {"角色", "grants.role"}, {"服务商", "grants.out_mch_id"}, {"创建", "created_at"}, {"到期", "expires_at"},
-		{"最近使用", "used_at"}, {"吊销", "revoked_at"},
+		{"编号", "id"},
+		{"名称", "name"},
+		{"角色", "grants.role"},
+		{"服务商", "grants.out_mch_id"},
+		{"创建", "created_at"},
+		{"到期", "expires_at"},
+		{"最近使用", "used_at"},
+		{"吊销", "revoked_at"},
 	})
 }
 

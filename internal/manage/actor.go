@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"cloudpay/internal/directory"
 	"cloudpay/internal/pay"
 )
@@ -58,7 +60,7 @@ func (g Grants) check() error {
 
 func invalidField(field, text string) error {
 	p := newProblem(http.StatusUnprocessableEntity, "invalid", text)
-	p.Errors = append(p.Errors, &errorDetail{Message: text, Location: field})
+	p.Errors = append(p.Errors, &huma.ErrorDetail{Message: text, Location: field})
 	return p
 }
 
@@ -130,7 +132,7 @@ func (a *actor) reaches(s directory.Scope) bool {
 		return true
 	case directory.IfPermitted:
 		return a.Grants.RefundAuth
-	case directory.Nothing, directory.Sandbox, directory.OwnTerminals, directory.Aggregate, directory.OwnBrand, directory.OwnApp, directory.BySubTerminal:
+	case directory.Nothing, directory.Sandbox, directory.OwnTerminals, directory.Aggregate, directory.OwnBrand, directory.OwnApp, directory.ByKey, directory.BySubTerminal:
 	}
 	return false
 }

@@ -52,9 +52,11 @@ type checkup struct{ found []Finding }
 func (c *checkup) ok(check, text string) {
 	c.found = append(c.found, Finding{check, StateOK, text, ""})
 }
+
 func (c *checkup) warn(check, text, next string) {
 	c.found = append(c.found, Finding{check, StateWarn, text, next})
 }
+
 func (c *checkup) fail(check, text, next string) {
 	c.found = append(c.found, Finding{check, StateFail, text, next})
 }

@@ -114,8 +114,10 @@ func populate(ctx context.Context, people *directory.Directory, p sandbox.Provid
 	_, err := people.CreateSubProvider(ctx, by, directory.SubProvider{ProviderID: providerA, ID: "sub1", Name: "agent"})
 	did(err)
 	for _, m := range []directory.Merchant{
-		{ID: merchantA, ProviderID: providerA, Name: "面包店", Prefixes: []string{prefixA}, PublicKeyPEM: publicPEM, NotifyURL: "https://baker.example/n",
-			Wx: directory.WechatMerchant{SubMchID: p.WeChat.Merchants[0].SubMchID, SubAppID: p.WeChat.Merchants[0].SubAppID}},
+		{
+			ID: merchantA, ProviderID: providerA, Name: "面包店", Prefixes: []string{prefixA}, PublicKeyPEM: publicPEM, NotifyURL: "https://baker.example/n",
+			Wx: directory.WechatMerchant{SubMchID: p.WeChat.Merchants[0].SubMchID, SubAppID: p.WeChat.Merchants[0].SubAppID},
+		},
 		{ID: merchantB, ProviderID: providerB, Name: "茶馆", Prefixes: []string{prefixB}},
 	} {
 		m.Admins = []directory.Admin{{ID: "boss", Name: "老板", RefundAuth: true}, {ID: "boss2", Name: "老板娘", RefundAuth: true}}

@@ -31,13 +31,9 @@ import (
 	"cloudpay/internal/store"
 )
 
-// Limits of requests.
-const (
-	// maxBody is the largest request: a merchant with a logo of 64 KiB in base64.
-	maxBody = 192 << 10
-	// maxPage is the longest page of a list, defaultPage the usual one.
-	maxPage, defaultPage = 200, 50
-)
+// maxBody is the largest request: enrolments of factory devices; a merchant
+// with its logo has 64 KiB. Pages of lists are bounded where they are declared.
+const maxBody = 192 << 10
 
 // DocumentPath is where the OpenAPI document is served.
 const DocumentPath = "/docs/api/openapi.json"
@@ -135,13 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Cache-Control", "no-store") // answers are about people and money, some hold keys
-	defer func() {
-		if p := recover(); p != nil {
-			s.Log.ErrorContext(r.Context(), "management request panicked", slog.String("path", r.URL.Path),
-				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-			writeProblem(w, newProblem(http.StatusInternalServerError, "internal", "系统错误"))
-		}
-	}()
+	defer s.recovered(r.Context(), w, r.URL.Path)
 	a, err := s.authenticate(r)
 	if err != nil {
 		s.refuse(r.Context(), w, err)
@@ -162,6 +152,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Log.InfoContext(r.Context(), "managed", slog.String("actor", a.ID), slog.String("method", r.Method),
 		slog.String("path", r.URL.Path), slog.Int("status", rec.status))
 	rec.send(w)
+}
+
+// recovered ends a request that panicked. It is deferred.
+func (s *Server) recovered(ctx context.Context, w http.ResponseWriter, path string) {
+	if p := recover(); p != nil {
+		s.Log.ErrorContext(ctx, "management request panicked", slog.String("path", path),
+			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		writeProblem(w, newProblem(http.StatusInternalServerError, "internal", "系统错误"))
+	}
 }
 
 // route finds the operation. Paths that do not exist are problems too.

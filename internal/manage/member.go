@@ -13,7 +13,7 @@ type MemberSettings struct {
 	Name     string          `json:"name,omitempty" doc:"姓名" maxLength:"128"`
 	Role     string          `json:"role,omitempty" doc:"角色" enum:"provider,sub_provider,boss,manager,cashier,finance,ops,developer,vendor"`
 	Disabled bool            `json:"disabled,omitempty" doc:"停用"`
-	Reach    directory.Reach `json:"scope,omitempty" doc:"范围"`
+	Reach    directory.Reach `json:"scope,omitzero" doc:"范围"`
 }
 
 // Member is an operator account of the console (ux.md C-19).

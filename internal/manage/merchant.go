@@ -27,8 +27,8 @@ type MerchantSettings struct {
 	WxMiniAppID    string                    `json:"wx_mini_app_id,omitempty" doc:"小程序 AppID" maxLength:"32"`
 	AliSellerID    string                    `json:"ali_seller_id,omitempty" doc:"支付宝商户 PID（2088…）" maxLength:"32"`
 	AliToken       *string                   `json:"ali_app_auth_token,omitempty" doc:"支付宝应用授权令牌，只写；空串清除" writeOnly:"true" maxLength:"128"`
-	Profile        directory.MerchantProfile `json:"profile,omitempty" doc:"资料"`
-	Policy         directory.Policy          `json:"policy,omitempty" doc:"开关"`
+	Profile        directory.MerchantProfile `json:"profile,omitzero" doc:"资料"`
+	Policy         directory.Policy          `json:"policy,omitzero" doc:"开关"`
 }
 
 // Merchant is a sub-merchant (子商户) without its keys.
@@ -168,12 +168,10 @@ func (a *actor) hasRoleFor(c directory.Capability) error {
 		return nil
 	}
 	if c == "" {
-		switch a.Grants.Role {
-		case directory.RoleDeveloper, directory.RoleVendor:
+		if a.Grants.Role == directory.RoleDeveloper || a.Grants.Role == directory.RoleVendor {
 			return errRole
-		default:
-			return nil
 		}
+		return nil
 	}
 	if !a.reaches(directory.Allowed(a.Grants.Role, c)) {
 		return errRole

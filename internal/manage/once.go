@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -51,12 +52,10 @@ func (r *recorder) Write(p []byte) (int, error) {
 
 // send gives the answer to the caller.
 func (r *recorder) send(w http.ResponseWriter) {
-	for name, values := range r.head {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), r.head)
 	r.WriteHeader(http.StatusOK)
 	w.WriteHeader(r.status)
-	_, _ = w.Write(r.body.Bytes())
+	_, _ = w.Write(r.body.Bytes()) //nolint:gosec // JSON, and nosniff says so
 }
 
 // problem makes the answer a problem.

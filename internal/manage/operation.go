@@ -7,8 +7,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-type errorDetail = huma.ErrorDetail
-
 // operation is one line of the API's table.
 type operation struct {
 	id, method, path, summary, tag string

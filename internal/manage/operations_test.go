@@ -33,8 +33,6 @@ var usual = strings.NewReplacer(
 	"{staff_id}", "1001", "{admin_id}", "boss2", "{sub_provider_id}", "sub1", "{channel}", "wxpay", "{member_id}", "member-a2",
 )
 
-const long = "太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了太长了"
-
 // rows has one row for every operation of the document.
 func rows() map[string]row {
 	return map[string]row{
@@ -146,7 +144,7 @@ func operations(t *testing.T, h *house) []operationOf {
 	var doc struct {
 		OpenAPI string `json:"openapi"`
 		Paths   map[string]map[string]struct {
-			ID string `json:"operationId"`
+			ID string `json:"operationId"` //nolint:tagliatelle // OpenAPI's name
 		} `json:"paths"`
 	}
 	if err := json.Unmarshal(h.server.Document(), &doc); err != nil || !strings.HasPrefix(doc.OpenAPI, "3.1") {
@@ -183,6 +181,7 @@ func TestEveryOperation(t *testing.T) {
 }
 
 func (r row) test(t *testing.T, op operationOf) {
+	t.Helper()
 	h := newHouse(t)
 	path, body := r.path, r.body
 	if path == "" {

@@ -16,7 +16,7 @@ import (
 // Problem is how an operation fails: RFC 9457. Its type names the kind of
 // mistake and stays the same, detail is a sentence for a person, errors name
 // the members at fault.
-type Problem = huma.ErrorModel
+type Problem = huma.ErrorModel //nolint:errname // RFC 9457 calls it a problem
 
 // problemType is what the type of every problem of ours begins with.
 const problemType = "urn:cloudpay:error:"
@@ -56,7 +56,7 @@ func problemOf(err error) (p *Problem, known bool) {
 	}
 	p = newProblem(status, e.Code, e.Text)
 	if field, ok := strings.CutPrefix(e.Code, "invalid_"); ok {
-		p.Errors = append(p.Errors, &errorDetail{Message: e.Text, Location: "body." + field})
+		p.Errors = append(p.Errors, &huma.ErrorDetail{Message: e.Text, Location: "body." + field})
 	}
 	return p, true
 }

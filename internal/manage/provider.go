@@ -16,7 +16,7 @@ type ProviderSettings struct {
 	NotifyURL       string                    `json:"notify_url,omitempty" doc:"交易完成回调 URL" maxLength:"255"`
 	RefundNotifyURL string                    `json:"refund_notify_url,omitempty" doc:"退款回调 URL，空为同上" maxLength:"255"`
 	Disabled        bool                      `json:"disabled,omitempty" doc:"停用：其子商户的请求都被拒绝"`
-	Profile         directory.ProviderProfile `json:"profile,omitempty" doc:"资料"`
+	Profile         directory.ProviderProfile `json:"profile,omitzero" doc:"资料"`
 }
 
 // Provider is a service provider (服务商).

@@ -12,7 +12,7 @@ import (
 type ShopSettings struct {
 	Number  string                `json:"shop_id,omitempty" doc:"商户自己的门店编号" maxLength:"64"`
 	Name    string                `json:"shop_name,omitempty" doc:"名称" maxLength:"128"`
-	Profile directory.ShopProfile `json:"profile,omitempty" doc:"资料"`
+	Profile directory.ShopProfile `json:"profile,omitzero" doc:"资料"`
 }
 
 // Shop is one shop (门店) of a merchant.

@@ -14,7 +14,7 @@ type StaffSettings struct {
 	Name        string                 `json:"staff_name,omitempty" doc:"姓名" maxLength:"128"`
 	ShopManager bool                   `json:"shop_manager,omitempty" doc:"店长"`
 	RefundAuth  bool                   `json:"refund_auth,omitempty" doc:"可以退款"`
-	Profile     directory.StaffProfile `json:"profile,omitempty" doc:"资料"`
+	Profile     directory.StaffProfile `json:"profile,omitzero" doc:"资料"`
 }
 
 // Staff is one person (店员) of a shop.

@@ -66,13 +66,13 @@ func (v SubProviderSettings) apply(p *directory.SubProvider) {
 }
 
 func (s *Server) addSubProvider(ctx context.Context, a *actor, in *addSubProviderInput) (*answer[SubProvider], error) {
-	if err := a.ownsProvider(in.ProviderPath.ID); err != nil {
+	if err := a.ownsProvider(in.ID); err != nil {
 		return nil, err
 	}
 	if in.Body.Name == "" {
 		return nil, invalidField("body.name", "请填写名称")
 	}
-	p := directory.SubProvider{ProviderID: in.ProviderPath.ID, ID: in.Body.ID}
+	p := directory.SubProvider{ProviderID: in.ID, ID: in.Body.ID}
 	in.Body.apply(&p)
 	made, err := s.Directory.CreateSubProvider(ctx, a.by(), p)
 	if err != nil {

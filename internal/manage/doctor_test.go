@@ -1,0 +1,153 @@
+package manage_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"cloudpay/internal/directory"
+	"cloudpay/internal/manage"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
+)
+
+// certificate is one that ends at that time.
+func certificate(t *testing.T, end time.Time) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: end.Add(-time.Hour), NotAfter: end}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// finding is the last line of a check.
+func (h *house) finding(t *testing.T, check string) manage.Finding {
+	t.Helper()
+	var found manage.Finding
+	for _, f := range h.server.Doctor(t.Context()) {
+		if f.Check == check {
+			found = f
+		}
+	}
+	if found.Check == "" {
+		t.Errorf("the doctor does not look at the %s", check)
+	}
+	return found
+}
+
+func TestTheDoctorReadsCertificates(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cert        func(t *testing.T, now time.Time) string
+		state, text string
+	}{
+		"good":      {func(t *testing.T, now time.Time) string { t.Helper(); return certificate(t, now.Add(90*24*time.Hour)) }, manage.StateOK, "until"},
+		"ends soon": {func(t *testing.T, now time.Time) string { t.Helper(); return certificate(t, now.Add(29*24*time.Hour)) }, manage.StateWarn, "ends on"},
+		"ended":     {func(t *testing.T, now time.Time) string { t.Helper(); return certificate(t, now.Add(-time.Minute)) }, manage.StateFail, "ended on"},
+		"no PEM":    {func(*testing.T, time.Time) string { return "nonsense" }, manage.StateFail, "not PEM"},
+		"none":      {func(*testing.T, time.Time) string { return "" }, manage.StateWarn, "refunds and reverses will be refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			w := &directory.WechatAccount{
+				MchID: "1", AppID: "wx", APIKey: secret.New(strings.Repeat("k", 32)), SignType: directory.SignHMAC,
+				CertPEM: c.cert(t, h.clock.now()), BaseURL: "https://wallet.test",
+			}
+			if w.CertPEM != "" {
+				w.KeyPEM = secret.New("key")
+			}
+			if err := h.people.PutAccount(t.Context(), directory.System, directory.Account{ProviderID: providerA, Channel: pay.Wxpay, Wechat: w}); err != nil {
+				t.Fatal(err)
+			}
+			f := h.finding(t, "certificate")
+			if f.State != c.state || !strings.Contains(f.Text, c.text) || f.State != manage.StateOK && !strings.Contains(f.Next, "cloudpay account set --provider "+providerA) {
+				t.Errorf("%+v, want %s with %q", f, c.state, c.text)
+			}
+		})
+	}
+}
+
+func TestTheDoctorKnowsAddressesThatAreNeverCalled(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for address, why := range map[string]string{
+		"https://baker.example/n": "", "https://baker.example:8443/n": "",
+		"http://baker.example/n": "not https", "https://127.0.0.1/n": "private", "https://10.1.2.3/n": "private",
+		"https://localhost/n": "private", "https://baker.example:25/n": "port", "https://[fe80::1]/n": "private",
+	} {
+		for _, m := range []string{merchantA, merchantB} {
+			if _, err := h.people.UpdateMerchant(t.Context(), directory.System, m, func(m *directory.Merchant) error { m.NotifyURL = address; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := h.finding(t, "callback")
+		if bad := why != ""; bad != (f.State == manage.StateFail) || !strings.Contains(f.Text, why) || bad && !strings.Contains(f.Next, "--notify-url") {
+			t.Errorf("%s: %+v, want why %q", address, f, why)
+		}
+	}
+}
+
+func TestTheDoctorMissesWhatMerchantsLack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	edit := func(do func(*directory.Merchant)) {
+		t.Helper()
+		if _, err := h.people.UpdateMerchant(t.Context(), directory.System, merchantB, func(m *directory.Merchant) error { do(m); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// merchantB was made without wallet and key.
+	for check, next := range map[string]string{
+		"wallet": "cloudpay merchant set " + merchantB + " --wx-sub-mch-id", "public key": "cloudpay key rotate " + merchantB,
+		"account": "cloudpay account set --provider " + providerB,
+	} {
+		if f := h.finding(t, check); f.State == manage.StateOK || !strings.Contains(f.Next, next) {
+			t.Errorf("%s: %+v, want next %q", check, f, next)
+		}
+	}
+	edit(func(m *directory.Merchant) { m.RefundMustSign = true })
+	if f := h.finding(t, "public key"); f.State != manage.StateFail {
+		t.Errorf("a merchant that must sign without a key: %+v", f)
+	}
+	edit(func(m *directory.Merchant) { m.Shops[0].Staff = nil })
+	if f := h.finding(t, "staff"); f.State != manage.StateWarn || !strings.Contains(f.Next, "cloudpay staff add --merchant "+merchantB) {
+		t.Errorf("no staff: %+v", f)
+	}
+	edit(func(m *directory.Merchant) { m.Shops[0].Devices = nil })
+	if f := h.finding(t, "device"); f.State != manage.StateFail || !strings.Contains(f.Next, "cloudpay device add --merchant "+merchantB) {
+		t.Errorf("no device: %+v", f)
+	}
+	edit(func(m *directory.Merchant) { m.Shops = nil })
+	if f := h.finding(t, "shop"); f.State != manage.StateFail || !strings.Contains(f.Next, "cloudpay shop add --merchant "+merchantB) {
+		t.Errorf("no shop: %+v", f)
+	}
+	edit(func(m *directory.Merchant) { m.Disabled = true }) // nobody misses anything of one that is off
+	if f := h.finding(t, "shop"); f.State != manage.StateOK {
+		t.Errorf("a disabled merchant: %+v", f)
+	}
+}
+
+func TestTheDoctorDistrustsAClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	if f := h.finding(t, "clock"); f.State != manage.StateOK {
+		t.Errorf("a good clock: %+v", f)
+	}
+	h.clock.advance(-time.Hour)
+	if f := h.finding(t, "clock"); f.State != manage.StateFail || f.Next == "" {
+		t.Errorf("an hour back: %+v", f)
+	}
+}
