@@ -96,7 +96,9 @@ func (e *Envelope) Callback() (Message, error) {
 // CallbackReply is what a merchant answers to a callback. Anything but status 0
 // has it delivered again.
 type CallbackReply struct {
-	Status      Status
+	// Status is StatusOK once the callback need not come again.
+	Status Status
+	// Description is for the server's log.
 	Description string
 }
 

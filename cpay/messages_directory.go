@@ -127,7 +127,7 @@ func (m *SetSubMchShopInfoResponse) fields(c *walk) {
 	c.freshNonce(&m.NonceStr)
 	c.respell("set_shop_infos", "shop_infos")
 	mustList(c, "shop_infos", &m.ShopInfos)
-	if c.mode == writing {
+	if c.mode != reading && c.mode != checking {
 		mustList(c, "set_shop_infos", &m.ShopInfos)
 	}
 }
