@@ -148,7 +148,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.route(w, r)
 		return
 	}
-	rec := s.once(r, a, body)
+	rec := s.once(r, a, body) //nolint:contextcheck // a write outlives its caller
 	s.Log.InfoContext(r.Context(), "managed", slog.String("actor", a.ID), slog.String("method", r.Method),
 		slog.String("path", r.URL.Path), slog.Int("status", rec.status))
 	rec.send(w)
