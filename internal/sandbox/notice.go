@@ -229,6 +229,9 @@ func (s *Sandbox) noticeBody(n notice, eff *effect) (body []byte, contentType st
 	if eff.wrongAmount {
 		fields[amount] = map[Channel]string{WeChat: (n.total + 1).fenText(), Alipay: (n.total + 1).Yuan()}[n.channel]
 	}
+	if eff.stranger {
+		fields[map[Channel]string{WeChat: "sub_mch_id", Alipay: "seller_id"}[n.channel]] = "2088999999999999"
+	}
 	tamper := func() {
 		if t := eff.tampered; t != nil {
 			field, value := t.field, t.value

@@ -359,3 +359,26 @@ func TestFaultsBefallNotices(t *testing.T) {
 		}
 	}
 }
+
+// TestSendersNeverMakeOneAttemptTwice lets several senders look at once.
+func TestSendersNeverMakeOneAttemptTwice(t *testing.T) {
+	t.Parallel()
+	b, box := newInbox(t, "no")
+	for range 10 {
+		b.pays("anna", b.native(b.no(), 1))
+	}
+	box.taken()
+	b.clock.add(15 * time.Second)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := b.SendNotices(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if list := box.taken(); len(list) != 10 {
+		t.Errorf("%d attempts, want one for each of 10 notices", len(list))
+	}
+}

@@ -56,6 +56,7 @@ type effect struct {
 	gift        *gift // coupons the customer has
 	twice       bool  // a notice is sent in two copies
 	wrongAmount bool  // a notice tells another amount, under a good signature
+	stranger    bool  // a notice names another merchant, under a good signature
 }
 
 // forcedAnswer replaces the business part of an answer.
@@ -222,6 +223,10 @@ var scenarioTable = []Scenario{
 	{
 		Name: "notify_wrong_amount", Effect: "the notice tells one fen more, under a good signature", Channels: both, Endpoint: EndpointNotify,
 		apply: func(e *effect, _ Channel, _ Params) { e.wrongAmount = true },
+	},
+	{
+		Name: "notify_wrong_merchant", Effect: "the notice names another merchant, under a good signature", Channels: both, Endpoint: EndpointNotify,
+		apply: func(e *effect, _ Channel, _ Params) { e.stranger = true },
 	},
 	{
 		Name: "reverse_recall", Effect: "recall=Y, nothing done (n times)", Channels: onlyWx, Endpoint: EndpointReverse,

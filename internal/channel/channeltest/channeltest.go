@@ -231,6 +231,7 @@ func Run(t *testing.T, a Adapter) {
 		{"a preparation without an answer is unknown and repeated", (*scene).prepareLost},
 		{"arguments that were altered open nothing", (*scene).alteredArgs},
 		{"a prepared order closes and opens no more", (*scene).prepareClose},
+		{"a close and a payment exclude each other", (*scene).closeRace},
 		{"a prepared order runs out", (*scene).prepareExpire},
 		{"a prepared order of another amount differs", (*scene).prepareWrongAmount},
 		{"a notice is believed only as it was sent", (*scene).notices},

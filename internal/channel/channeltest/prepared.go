@@ -3,6 +3,7 @@ package channeltest
 import (
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"cloudpay/internal/channel"
@@ -263,6 +264,35 @@ func (s *scene) prepareClose() {
 	}
 }
 
+// closeRace closes and approves orders in the same moment. Whatever wins, the
+// close is "done" only if nobody was charged.
+func (s *scene) closeRace() {
+	const rounds = 20
+	for i := range rounds {
+		kind := s.Kinds[i%len(s.Kinds)]
+		r, customer, in := s.made(kind, 200)
+		if _, err := s.bench.box.Open(s.t.Context(), customer, in); err != nil {
+			s.t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var approved error
+		var closed pay.Outcome
+		wg.Go(func() { approved = s.bench.box.Answer(s.t.Context(), customer, sandbox.ActionApprove) })
+		wg.Go(func() { closed = s.c.Close(s.t.Context(), r.OrderRequest) })
+		wg.Wait()
+		query := s.c.Query(s.t.Context(), r.OrderRequest)
+		if approved == nil {
+			s.want("Close after the payment", closed, pay.Outcome{Kind: pay.Declined, Reason: pay.ReasonState, Verified: true})
+			s.want("Query", query, isPaid)
+			s.holds(r.OutTradeNo, 200, 0)
+			continue
+		}
+		s.want("Close before the payment", closed, isPaid)
+		s.want("Query", query, isDead)
+		s.holds(r.OutTradeNo, 0, 0)
+	}
+}
+
 // closeTooEarly needs a bench that keeps the wallets' waiting rules.
 func (s *scene) closeTooEarly() {
 	r, customer, in := s.made(pay.TradeScanCode, 200)
@@ -342,6 +372,10 @@ func (s *scene) notices() {
 	r, list := paidWith("notify_wrong_amount")
 	if n, err := s.c.ParseNotice(nil, list[0]); err != nil || n.Outcome.Payment.Total != r.Total+1 {
 		s.t.Errorf("a notice of another amount reads %+v, %v, want the amount for the caller to compare", n, err)
+	}
+	r, list = paidWith("notify_wrong_merchant")
+	if n, err := s.c.ParseNotice(nil, list[0]); err != nil || n.SubMerchant == "" || n.SubMerchant == r.Merchant.SubMchID || n.SubMerchant == r.Merchant.SellerID {
+		s.t.Errorf("a notice of another merchant reads %+v, %v, want the merchant for the caller to compare", n, err)
 	}
 	if _, list = paidWith("notify_dup"); len(list) != 2 || string(list[0]) != string(list[1]) {
 		s.t.Errorf("%d notices, want the same twice", len(list))
