@@ -292,21 +292,22 @@ func TestNoticesWaitForAPlaceToGoAndSurviveARestart(t *testing.T) {
 func TestNoticesGoOutByThemselves(t *testing.T) {
 	t.Parallel()
 	box, ticks := &inbox{}, make(chan time.Time)
-	arrived := make(chan struct{}, 8)
-	box.answer = func(*http.Request) (*http.Response, error) {
-		arrived <- struct{}{}
-		return nil, errors.New("later")
-	}
+	box.answers(http.StatusOK, "later")
 	b := newBench(t, func(c *sandbox.Config) {
 		c.Notify, c.After = box, func(time.Duration) <-chan time.Time { return ticks }
 	})
 	done := make(chan struct{})
 	go func() { b.ServeNotices(t.Context()); close(done) }()
 	b.pays("anna", b.native(b.no(), 1))
-	<-arrived
+	if list := box.taken(); len(list) != 1 {
+		t.Errorf("%d notices with the payment, want 1", len(list))
+	}
 	b.clock.add(15 * time.Second)
 	ticks <- b.clock.now()
-	<-arrived
+	ticks <- b.clock.now() // is taken when the first round is over
+	if list := box.taken(); len(list) != 1 {
+		t.Errorf("%d notices in the first round, want 1", len(list))
+	}
 	if err := b.Close(); err != nil { // the loop ends with the sandbox
 		t.Error(err)
 	}
