@@ -61,6 +61,10 @@ func TestAQRCodeOfAlipayIsATradeOnceItIsScanned(t *testing.T) {
 
 	dead := b.no()
 	_, out = precreate(dead, nil)
+	b.fault(sandbox.Fault{Scenario: "reverse_no_effect", Count: 1})
+	if got := b.aliCancel(dead); got != "close/N" {
+		t.Errorf("cancel in words only = %s", got)
+	}
 	if got := b.aliCancel(dead); got != "close/N" {
 		t.Errorf("cancel of a living code = %s", got)
 	}

@@ -103,6 +103,8 @@ func TestAnAnswerThatPreparesNothingUsableIsUnknown(t *testing.T) {
 		{pay.TradeScanCode, fieldsOf{"out_trade_no": ""}, false},
 		{pay.TradeScanCode, fieldsOf{"out_trade_no": "GW20260101000009"}, false},
 		{pay.TradeScanCode, fieldsOf{"seller_id": "2088000000000009"}, false},
+		{pay.TradeScanCode, fieldsOf{"total_amount": "12.01"}, false},
+		{pay.TradeOfficialAccount, fieldsOf{"total_amount": "0.12e2"}, false},
 		{pay.TradeScanCode, fieldsOf{"code": "10003"}, true},
 	} {
 		change = one.change
