@@ -149,7 +149,15 @@ func TestAppAndMiniProgramPayUnderTheirOwnApplication(t *testing.T) {
 		if err != nil || args != (gateway.ClientArgs{}) || o.Prepaid.PrepayID == "" {
 			t.Fatalf("%+v, %v", args, err)
 		}
-		h.pays(sandbox.Invocation{MwebURL: o.Prepaid.MwebURL})
+		<-time.After(6 * time.Minute) // the link lives five
+		if _, err := h.box.PayPrepared(t.Context(), "anna", sandbox.Invocation{MwebURL: o.Prepaid.MwebURL}); err == nil {
+			t.Error("an old link still pays: nothing is renewed below")
+		}
+		again, _, err := h.gw.Prepay(t.Context(), h.merchant, in)
+		if err != nil || again.Prepaid.MwebURL == o.Prepaid.MwebURL {
+			t.Fatalf("%+v, %v", again.Prepaid, err)
+		}
+		h.pays(sandbox.Invocation{MwebURL: again.Prepaid.MwebURL})
 		if o := h.order(in.OutTradeNo); o.State != pay.PAID {
 			t.Errorf("mob_web_pay: %s", o.State)
 		}

@@ -71,7 +71,8 @@ type Prepay struct {
 //
 // A repetition that finds no answer of the wallet on record asks it again:
 // unlike a code payment a prepared order charges nobody, and both wallets
-// answer again for the same number and parameters.
+// answer again for the same number and parameters. So does one that finds the
+// link of a mobile page grown old.
 func (g *Gateway) Prepay(ctx context.Context, m *directory.Merchant, in Prepay) (pay.Order, ClientArgs, error) {
 	if !g.calls.Open() {
 		return pay.Order{}, ClientArgs{}, pay.Refuse(pay.ErrUnavailable, "stopping", "系统正在重启，请稍后重试")
@@ -109,7 +110,7 @@ func (g *Gateway) Prepay(ctx context.Context, m *directory.Merchant, in Prepay) 
 // answerPrepay asks the wallet if nothing is known of an open order yet, and
 // signs what the customer's app needs.
 func (g *Gateway) answerPrepay(ctx context.Context, m *directory.Merchant, wallet channel.Channel, o pay.Order, req channel.PrepayRequest) (pay.Order, ClientArgs, error) {
-	if o.State == pay.PAYING && o.Prepaid == (pay.Prepaid{}) && !o.NoReverse && g.now().Before(o.ExpireAt) {
+	if o.WantsPrepay(g.now()) {
 		settled, err := g.send(ctx, o, func(ctx context.Context) (pay.Order, error) {
 			call, cancel := context.WithTimeout(ctx, channel.ChangeTimeout)
 			defer cancel()

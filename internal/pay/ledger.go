@@ -85,6 +85,12 @@ func PostLate(t, n Fen) Posting {
 	return post("late", Leg{AccReceivable, n}, Leg{AccDiscount, t - n}, Leg{AccSuspense, -t})
 }
 
+// PostLateReversed undoes late money t with settlement n that a cancel has
+// given back already.
+func PostLateReversed(t, n Fen) Posting {
+	return post("late_reversed", Leg{AccSuspense, t}, Leg{AccReceivable, -n}, Leg{AccDiscount, n - t})
+}
+
 // PostLateReserved books the acceptance of the return of late money t.
 func PostLateReserved(refundNo string, t Fen) Posting {
 	return post("reserve:"+refundNo, Leg{AccSuspense, t}, Leg{AccRefunding, -t})

@@ -21,6 +21,7 @@ func TestPostingsFollowTheTable(t *testing.T) {
 		{PostRefunded("R", 60, 58), "refund:R", []Leg{{AccRefunding, 60}, {AccReceivable, -58}, {AccDiscount, -2}}},
 		{PostBankReturn("R", 60), "return:R", []Leg{{AccRefunding, 60}, {AccReturned, -60}}},
 		{PostReversed(100, 96), "reversed", []Leg{{AccMerchant, 100}, {AccReceivable, -96}, {AccDiscount, -4}}},
+		{PostLateReversed(100, 96), "late_reversed", []Leg{{AccSuspense, 100}, {AccReceivable, -96}, {AccDiscount, -4}}},
 		{PostLate(100, 96), "late", []Leg{{AccReceivable, 96}, {AccDiscount, 4}, {AccSuspense, -100}}},
 		{PostLateReserved("R", 100), "reserve:R", []Leg{{AccSuspense, 100}, {AccRefunding, -100}}},
 		{PostLateRejected("R", 100), "reject:R", []Leg{{AccRefunding, 100}, {AccSuspense, -100}}},

@@ -236,7 +236,7 @@ func (p Profile) cameAndWent(c *Change, truth Truth, out Outcome, now time.Time)
 	n := &c.Order
 	p.book(c, truth, out, now)
 	n.Late = LateReturned
-	c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement), PostReversed(n.Total, n.Settlement))
+	c.Postings = append(c.Postings, PostLate(n.Total, n.Settlement), PostLateReversed(n.Total, n.Settlement))
 }
 
 // rolledBack imports what the wallet returned of a paid order without us.

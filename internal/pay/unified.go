@@ -32,11 +32,16 @@ func (p Profile) lastMoment(o Order) time.Time { return o.ExpireAt.Add(p.ExpireG
 
 // ApplyPrepay takes the answer to a prepay call. Kind Paid reads "prepared":
 // no money has moved, and the order stays PAYING. A call may be repeated while
-// no answer is known; the first one stands. Until then nobody holds what it
-// takes to pay, so that a definite refusal ends the order.
+// no answer is known; the first one stands, but for the link of a mobile page,
+// which a later one renews. Until then nobody holds what it takes to pay, so
+// that a definite refusal ends the order.
 func (p Profile) ApplyPrepay(o Order, out Outcome, pre Prepaid, now time.Time) Change {
 	c := Change{From: o, Order: o}
 	n := &c.Order
+	if n.State == PAYING && n.TradeType == TradeMobileWeb && n.Prepaid != (Prepaid{}) && out.Kind == Paid && pre.MwebURL != "" {
+		n.Prepaid = pre
+		return p.seal(c, now)
+	}
 	if n.State != PAYING || n.Prepaid != (Prepaid{}) {
 		return c // somebody knows more than this answer
 	}
@@ -66,6 +71,20 @@ func (p Profile) ApplyPrepay(o Order, out Outcome, pre Prepaid, now time.Time) C
 // order, and the order is believed to be ours.
 func (o Order) Payable() bool {
 	return o.TradeType.Unified() && o.State == PAYING && o.Prepaid != (Prepaid{}) && !o.NoReverse
+}
+
+// linkLife is how long the link of a mobile page may be shown: WeChat's lives
+// five minutes (upstreams.md §2.2).
+const linkLife = 4 * time.Minute
+
+// WantsPrepay reports whether the wallet is to be asked when the request of an
+// order comes again: no answer is on record, or its link has grown old.
+func (o Order) WantsPrepay(now time.Time) bool {
+	if o.State != PAYING || o.NoReverse || !now.Before(o.ExpireAt) {
+		return false
+	}
+	old := o.TradeType == TradeMobileWeb && now.Sub(o.SentAt) >= linkLife
+	return o.Prepaid == (Prepaid{}) || old
 }
 
 // nextUnified is the ladder of an order that the customer pays when he likes:

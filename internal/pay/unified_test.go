@@ -1,14 +1,12 @@
 package pay
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 )
 
 // life is how long the unified orders of these tests can be paid.
@@ -56,153 +54,6 @@ func (s *world) merchantCloses() error {
 	}
 	s.take(c)
 	return err
-}
-
-// unifiedPositions is every state of a unified order, split where its row decides.
-var unifiedPositions = []struct {
-	name string
-	row  Order
-}{
-	{"PAYING", Order{State: PAYING}},
-	{"PAYING over", Order{State: PAYING, ExpireAt: at(100)}},
-	{"PAYING duplicate", Order{State: PAYING, NoReverse: true}},
-	{"PAYING dup over", Order{State: PAYING, NoReverse: true, ExpireAt: at(100)}},
-	{"PAID", Order{State: PAID, Settlement: settled}},
-	{"DECLINED", Order{State: DECLINED}},
-	{"CLOSING asked", Order{State: CLOSING, ReverseAsk: true}},
-	{"CLOSING told", Order{State: CLOSING, ReverseAsk: true, UnpaidAt: at(90), ReverseTries: 1}},
-	{"CLOSING told over", Order{State: CLOSING, ReverseAsk: true, UnpaidAt: at(90), ReverseTries: 1, ExpireAt: at(100)}},
-	{"CLOSING expired", Order{State: CLOSING, UnpaidAt: at(200), ExpireAt: at(100)}},
-	{"CLOSING sent", Order{State: CLOSING, UnpaidAt: at(200), ExpireAt: at(100), ReverseTries: 1, ReverseDone: true}},
-	{"CLOSING duplicate", Order{State: CLOSING, NoReverse: true}},
-	{"CLOSING dup over", Order{State: CLOSING, NoReverse: true, ExpireAt: at(100)}},
-	{"CLOSED", Order{State: CLOSED}},
-}
-
-// unifiedMoves is as moves, for unified orders.
-const unifiedMoves = `
-PAYING            query    paid       PAID paid told
-PAYING            query    declined   CLOSING
-PAYING            query    returned   REVERSING paid
-PAYING            notice   paid       PAID paid told
-PAYING            notice   declined   CLOSING
-PAYING            notice   returned   REVERSING paid
-PAYING over       query    paid       PAID paid told
-PAYING over       query    waiting    CLOSING
-PAYING over       query    payerror   CLOSING
-PAYING over       query    missing    CLOSING
-PAYING over       query    declined   CLOSING
-PAYING over       query    returned   REVERSING paid
-PAYING over       notice   paid       PAID paid told
-PAYING over       notice   declined   CLOSING
-PAYING over       notice   returned   REVERSING paid
-PAYING duplicate  query    paid       PAID paid told
-PAYING duplicate  query    declined   DECLINED
-PAYING duplicate  query    returned   DECLINED
-PAYING duplicate  query    payerror   DECLINED
-PAYING duplicate  query    missing    DECLINED
-PAYING duplicate  notice   paid       PAID paid told
-PAYING duplicate  notice   declined   DECLINED
-PAYING duplicate  notice   returned   DECLINED
-PAYING dup over   query    paid       PAID paid told
-PAYING dup over   query    waiting    DECLINED
-PAYING dup over   query    payerror   DECLINED
-PAYING dup over   query    missing    DECLINED
-PAYING dup over   query    declined   DECLINED
-PAYING dup over   query    returned   DECLINED
-PAYING dup over   notice   paid       PAID paid told
-PAYING dup over   notice   declined   DECLINED
-PAYING dup over   notice   returned   DECLINED
-PAID              query    returned   PAID outside
-PAID              notice   returned   PAID outside
-DECLINED          query    paid       DECLINED late HELD
-DECLINED          notice   paid       DECLINED late HELD
-CLOSING asked     query    paid       PAID paid told
-CLOSING asked     query    declined   CLOSED
-CLOSING asked     query    returned   CLOSED paid reversed RETURNED
-CLOSING asked     notice   paid       PAID paid told
-CLOSING asked     notice   declined   CLOSED
-CLOSING asked     notice   returned   CLOSED paid reversed RETURNED
-CLOSING told      query    paid       CLOSED late HELD
-CLOSING told      query    declined   CLOSED
-CLOSING told      query    returned   CLOSED paid reversed RETURNED
-CLOSING told      notice   paid       CLOSED late HELD
-CLOSING told      notice   declined   CLOSED
-CLOSING told      notice   returned   CLOSED paid reversed RETURNED
-CLOSING told over query    paid       CLOSED late HELD
-CLOSING told over query    waiting    CLOSED
-CLOSING told over query    payerror   CLOSED
-CLOSING told over query    missing    CLOSED
-CLOSING told over query    declined   CLOSED
-CLOSING told over query    returned   CLOSED paid reversed RETURNED
-CLOSING told over notice   paid       CLOSED late HELD
-CLOSING told over notice   declined   CLOSED
-CLOSING told over notice   returned   CLOSED paid reversed RETURNED
-CLOSING expired   query    paid       PAID paid told
-CLOSING expired   query    missing    CLOSED
-CLOSING expired   query    declined   CLOSED
-CLOSING expired   query    returned   CLOSED paid reversed RETURNED
-CLOSING expired   notice   paid       PAID paid told
-CLOSING expired   notice   declined   CLOSED
-CLOSING expired   notice   returned   CLOSED paid reversed RETURNED
-CLOSING sent      query    paid       PAID paid told
-CLOSING sent      query    waiting    CLOSED
-CLOSING sent      query    payerror   CLOSED
-CLOSING sent      query    missing    CLOSED
-CLOSING sent      query    declined   CLOSED
-CLOSING sent      query    returned   CLOSED paid reversed RETURNED
-CLOSING sent      notice   paid       PAID paid told
-CLOSING sent      notice   declined   CLOSED
-CLOSING sent      notice   returned   CLOSED paid reversed RETURNED
-CLOSING duplicate query    paid       PAID paid told
-CLOSING duplicate query    declined   CLOSED
-CLOSING duplicate query    returned   CLOSED
-CLOSING duplicate notice   paid       PAID paid told
-CLOSING duplicate notice   declined   CLOSED
-CLOSING duplicate notice   returned   CLOSED
-CLOSING dup over  query    paid       PAID paid told
-CLOSING dup over  query    waiting    CLOSED
-CLOSING dup over  query    payerror   CLOSED
-CLOSING dup over  query    missing    CLOSED
-CLOSING dup over  query    declined   CLOSED
-CLOSING dup over  query    returned   CLOSED
-CLOSING dup over  notice   paid       PAID paid told
-CLOSING dup over  notice   declined   CLOSED
-CLOSING dup over  notice   returned   CLOSED
-CLOSED            query    paid       CLOSED late HELD
-CLOSED            notice   paid       CLOSED late HELD
-`
-
-// TestUnifiedCells applies every outcome of every call to every position.
-func TestUnifiedCells(t *testing.T) {
-	t.Parallel()
-	want := map[string]string{}
-	for line := range strings.Lines(strings.TrimSpace(unifiedMoves)) {
-		want[strings.Join(strings.Fields(line[:38]), " ")] = strings.TrimSpace(line[38:])
-	}
-	seen := 0
-	for _, from := range unifiedPositions {
-		for _, call := range []Call{CallQuery, CallNotice, CallReverse, CallClose} {
-			for _, o := range outcomes {
-				name := from.name + " " + string(call) + " " + o.name
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					row := from.row
-					row.TradeType = TradeScanCode
-					if row.ExpireAt.IsZero() {
-						row.ExpireAt = begin.Add(life)
-					}
-					checkCell(t, row, call, o.out, want[name])
-				})
-				if _, moves := want[name]; moves {
-					seen++
-				}
-			}
-		}
-	}
-	if seen != len(want) {
-		t.Errorf("%d of %d listed cells exist", seen, len(want))
-	}
 }
 
 // TestPrepayAnswers is every answer to a prepay call.
@@ -399,7 +250,7 @@ func TestRow12CancelThatMeetsAPaymentGivesItBack(t *testing.T) {
 	s.turn() // asks
 	s.now = at(13)
 	s.ends(t, CLOSED)
-	if diff := cmp.Diff([]string{"paid", "reversed"}, eventsOf(s.posts)); diff != "" || len(s.told) != 0 {
+	if diff := cmp.Diff([]string{"late", "late_reversed"}, eventsOf(s.posts)); diff != "" || len(s.told) != 0 {
 		t.Errorf("told %v: %s", s.told, diff)
 	}
 }
@@ -508,101 +359,37 @@ func TestUnifiedOrderGivenBackIsNeverReversed(t *testing.T) {
 	}
 }
 
-var scenarios = []scenario{{-1, -1}, {3, -1}, {2, 4}, {20, 25}, {290, 302}, {400, 430}, {598, 599}}
-
-// TestTruthfulWalletEndsEveryUnifiedOrder walks every way in which the first
-// calls can be lost, for every customer, with and without a merchant who
-// closes. Each order ends, and as the wallet's truth.
-func TestTruthfulWalletEndsEveryUnifiedOrder(t *testing.T) {
+func TestLinkOfAMobilePageIsRenewed(t *testing.T) {
 	t.Parallel()
-	const calls = 5
-	for ch := range Profiles {
-		for _, sc := range scenarios {
-			for _, closes := range []float64{-1, 2, 21, 301} {
-				t.Run(fmt.Sprintf("%s %v closes %v", ch, sc, closes), func(t *testing.T) {
-					t.Parallel()
-					for fates := range 243 {
-						rest := fates
-						s := prepared(t, ch, sc, func(string) loss {
-							fate := loss(rest % 3)
-							rest /= 3
-							return fate
-						})
-						s.note("fates %d of %d calls", fates, calls)
-						if s.o.Prepaid == (Prepaid{}) { // the merchant repeats his request
-							s.prepay()
-						}
-						if closes >= 0 {
-							s.until(at(closes))
-							_ = s.merchantCloses()
-						}
-						s.settle()
-						s.agree()
-					}
-				})
-			}
+	p := Profiles[Wxpay]
+	first, second := Prepaid{MwebURL: "https://1", PrepayID: "1"}, Prepaid{MwebURL: "https://2", PrepayID: "2"}
+	o := Order{State: PAYING, TradeType: TradeMobileWeb, Prepaid: first, SentAt: begin, ExpireAt: begin.Add(life)}
+	for _, c := range []struct {
+		name   string
+		change func(*Order)
+		now    float64
+		want   bool
+	}{
+		{"fresh", func(*Order) {}, 239, false},
+		{"old", func(*Order) {}, 240, true},
+		{"over", func(*Order) {}, 600, false},
+		{"a code lives as long as its order", func(o *Order) { o.TradeType = TradeScanCode }, 500, false},
+		{"unanswered", func(o *Order) { o.Prepaid = Prepaid{} }, 1, true},
+		{"unanswered, another's number", func(o *Order) { o.Prepaid, o.NoReverse = Prepaid{}, true }, 1, false},
+		{"paid", func(o *Order) { o.State = PAID }, 500, false},
+	} {
+		row := o
+		c.change(&row)
+		if got := row.WantsPrepay(at(c.now)); got != c.want {
+			t.Errorf("%s: wants prepay %v", c.name, got)
 		}
 	}
-}
-
-// TestUnifiedOrdersKeepTheRules drives random lives as TestOrdersKeepTheRules.
-func TestUnifiedOrdersKeepTheRules(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		ch := rapid.SampledFrom([]Channel{Wxpay, Alipay}).Draw(t, "channel")
-		sc := rapid.SampledFrom(scenarios).Draw(t, "customer")
-		bad := rapid.IntRange(0, 40).Draw(t, "bad calls")
-		s := prepared(t, ch, sc, func(string) loss {
-			if bad--; bad < 0 {
-				return arrives
-			}
-			return rapid.SampledFrom([]loss{arrives, lostBefore, lostAfter}).Draw(t, "fate")
-		})
-		s.w.stays = rapid.Bool().Draw(t, "stays")
-		s.w.takes = rapid.Bool().Draw(t, "takes")
-		s.w.recalls = rapid.IntRange(0, 3).Draw(t, "recalls")
-		s.crash = func() bool { return bad > 0 && rapid.IntRange(0, 5).Draw(t, "crash") == 0 }
-		var seen []Outcome
-		told := false
-		for range rapid.IntRange(0, 60).Draw(t, "turns") {
-			switch rapid.IntRange(0, 9).Draw(t, "event") {
-			case 0:
-				s.now = s.now.Add(time.Duration(rapid.IntRange(1, 200).Draw(t, "outage")) * time.Second)
-			case 1:
-				_ = s.merchantCloses()
-			case 2:
-				if s.o.State == PAYING {
-					s.prepay()
-				}
-			case 3:
-				seen = append(seen, s.w.query(s.now))
-			case 4:
-				if len(seen) > 0 {
-					s.notice(rapid.SampledFrom(seen).Draw(t, "notice"))
-				}
-			case 5:
-				if s.p.CheckRefund(s.o, total, 40, s.now) == nil {
-					s.openRefund(fmt.Sprintf("R%d", len(s.refunds)), OriginAPI, 40)
-				}
-			default:
-				s.turn()
-			}
-			told = told || s.o.State == CLOSING && s.o.CloseAnswer() == nil
-			if told && s.o.State == PAID {
-				s.fatalf("paid, after the merchant was told that it is closed")
-			}
+	if got := p.ApplyPrepay(o, verified(Paid, "SUCCESS"), second, at(250)).Order; got.Prepaid != second || got.State != PAYING {
+		t.Errorf("renewed to %+v", got)
+	}
+	for _, out := range []Outcome{verified(Declined, "NOAUTH"), {Kind: Unknown, Lost: true}, {Kind: Unknown, NoReverse: true}} {
+		if c := p.ApplyPrepay(o, out, Prepaid{}, at(250)); c.Changed() {
+			t.Errorf("%s took the link away: %+v", out.Kind, c.Order)
 		}
-		bad = 0
-		s.settle()
-		s.agree()
-		final := s.o.State
-		for _, out := range seen {
-			s.notice(out)
-			if s.o.State != final {
-				s.fatalf("a final state moved")
-			}
-		}
-		s.settle()
-		s.agree()
-	})
+	}
 }

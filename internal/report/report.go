@@ -235,9 +235,6 @@ func (q *query) fee(c store.ReportChange) int64 {
 	return int64(Poundage(pay.Fen(c.New.Settle), rate))
 }
 
-// Poundage is the fee of an amount at a rate in millionths, rounded half up
-// (bank_rate, S003 SubMchInfo). An amount is at most 10^11 fen and a rate at
-// most 10^6, so that it cannot overflow.
-func Poundage(amount pay.Fen, rate int64) pay.Fen {
-	return pay.Fen((int64(amount)*rate + 500_000) / 1_000_000)
-}
+// Poundage is the fee of an amount at a rate in millionths (bank_rate, S003
+// SubMchInfo), as pay computes it.
+func Poundage(amount pay.Fen, rate int64) pay.Fen { return pay.Poundage(amount, rate) }

@@ -218,7 +218,7 @@ func (w *world) ledger(rt *rapid.T, o pay.Order, refunds []pay.Refund) (events [
 		events = append(events, p.Event)
 	}
 	return events, pay.Balances(slices.DeleteFunc(ps, func(p pay.Posting) bool {
-		return p.Event == "late" || slices.ContainsFunc(refunds, func(r pay.Refund) bool {
+		return p.Event == "late" || p.Event == "late_reversed" || slices.ContainsFunc(refunds, func(r pay.Refund) bool {
 			return r.Origin == pay.OriginLate && (p.Event == "reserve:"+r.OutRefundNo || p.Event == "reject:"+r.OutRefundNo ||
 				p.Event == "refund:"+r.OutRefundNo || p.Event == "return:"+r.OutRefundNo)
 		})
