@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"cloudpay/cpay"
+	"cloudpay/internal/gateway"
 	"cloudpay/internal/pay"
 )
 
@@ -17,7 +19,7 @@ import (
 // number of that merchant is left out: a till may have put a payment code there.
 func (c *call) names() (merchant, order, refund string) {
 	if c.merchant == nil {
-		return "", "", ""
+		return "", "", "" // a stranger, or a device that belongs to nobody yet
 	}
 	if c.merchant.HasPrefix(c.about.order) {
 		order = c.about.order
@@ -84,37 +86,51 @@ func (s *Server) status(c *call, err error) {
 		h.Status, h.Description = cpay.StatusRefused, field.Description()
 	case errors.As(err, &ours):
 		h.Status, h.InternalStatus = statusOf(ours)
-		h.Description = ours.Text
+		h.Description = cmp.Or(texts[ours.Code], ours.Text)
 	case errors.Is(err, errFlood):
 		h.Status, h.Description = cpay.StatusInternal, "请求过于频繁，请稍后重试"
-	case c.merchant != nil:
+	case c.known:
 		// Something of ours broke after the request was accepted: its result is
 		// unknown, never failed (P3).
 		h.Status, h.Description = cpay.StatusUnknown, "系统内部错误，结果未知，请稍后查询"
 	default:
 		h.Status, h.Description = cpay.StatusInternal, "系统内部错误，请稍后重试"
 	}
-	if c.merchant == nil && h.Status.Authenticated() {
+	if !c.known && h.Status.Authenticated() {
 		h.Status = cpay.StatusBadCall // nobody to authenticate the answer for
 	}
 }
 
-// statusOf is the table from kinds to statuses.
+// statusOf is the table from kinds and codes of refusals to statuses and
+// internal statuses (protocol.md §4.1, §4.2).
 func statusOf(e *pay.Error) (cpay.Status, int64) {
 	switch {
 	case errors.Is(e, pay.ErrUnavailable):
 		return cpay.StatusUnknown, 0
 	case errors.Is(e, pay.ErrDead):
 		return cpay.StatusNewNumber, 0
-	case errors.Is(e, pay.ErrConflict):
-		return cpay.StatusRefused, cpay.InternalReentry
-	case errors.Is(e, pay.ErrNotFound):
-		if e.Code == codeRefundMissing {
-			return cpay.StatusRefused, cpay.InternalNoRefund
-		}
-		return cpay.StatusRefused, cpay.InternalNoOrder
 	}
-	return cpay.StatusRefused, 0
+	return cpay.StatusRefused, internalOf[e.Code]
+}
+
+// internalOf are the internal statuses that clients look at, by the code of
+// the refusal. The original's others are free to choose; ours are 0.
+var internalOf = map[string]int64{
+	"order_missing":           cpay.InternalNoOrder,
+	gateway.CodeRefundMissing: cpay.InternalNoRefund,
+	"reentry":                 cpay.InternalReentry,
+	"duplicate":               cpay.InternalReentry,
+	"device_bound":            cpay.InternalDeviceBound,
+}
+
+// texts are what a caller reads about things of the directory that do not
+// exist, for which that room has no words of the wire.
+var texts = map[string]string{
+	"merchant_unknown": "子商户不存在",
+	"provider_unknown": "服务商不存在",
+	"shop_unknown":     "门店不存在",
+	"device_unknown":   "设备不存在",
+	"staff_unknown":    "店员不存在",
 }
 
 // logIDs numbers requests: positive 32-bit numbers that differ between starts

@@ -17,6 +17,7 @@ import (
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
+	"cloudpay/internal/report"
 )
 
 // Limits of the machines' HTTP.
@@ -38,6 +39,7 @@ const (
 type Config struct {
 	Gateway   *gateway.Gateway
 	Directory *directory.Directory
+	Reports   *report.Reports
 	Monitor   *monitor.Monitor
 	// Docs is served below /docs/; nil serves nothing there.
 	Docs http.Handler
@@ -47,7 +49,13 @@ type Config struct {
 	Registry *prometheus.Registry
 	Now      func() time.Time
 	Log      *slog.Logger
+	// BindURL is the beginning of the QR codes by which devices from the factory
+	// are bound; "" is DefaultBindURL.
+	BindURL string
 	// Limits bound how often somebody may call; see DefaultLimits. The zero
+	// BindURL is the beginning of the QR codes by which devices from the factory
+	// are bound; "" is DefaultBindURL.
+	BindURL string
 	// Limits bound nothing.
 	Limits Limits
 }

@@ -7,20 +7,9 @@ import (
 	"cloudpay/internal/pay"
 )
 
-// The interfaces of deposits (protocol.md §2.6). They are known and refused:
-// nothing is frozen and nothing is charged.
-const (
-	methodMicroFreeze        = "micro_freeze"
-	methodScanCodeFreeze     = "scancode_freeze"
-	memberScanCodeFreeze     = "scan_code_freeze" // spelled differently, by design
-	methodDepositConsume     = "deposit_consume"
-	methodUnfreeze           = "unfreeze"
-	methodQueryFreezeOrder   = "query_freeze_order"
-	methodQueryUnfreezeOrder = "query_unfreeze_order"
-)
-
-// depositRequest reads no more of a deposit's request than whose it is: what
-// it holds does not matter, as it is refused.
+// depositRequest stands for all requests about deposits (protocol.md §2.6). It
+// reads no more than whose it is: what it holds does not matter, as it is
+// refused. Nothing is frozen and nothing is charged.
 type depositRequest struct{ cpay.CloseOrderRequest }
 
 // Validate accepts everything.

@@ -13,14 +13,21 @@ import (
 	"cloudpay/internal/directory"
 )
 
-// call is one request on its way through.
+// call is one request on its way through. Everything below size is set once
+// the MAC or signature has been verified.
 type call struct {
-	route    *route
-	merchant *directory.Merchant // set once the MAC or signature has been verified
-	signed   bool                // authenticated by signature
-	key      cpay.Key            // that verified the request and authenticates the answer
-	head     cpay.Head
-	size     int
+	route *route
+	host  string // the name the caller reached us by
+	head  cpay.Head
+	size  int
+
+	known    bool
+	merchant *directory.Merchant     // nil for a device that calls with its init key
+	device   directory.FactoryDevice // set for those only
+	signed   bool                    // authenticated by signature
+	key      cpay.Key                // that verified the request and authenticates the answer
+	envelope *cpay.Envelope
+	authen   string                  // authen_info, to be kept with the order
 	about    subject
 }
 
@@ -34,7 +41,7 @@ func enveloped[M any, P interface {
 	return func(s *Server, rt *route) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := s.Now()
-			c := &call{route: rt, head: cpay.Head{LogID: s.logIDs.next()}}
+			c := &call{route: rt, host: r.Host, head: cpay.Head{LogID: s.logIDs.next()}}
 			var m M
 			body, err := guarded(r.Context(), s, c, func(ctx context.Context) (cpay.Message, error) {
 				if err := s.open(r, c, P(&m)); err != nil {
@@ -43,7 +50,7 @@ func enveloped[M any, P interface {
 				return use(s, ctx, c, P(&m))
 			})
 			s.status(c, err)
-			write(w, cpay.SealResponse(c.head, rt.member, body, c.key))
+			write(w, rt.seal(c.head, rt.method, body, c.key))
 			s.done(r.Context(), c, err, s.Now().Sub(start))
 		})
 	}
@@ -95,14 +102,18 @@ func (s *Server) open(r *http.Request, c *call, m cpay.Request) error {
 		}
 		return err
 	}
-	if err := s.limits.merchant(c.merchant.ID, now); err != nil {
-		return err
+	owner := c.device.SN
+	if c.merchant != nil {
+		owner = c.merchant.ID
+		if err := s.limits.merchant(owner, now); err != nil {
+			return err
+		}
 	}
 	if err := e.Decode(m); err != nil {
 		return unreadable(err)
 	}
 	c.about = subjectOf(m)
-	if err := s.limits.device(c.merchant.ID, c.about.device, now); err != nil {
+	if err := s.limits.device(owner, c.about.device, now); err != nil {
 		return err
 	}
 	return m.Validate()
@@ -116,7 +127,7 @@ func (s *Server) verified(r *http.Request, c *call) (*cpay.Envelope, error) {
 		return nil, err
 	}
 	c.size = len(body)
-	e, err := cpay.ParseRequest(body)
+	e, err := cpay.Parse(c.route.method, body)
 	if err != nil {
 		return nil, errMalformed
 	}
@@ -124,19 +135,12 @@ func (s *Server) verified(r *http.Request, c *call) (*cpay.Envelope, error) {
 	if err != nil {
 		return nil, errMalformed
 	}
-	merchant, known, err := s.Directory.Claimed(r.Context(), hint.OutSubMchID)
-	if err != nil {
+	if err := s.vouch(r.Context(), c, e, hint); err != nil {
 		return nil, err
 	}
-	key := cpay.NewKey(merchant.AuthenKey.Reveal())
-	public := merchant.PublicKey
-	if public == nil { // a signature for nobody's key is refused as slowly as any other
-		public = s.Directory.Stranger().PublicKey
-	}
-	if err := e.Verify(cpay.Keys{AuthenKey: key, PublicKey: public}); err != nil || !known {
-		return nil, errAuthen
-	}
-	c.merchant, c.key, c.signed = merchant, key, e.Signed()
+	c.known, c.envelope, c.signed = true, e, e.Signed()
+	info := e.AuthenInfo()
+	c.authen = string(cpay.Encode(&info))
 	return e, nil
 }
 

@@ -20,6 +20,16 @@ func subjectOf(m cpay.Request) subject {
 	switch m := m.(type) {
 	case *cpay.MicroPayRequest:
 		return subject{device: m.OrderClient.DeviceID, order: m.PayContent.OutTradeNo}
+	case *cpay.ScanCodePayRequest:
+		return subject{device: m.OrderClient.DeviceID, order: m.PayContent.OutTradeNo}
+	case *cpay.OfficialAccountPayRequest:
+		return subject{device: m.OrderClient.DeviceID, order: m.PayContent.OutTradeNo}
+	case *cpay.MiniProgramPayRequest:
+		return subject{device: m.OrderClient.DeviceID, order: m.PayContent.OutTradeNo}
+	case *cpay.AppPayRequest:
+		return subject{device: m.OrderClient.DeviceID, order: m.PayContent.OutTradeNo}
+	case *cpay.MobWebPayRequest:
+		return subject{device: m.OrderClient.DeviceID, order: m.PayContent.OutTradeNo}
 	case *cpay.QueryOrderRequest:
 		return subject{device: m.OrderClient.DeviceID, order: m.OutTradeNo}
 	case *cpay.CloseOrderRequest:
@@ -30,6 +40,42 @@ func subjectOf(m cpay.Request) subject {
 		return subject{device: m.OrderClient.DeviceID, order: m.RefundContent.OutTradeNo, refund: m.RefundContent.OutRefundNo}
 	case *cpay.QueryRefundOrderRequest:
 		return subject{device: m.OrderClient.DeviceID, order: m.OutTradeNo, refund: m.OutRefundNo}
+	}
+	return deviceSubject(m)
+}
+
+// deviceSubject is subjectOf for requests that name their device elsewhere than
+// in order_client.
+func deviceSubject(m cpay.Request) subject {
+	switch m := m.(type) {
+	case *cpay.ClientOrderDetailRequest:
+		return subject{device: m.DeviceID}
+	case *cpay.QueryOrderListRequest:
+		return subject{device: m.DeviceID}
+	case *cpay.QueryOrderListOverviewRequest:
+		return subject{device: m.DeviceID, order: m.OutTradeNo, refund: m.OutRefundNo}
+	case *cpay.UnbindDeviceSNCodeRequest:
+		return subject{device: m.DeviceID}
+	case *cpay.CheckBillDeviceBindInfoRequest:
+		return subject{device: m.SNCode}
+	case *cpay.GenerateBillDeviceBindQRCodeRequest:
+		return subject{device: m.SNCode}
+	case *cpay.GetBillDeviceBindInfoRequest:
+		return subject{device: m.SNCode}
+	case *cpay.BriefMicroPayRequest:
+		return subject{device: m.DeviceID, order: m.OutTradeNo}
+	case *cpay.BriefQueryOrderRequest:
+		return subject{device: m.DeviceID, order: m.OutTradeNo}
+	case *cpay.BriefQueryOrderListRequest:
+		return subject{device: m.DeviceID}
+	case *cpay.BriefQueryOrderListOverviewRequest:
+		return subject{device: m.DeviceID}
+	case *cpay.DeviceReportRequest:
+		return subject{device: m.DeviceID}
+	case *cpay.UploadClientMonitorInfoRequest:
+		return subject{device: m.OrderClient.DeviceID}
+	case *cpay.UploadClientConfInfoRequest:
+		return subject{device: m.OrderClient.DeviceID}
 	}
 	return subject{}
 }

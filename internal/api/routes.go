@@ -22,14 +22,16 @@ const (
 	byDevice                // named by sn_code or sn: the init key of a device from the factory
 )
 
-// route is one enveloped interface of Cloud Pay.
+// route is one enveloped interface of Cloud Pay. What the protocol says of its
+// form follows from the method, in package cpay.
 type route struct {
 	method cpay.Method // the last part of the path
-	member string      // the object in the answer
 	owner  owner
-	brief  bool  // the envelope {"r","a"} (protocol.md §1.9)
-	limit  int64 // longest body in bytes
 	serve  func(*Server, *route) http.Handler
+
+	member string // the object in the answer: not always the method
+	limit  int64  // longest body in bytes
+	seal   func(cpay.Head, cpay.Method, cpay.Message, cpay.Key) []byte
 }
 
 // table is every enveloped interface, in the order of protocol.md §2. A
@@ -38,31 +40,60 @@ type route struct {
 func table() []route {
 	return []route{
 		{method: cpay.MethodMicroPay, serve: enveloped((*Server).microPay)},
+		{method: cpay.MethodScanCodePay, serve: enveloped((*Server).scanCodePay)},
+		{method: cpay.MethodOfficialAccountPay, serve: enveloped((*Server).officialAccountPay)},
+		{method: cpay.MethodMiniProgramPay, serve: enveloped((*Server).miniProgramPay)},
+		{method: cpay.MethodAppPay, serve: enveloped((*Server).appPay)},
+		{method: cpay.MethodMobWebPay, serve: enveloped((*Server).mobWebPay)},
+
 		{method: cpay.MethodQueryOrder, serve: enveloped((*Server).queryOrder)},
 		{method: cpay.MethodCloseOrder, serve: enveloped((*Server).closeOrder)},
 		{method: cpay.MethodReverse, serve: enveloped((*Server).reverse)},
 		{method: cpay.MethodRefund, serve: enveloped((*Server).refund)},
 		{method: cpay.MethodQueryRefundOrder, serve: enveloped((*Server).queryRefundOrder)},
 
-		{method: methodMicroFreeze, serve: enveloped((*Server).deposit)},
-		{method: methodScanCodeFreeze, member: memberScanCodeFreeze, serve: enveloped((*Server).deposit)},
-		{method: methodDepositConsume, serve: enveloped((*Server).deposit)},
-		{method: methodUnfreeze, serve: enveloped((*Server).deposit)},
-		{method: methodQueryFreezeOrder, serve: enveloped((*Server).deposit)},
-		{method: methodQueryUnfreezeOrder, serve: enveloped((*Server).deposit)},
+		{method: cpay.MethodClientOrderDetail, serve: enveloped((*Server).clientOrderDetail)},
+		{method: cpay.MethodQueryOrderList, serve: enveloped((*Server).queryOrderList)},
+		{method: cpay.MethodQueryOrderListOverview, serve: enveloped((*Server).queryOrderListOverview)},
+		{method: cpay.MethodClientSubMchSalesOverview, serve: enveloped((*Server).clientSubMchSalesOverview)},
+
+		{method: cpay.MethodQuerySubMchShopInfo, serve: enveloped((*Server).querySubMchShopInfo)},
+		{method: cpay.MethodSetSubMchShopInfo, serve: enveloped((*Server).setSubMchShopInfo)},
+		{method: cpay.MethodSDKQuerySubMchInfo, serve: enveloped((*Server).sdkQuerySubMchInfo)},
+		{method: cpay.MethodQueryIdentityMapping, serve: enveloped((*Server).queryIdentityMapping)},
+		{method: cpay.MethodClientInitialize, serve: enveloped((*Server).clientInitialize)},
+		{method: cpay.MethodClientTryGetInitializers, serve: enveloped((*Server).clientTryGetInitializers)},
+
+		{method: cpay.MethodUnbindDeviceSNCode, serve: enveloped((*Server).unbindDeviceSNCode)},
+		{method: cpay.MethodCheckBillDeviceBindInfo, owner: byDevice, serve: enveloped((*Server).checkBillDeviceBindInfo)},
+		{method: cpay.MethodGenerateBillDeviceBindQRCode, owner: byDevice, serve: enveloped((*Server).generateBillDeviceBindQRCode)},
+		{method: cpay.MethodGetBillDeviceBindInfo, owner: byDevice, serve: enveloped((*Server).getBillDeviceBindInfo)},
+		{method: cpay.MethodBriefMicroPay, owner: byShop, serve: enveloped((*Server).briefMicroPay)},
+		{method: cpay.MethodBriefQueryOrder, owner: byShop, serve: enveloped((*Server).briefQueryOrder)},
+		{method: cpay.MethodBriefQueryOrderList, owner: byShop, serve: enveloped((*Server).briefQueryOrderList)},
+		{method: cpay.MethodBriefQueryOrderListOverview, owner: byShop, serve: enveloped((*Server).briefQueryOrderListOverview)},
+		{method: cpay.MethodDeviceReport, serve: enveloped((*Server).deviceReport)},
+
+		{method: cpay.MethodMicroFreeze, serve: enveloped((*Server).deposit)},
+		{method: cpay.MethodScancodeFreeze, serve: enveloped((*Server).deposit)},
+		{method: cpay.MethodDepositConsume, serve: enveloped((*Server).deposit)},
+		{method: cpay.MethodUnfreeze, serve: enveloped((*Server).deposit)},
+		{method: cpay.MethodQueryFreezeOrder, serve: enveloped((*Server).deposit)},
+		{method: cpay.MethodQueryUnfreezeOrder, serve: enveloped((*Server).deposit)},
+
+		{method: cpay.MethodUploadClientMonitorInfo, serve: enveloped((*Server).uploadClientMonitorInfo)},
+		{method: cpay.MethodUploadClientConfInfo, serve: enveloped((*Server).uploadClientConfInfo)},
 	}
 }
 
-// routes returns the table with its defaults filled in.
+// routes returns the table with what the protocol says of each method.
 func routes() []route {
 	all := table()
 	for i := range all {
 		r := &all[i]
-		if r.member == "" {
-			r.member = r.method
-		}
-		if r.limit == 0 {
-			r.limit = maxBody
+		r.member, r.limit, r.seal = cpay.ResponseMember(r.method), int64(cpay.MaxRequest(r.method)), cpay.SealResponse
+		if cpay.Brief(r.method) {
+			r.seal = cpay.SealBriefResponse
 		}
 	}
 	return all
@@ -75,6 +106,7 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle("POST "+cpay.Path(r.method), r.serve(s, &r))
 	}
 	mux.HandleFunc(noticePattern, s.notice)
+	mux.HandleFunc("GET "+cpay.Path(cpay.MethodUseDeviceSetting), s.useDeviceSetting)
 	mux.HandleFunc("GET /cpay/ping", s.ping)
 	mux.HandleFunc("POST /cpay/ping", s.ping)
 	mux.HandleFunc("GET /{$}", s.keepAlive)
