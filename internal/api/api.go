@@ -53,9 +53,6 @@ type Config struct {
 	// are bound; "" is DefaultBindURL.
 	BindURL string
 	// Limits bound how often somebody may call; see DefaultLimits. The zero
-	// BindURL is the beginning of the QR codes by which devices from the factory
-	// are bound; "" is DefaultBindURL.
-	BindURL string
 	// Limits bound nothing.
 	Limits Limits
 }

@@ -11,6 +11,7 @@ import (
 
 	"cloudpay/cpay"
 	"cloudpay/internal/directory"
+	"cloudpay/internal/wire"
 )
 
 // call is one request on its way through. Everything below size is set once
@@ -139,8 +140,7 @@ func (s *Server) verified(r *http.Request, c *call) (*cpay.Envelope, error) {
 		return nil, err
 	}
 	c.known, c.envelope, c.signed = true, e, e.Signed()
-	info := e.AuthenInfo()
-	c.authen = string(cpay.Encode(&info))
+	c.authen = wire.KeepAuthen(e.AuthenInfo())
 	return e, nil
 }
 

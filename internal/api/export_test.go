@@ -1,5 +1,7 @@
 package api
 
+import "cloudpay/cpay"
+
 // RouteInfo shows a route to the tests outside.
 type RouteInfo struct {
 	Method, Member string
@@ -12,7 +14,7 @@ type RouteInfo struct {
 func Routes() []RouteInfo {
 	var out []RouteInfo
 	for _, r := range routes() {
-		out = append(out, RouteInfo{r.method, r.member, r.brief, r.owner == byMerchant, r.limit})
+		out = append(out, RouteInfo{r.method, r.member, cpay.Brief(r.method), r.owner == byMerchant, r.limit})
 	}
 	return out
 }
