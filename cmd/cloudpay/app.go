@@ -84,9 +84,12 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	mon := monitor.New(monitor.Config{
 		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: time.Now, Log: log,
 	})
-	srv := api.New(api.Config{Gateway: gw, Directory: dir, Monitor: mon, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits()})
+	lists := reportsOn(st, dir)
+	srv := api.New(api.Config{
+		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits(),
+	})
 	mgmt, err := manage.New(manage.Config{
-		Store: st, Directory: dir, Gateway: gw, Reports: reportsOn(st, dir), Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks,
+		Store: st, Directory: dir, Gateway: gw, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks,
 		Now: time.Now, Log: log,
 	})
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *Server) getBillDeviceBindInfo(ctx context.Context, c *call, m *cpay.Get
 	if err != nil || !activated {
 		return &cpay.GetBillDeviceBindInfoResponse{}, err
 	}
-	sealed, err := cpay.SealDeviceKey(cpay.NewKey(c.device.InitKey.Reveal()), cpay.NewKey(set.Merchant.AuthenKey.Reveal()))
+	sealed, err := cpay.SealDeviceKey(cpay.NewKey(set.Merchant.AuthenKey.Reveal()), cpay.NewKey(c.device.InitKey.Reveal()))
 	if err != nil {
 		return nil, err
 	}

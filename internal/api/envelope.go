@@ -28,7 +28,7 @@ type call struct {
 	signed   bool                    // authenticated by signature
 	key      cpay.Key                // that verified the request and authenticates the answer
 	envelope *cpay.Envelope
-	authen   string                  // authen_info, to be kept with the order
+	authen   string // authen_info, to be kept with the order
 	about    subject
 }
 

@@ -31,8 +31,10 @@ import (
 	"cloudpay/internal/channel/wxpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
+	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/report"
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
@@ -146,7 +148,7 @@ func newHouse(t *testing.T, o options) *house {
 	}
 	h.gw = gateway.New(gateway.Config{
 		Store: h.store, Directory: h.people, Channels: find, Notify: told, CodeKey: []byte("test code key"), Profiles: profiles,
-		AnswerWithin: o.answer, MaxIdle: o.idle, Now: time.Now, Log: log, Metrics: gateway.NewMetrics(h.reg),
+		PublicURL: "https://house.test", AnswerWithin: o.answer, MaxIdle: o.idle, Now: time.Now, Log: log, Metrics: gateway.NewMetrics(h.reg),
 	})
 	if o.ready == nil {
 		o.ready = h.store.Ping
@@ -154,8 +156,9 @@ func newHouse(t *testing.T, o options) *house {
 	if o.now == nil {
 		o.now = time.Now
 	}
+	mon := monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Hosts: []string{"house.test"}, Interval: 60, Registry: h.reg, Now: time.Now, Log: log})
 	h.server = api.New(api.Config{
-		Gateway: h.gw, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits,
+		Gateway: h.gw, Reports: report.New(report.Config{Store: h.store, Now: time.Now}), Monitor: mon, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits,
 	})
 	stop := h.serve(o.pipes)
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -219,7 +222,9 @@ func peopleOf(t *testing.T, st *store.Store, box *sandbox.Sandbox, change func(*
 		t.Fatal(err)
 	}
 	p := box.Accounts().Providers[0]
-	devices := []directory.Device{{ID: "till-1", Name: "1"}, {ID: "till-2", Name: "2"}}
+	devices := []directory.Device{
+		{ID: "till-1", Name: "1", Category: directory.CategoryMobile}, {ID: "till-2", Name: "2", Category: directory.CategorySmart},
+	}
 	for _, id := range []string{"1", "3", "4", "dev01"} { // those of the vectors
 		devices = append(devices, directory.Device{ID: id, Name: id})
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"cloudpay/cpay"
@@ -22,7 +23,7 @@ func rows() map[string]row {
 		}
 	}
 	aboutPaid := func(t *testing.T, h *house) object { return about(h.paid(t, pay.Wxpay, 2)) }
-	return map[string]row{
+	rows := map[string]row{
 		cpay.MethodMicroPay: {
 			good:    func(_ *testing.T, h *house) object { return microPay(h.number(), h.code(pay.Wxpay, ""), 2) },
 			need:    []string{"pay_content.out_trade_no", "pay_content.author_code", "pay_content.total_fee"},
@@ -115,6 +116,10 @@ func rows() map[string]row {
 		"micro_freeze": deposit(), "scancode_freeze": deposit(), "deposit_consume": deposit(), "unfreeze": deposit(),
 		"query_freeze_order": deposit(), "query_unfreeze_order": deposit(),
 	}
+	for _, more := range []map[string]row{unifiedRows(shop, orderIs), listRows(), peopleRows(), deviceRows(), briefRows(orderIs), monitorRows()} {
+		maps.Copy(rows, more)
+	}
+	return rows
 }
 
 // deposit is the row of every interface of deposits: refused, whatever it holds.
