@@ -37,14 +37,17 @@ type manageFlags struct {
 	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600), when no server is used; or another source, as for serve."`
 	OldMasterKey  string `name:"old-master-key-file" env:"CLOUDPAY_OLD_MASTER_KEY_FILE" placeholder:"FILE" hidden:"" help:"The master key that is being replaced, until its rotation is done."`
 
+	IdemKey string `name:"idempotency-key" placeholder:"KEY" help:"Do it at most once in 24 hours under this key: a command whose answer got lost can be repeated with it."`
+
 	JSON bool `name:"json" help:"JSON for scripts: one object, or one per line for lists."`
 }
 
 // installation is the management API as a command sees it.
 type installation struct {
-	http  *http.Client
-	base  string
-	token string
+	http    *http.Client
+	base    string
+	token   string
+	idemKey string
 	// operator is set when the command works on the database itself.
 	operator string
 	close    func() error
@@ -166,6 +169,9 @@ func (i *installation) call(ctx context.Context, method, path string, in any) (j
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if i.idemKey != "" && method != http.MethodGet {
+		req.Header.Set("Idempotency-Key", i.idemKey)
+	}
 	if i.token != "" {
 		req.Header.Set("Authorization", "Bearer "+i.token)
 	}
@@ -212,6 +218,7 @@ func (f manageFlags) with(ctx context.Context, e env, do func(*installation) err
 	if err != nil {
 		return err
 	}
+	i.idemKey = f.IdemKey
 	return errors.Join(do(i), i.close())
 }
 

@@ -5,11 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"cloudpay/internal/secret"
@@ -62,12 +62,6 @@ func (r *recorder) send(w http.ResponseWriter) {
 func (r *recorder) problem(p *Problem) *recorder {
 	writeProblem(r, p)
 	return r
-}
-
-// keptAnswer is what is sealed of an answer. Names of members are stored.
-type keptAnswer struct {
-	Type string `json:"type"`
-	Body []byte `json:"body,omitempty"`
 }
 
 // once runs a write. With an Idempotency-Key it runs at most once per actor and
@@ -126,30 +120,28 @@ func (s *Server) keep(ctx context.Context, held store.Answer, rec *recorder) {
 	}
 }
 
-// seal makes an answer fit for the database: it may hold a key.
+// seal makes an answer fit for the database: it may hold a key. What is sealed
+// is the content type, a line feed and the body.
 func (s *Server) seal(ctx context.Context, held store.Answer, rec *recorder) ([]byte, error) {
 	key, err := s.Directory.Vault(ctx)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(keptAnswer{Type: rec.head.Get("Content-Type"), Body: rec.body.Bytes()})
-	if err != nil {
-		return nil, fmt.Errorf("encode an answer: %w", err)
-	}
-	return key.Seal(placeOf(held), secret.New(string(raw))), nil
+	return key.Seal(placeOf(held), secret.New(rec.head.Get("Content-Type")+"\n"+rec.body.String())), nil
 }
 
 // unseal is the inverse of seal.
-func (s *Server) unseal(ctx context.Context, held store.Answer) (kept keptAnswer, err error) {
+func (s *Server) unseal(ctx context.Context, held store.Answer) (contentType, body string, err error) {
 	key, err := s.Directory.Vault(ctx)
 	if err != nil {
-		return kept, err
+		return "", "", err
 	}
-	raw, err := key.Open(placeOf(held), held.Sealed)
+	text, err := key.Open(placeOf(held), held.Sealed)
 	if err != nil {
-		return kept, err
+		return "", "", err
 	}
-	return kept, json.Unmarshal([]byte(raw.Reveal()), &kept)
+	contentType, body, _ = strings.Cut(text.Reveal(), "\n")
+	return contentType, body, nil
 }
 
 // replay answers a request whose key is taken.
@@ -160,16 +152,16 @@ func (s *Server) replay(ctx context.Context, rec *recorder, mine, held store.Ans
 	if held.Status == 0 {
 		return rec.problem(newProblem(http.StatusConflict, "idempotency_unfinished", "同一个 Idempotency-Key 的请求尚未完成或结果未知，请先查询再用新的 Key 重试"))
 	}
-	kept, err := s.unseal(ctx, held)
+	contentType, body, err := s.unseal(ctx, held)
 	if err != nil {
 		return rec.problem(newProblem(http.StatusConflict, "idempotency_unfinished", "该请求已经执行，但应答已无法重现，请查询结果"))
 	}
-	if kept.Type != "" {
-		rec.head.Set("Content-Type", kept.Type)
+	if contentType != "" {
+		rec.head.Set("Content-Type", contentType)
 	}
 	rec.head.Set("Idempotent-Replayed", "true")
 	rec.WriteHeader(held.Status)
-	_, _ = rec.body.Write(kept.Body)
+	_, _ = rec.body.WriteString(body)
 	return rec
 }
 
