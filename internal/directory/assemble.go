@@ -214,9 +214,18 @@ func (m *Merchant) takeApart(key *secret.DataKey, now time.Time) (MerchantRows, 
 	}
 	out.Admins = buried(out.Admins, old.Admins, now)
 	out.Shops = buried(out.Shops, old.Shops, now)
-	out.Devices = buried(out.Devices, old.Devices, now)
-	out.Staff = buried(out.Staff, old.Staff, now)
+	// What belonged to a shop goes with it, without a row of its own.
+	out.Devices = buried(out.Devices, m.inShops(old.Devices), now)
+	out.Staff = buried(out.Staff, m.staffInShops(old.Staff), now)
 	return out, nil
+}
+
+func (m *Merchant) inShops(rows []DeviceRow) []DeviceRow {
+	return slices.DeleteFunc(slices.Clone(rows), func(r DeviceRow) bool { return indexOf(m.Shops, r.ShopID, shopID) < 0 })
+}
+
+func (m *Merchant) staffInShops(rows []StaffRow) []StaffRow {
+	return slices.DeleteFunc(slices.Clone(rows), func(r StaffRow) bool { return indexOf(m.Shops, r.ShopID, shopID) < 0 })
 }
 
 func (m *Merchant) keyRow(k Key, key *secret.DataKey) KeyRow {

@@ -31,6 +31,7 @@ func (d *Directory) UpdateDevice(ctx context.Context, by Actor, merchantID, shop
 		v.SN = was.SN
 		v.Profile.BoundMS, v.Profile.BoundKeyID = was.Profile.BoundMS, was.Profile.BoundKeyID
 		v.Profile.BoundStaffID, v.Profile.BoundByFactory = was.Profile.BoundStaffID, was.Profile.BoundByFactory
+		v.Profile.PastSeats = was.Profile.PastSeats
 		return err
 	})
 }
@@ -88,7 +89,7 @@ func (d *Device) unbind() {
 // likes, another one never.
 func (d *Device) bindTo(sn, keyID, staffID string, nowMS int64) error {
 	if d.SN != "" && d.SN != sn {
-		return pay.Refuse(pay.ErrConflict, "device_bound", "该设备已被绑定，请使用原有设备号或者联系管理员解绑设备")
+		return errBound()
 	}
 	if d.SN == sn && d.Profile.BoundKeyID == keyID && d.Profile.BoundStaffID == staffID {
 		return errNothing

@@ -119,6 +119,27 @@ func (d *Directory) ClaimedShop(ctx context.Context, shopID string) (m *Merchant
 	return d.Claimed(ctx, m.ID)
 }
 
+// Newer is for a caller whose check against what Claimed returned has failed,
+// before it refuses: within the few seconds that rows are kept in memory,
+// another process may have changed the merchant's keys. changed says that it
+// has; m and known are then as Claimed has them now, to be checked once more.
+// It reads one small row, for merchants that exist and for others alike.
+func (d *Directory) Newer(ctx context.Context, id string, old *Merchant) (m *Merchant, known, changed bool, err error) {
+	if !ValidID(id) {
+		return old, false, false, nil
+	}
+	version, err := d.loader.Version(ctx, ownerOfMerchant(id))
+	if err != nil {
+		return nil, false, false, fmt.Errorf("load the version of merchant %s: %w", id, err)
+	}
+	if version == old.Version {
+		return old, false, false, nil
+	}
+	d.merchants.drop(id)
+	m, known, err = d.Claimed(ctx, id)
+	return m, known, true, err
+}
+
 // MerchantOfShop returns the merchant that a shop belongs to. The error wraps
 // pay.ErrNotFound when there is no such shop, or it was deleted.
 func (d *Directory) MerchantOfShop(ctx context.Context, shopID string) (*Merchant, error) {

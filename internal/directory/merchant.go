@@ -227,6 +227,15 @@ type DeviceProfile struct {
 	BoundKeyID     string `json:"bound_key_id,omitempty"` // the authen_key it was given, "" if unknown
 	BoundStaffID   string `json:"bound_staff_id,omitempty"`
 	BoundByFactory bool   `json:"bound_by_factory,omitempty"`
+	// PastSeats are places that the id had before it was deleted and came back.
+	PastSeats []PastSeat `json:"past_seats,omitempty"`
+}
+
+// PastSeat is a place among the terminals that must rest before another takes it.
+type PastSeat struct {
+	Prefix  string `json:"prefix"`
+	Ordinal int64  `json:"ordinal"`
+	EndedMS int64  `json:"ended_ms"`
 }
 
 // Staff is one person (店员) of a shop.

@@ -128,7 +128,10 @@ func (d *Directory) CreateMerchant(ctx context.Context, by Actor, m Merchant) (*
 		case !won:
 			return nil, pay.Refuse(pay.ErrConflict, "merchant_exists", "该商户编号已存在")
 		}
-		d.Forget() // its shops may be remembered as absent
+		d.merchants.drop(own.ID) // it may be remembered as absent
+		for _, s := range own.Shops {
+			d.owners.drop(s.ID)
+		}
 		return d.fresh(ctx, own.ID)
 	}
 	return nil, pay.Refuse(pay.ErrUnavailable, "prefixes_used_up", "暂时无法分配订单前缀，请稍后再试")
@@ -214,7 +217,7 @@ func (d *Directory) DeleteMerchant(ctx context.Context, by Actor, id string) err
 		m.DeletedAt = d.now()
 		return nil
 	})
-	d.Forget()
+	d.merchants.drop(id)
 	return err
 }
 

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,7 @@ func (m *Merchant) placeDevice(before *Merchant, shopID string, d *Device, now t
 			}
 		}
 	}
+	d.Profile.PastSeats = m.pastSeats(shopID, d.ID, now)
 	taken, used := m.seats(d, now)
 	for _, avoid := range []map[seat]bool{used, nil} {
 		for _, p := range m.Prefixes {
@@ -110,22 +112,55 @@ func (m *Merchant) placeDevice(before *Merchant, shopID string, d *Device, now t
 	return nil
 }
 
+// rests reports whether nobody may have the seat yet.
+func (p PastSeat) rests(now time.Time) bool { return now.Sub(time.UnixMilli(p.EndedMS)) < ordinalRest }
+
+// pastSeats returns the seats that an id had before it was deleted and that
+// still rest: its row is about to be written over.
+func (m *Merchant) pastSeats(shopID, deviceID string, now time.Time) []PastSeat {
+	want := DeviceRow{MerchantID: m.ID, ShopID: shopID, ID: deviceID}.object()
+	old, ok := lookUp(m.rows.Devices, want.id, func(r DeviceRow) string { return r.object().id })
+	if !ok || old.Prefix == "" || old.DeletedAt.IsZero() {
+		return nil
+	}
+	var p DeviceProfile
+	_ = fromJSON(old.Profile, &p) // written by us; unreadable, it holds no seats
+	all := append(p.PastSeats, PastSeat{old.Prefix, old.Ordinal, old.DeletedAt.UnixMilli()})
+	return slices.DeleteFunc(all, func(s PastSeat) bool { return !s.rests(now) })
+}
+
 // seats returns which seats may not be had, and which were had by devices that
 // were deleted.
 func (m *Merchant) seats(but *Device, now time.Time) (taken, used map[seat]bool) {
 	taken, used = map[seat]bool{}, map[seat]bool{}
 	for i := range m.Shops {
 		for j := range m.Shops[i].Devices {
-			if v := &m.Shops[i].Devices[j]; v != but && v.Prefix != "" {
+			v := &m.Shops[i].Devices[j]
+			if v != but && v.Prefix != "" {
 				taken[seat{v.Prefix, v.Ordinal}] = true
+			}
+			for _, p := range v.Profile.PastSeats {
+				taken[seat{p.Prefix, p.Ordinal}] = taken[seat{p.Prefix, p.Ordinal}] || p.rests(now)
 			}
 		}
 	}
+	gone := map[string]time.Time{}
+	for _, s := range m.rows.Shops {
+		gone[s.ID] = s.DeletedAt
+	}
 	for _, r := range m.rows.Devices {
-		at := seat{r.Prefix, r.Ordinal}
+		at, ended := seat{r.Prefix, r.Ordinal}, r.DeletedAt
+		if ended.IsZero() {
+			ended = gone[r.ShopID] // it went with its shop
+		}
+		if strings.Contains(r.Profile, `"past_seats"`) && !ended.IsZero() {
+			for _, p := range m.pastSeats(r.ShopID, r.ID, now) {
+				taken[seat{p.Prefix, p.Ordinal}] = true
+			}
+		}
 		switch {
 		case r.Prefix == "":
-		case r.DeletedAt.IsZero() || now.Sub(r.DeletedAt) < ordinalRest:
+		case ended.IsZero() || now.Sub(ended) < ordinalRest:
 			taken[at] = true // living ones are in the tree, or are deleted by this very change
 		default:
 			used[at] = true

@@ -20,7 +20,27 @@ func (d *Directory) keepRules(ctx context.Context, by Actor, before, after *Merc
 	if err := keepRefundAuth(by, before, after); err != nil {
 		return err
 	}
+	if err := keepBound(before, after); err != nil {
+		return err
+	}
 	return d.keepTraded(ctx, before, after)
+}
+
+// keepBound is R9: a record is bound to one terminal until it is unbound.
+func keepBound(before, after *Merchant) error {
+	for _, s := range before.Shops {
+		now, _ := after.Shop(s.ID)
+		for _, old := range s.Devices {
+			if v, ok := now.Device(old.ID); ok && old.SN != "" && v.SN != "" && v.SN != old.SN {
+				return errBound()
+			}
+		}
+	}
+	return nil
+}
+
+func errBound() error {
+	return pay.Refuse(pay.ErrConflict, "device_bound", "该设备已被绑定，请使用原有设备号或者联系管理员解绑设备")
 }
 
 // keepAdmins is R1 and R2.
@@ -43,7 +63,7 @@ func keepRefundAuth(by Actor, before, after *Merchant) error {
 	case RoleProvider, RoleSubProvider, RoleOps, RoleDeveloper, RoleVendor, "":
 		return nil
 	}
-	if by.RefundAuth {
+	if by.RefundAuth || by.Role == RoleManager { // a manager has it by default
 		return nil
 	}
 	left := refunders(after)

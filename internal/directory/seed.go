@@ -141,7 +141,7 @@ func seedDevice(now *Merchant, shop string, v Device) {
 	}
 	old := &s.Devices[i]
 	old.Name, old.Type, old.Category = v.Name, v.Type, v.Category
-	if v.SN != "" {
+	if old.SN == "" {
 		old.SN = v.SN
 	}
 }
