@@ -107,7 +107,7 @@ func TestCallbacksUseTheOldKeyUntilTheNewOneWasSeen(t *testing.T) {
 		seen := h.merchant().Keys[0].SeenAt
 		h.advance(time.Minute)
 		must(t, h.open().SawKey(ctx, m, m.Keys[0].ID)) // another process, a stale snapshot
-		must(t, h.SawKey(ctx, m, "")) // the padding
+		must(t, h.SawKey(ctx, m, ""))                  // the padding
 		if again := h.merchant().Keys[0].SeenAt; !again.Equal(seen) || seen.IsZero() {
 			t.Errorf("first use moved from %v to %v", seen, again)
 		}
