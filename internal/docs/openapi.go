@@ -1,0 +1,223 @@
+package docs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxDocument bounds a document; ours have a few hundred kilobytes.
+const maxDocument = 16 << 20
+
+// entry and ordered are a JSON object in the order in which it was written.
+type entry[T any] struct {
+	Name  string
+	Value T
+}
+
+type ordered[T any] []entry[T]
+
+// UnmarshalJSON keeps the order.
+func (o *ordered[T]) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("not an object")
+	}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, ok := t.(string)
+		if !ok {
+			return errors.New("a member without a name")
+		}
+		var v T
+		if err := dec.Decode(&v); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		*o = append(*o, entry[T]{name, v})
+	}
+	return nil
+}
+
+// get returns a member, the zero value if there is none.
+func (o ordered[T]) get(name string) (v T, ok bool) {
+	for _, e := range o {
+		if e.Name == name {
+			return e.Value, true
+		}
+	}
+	return v, false
+}
+
+// openAPI is the part of OpenAPI 3.1 that is shown.
+type openAPI struct {
+	Paths      ordered[json.RawMessage] `json:"paths"`
+	Components struct {
+		Schemas    map[string]*schema    `json:"schemas"`
+		Parameters map[string]*parameter `json:"parameters"`
+		Responses  map[string]*response  `json:"responses"`
+	} `json:"components"`
+}
+
+type operationJSON struct {
+	OperationID string       `json:"operationId"` //nolint:tagliatelle // OpenAPI's own spelling, here and below
+	Summary     string       `json:"summary"`
+	Description string       `json:"description"`
+	Tags        []string     `json:"tags"`
+	Deprecated  bool         `json:"deprecated"`
+	Parameters  []*parameter `json:"parameters"`
+	RequestBody *struct {
+		Description string              `json:"description"`
+		Content     ordered[*mediaType] `json:"content"`
+	} `json:"requestBody"` //nolint:tagliatelle // OpenAPI
+	Responses ordered[*response] `json:"responses"`
+}
+
+type parameter struct {
+	Ref         string  `json:"$ref"` //nolint:tagliatelle // OpenAPI
+	Name        string  `json:"name"`
+	In          string  `json:"in"`
+	Description string  `json:"description"`
+	Required    bool    `json:"required"`
+	Schema      *schema `json:"schema"`
+}
+
+type response struct {
+	Ref         string              `json:"$ref"` //nolint:tagliatelle // OpenAPI
+	Description string              `json:"description"`
+	Content     ordered[*mediaType] `json:"content"`
+}
+
+type mediaType struct {
+	Schema  *schema         `json:"schema"`
+	Example json.RawMessage `json:"example"`
+}
+
+// schema is JSON Schema 2020-12 as far as it is shown.
+type schema struct {
+	Ref              string            `json:"$ref"` //nolint:tagliatelle // JSON Schema, here and below
+	Type             typeNames         `json:"type"`
+	Format           string            `json:"format"`
+	Description      string            `json:"description"`
+	Properties       ordered[*schema]  `json:"properties"`
+	Required         []string          `json:"required"`
+	Items            *schema           `json:"items"`
+	Additional       json.RawMessage   `json:"additionalProperties"` //nolint:tagliatelle // JSON Schema
+	Enum             []json.RawMessage `json:"enum"`
+	Const            json.RawMessage   `json:"const"`
+	MaxLength        *int64            `json:"maxLength"` //nolint:tagliatelle // JSON Schema
+	MinLength        *int64            `json:"minLength"` //nolint:tagliatelle // JSON Schema
+	MaxItems         *int64            `json:"maxItems"`  //nolint:tagliatelle // JSON Schema
+	Minimum          json.Number       `json:"minimum"`
+	Maximum          json.Number       `json:"maximum"`
+	Pattern          string            `json:"pattern"`
+	Default          json.RawMessage   `json:"default"`
+	Example          json.RawMessage   `json:"example"`
+	Examples         []json.RawMessage `json:"examples"`
+	AllOf            []*schema         `json:"allOf"`            //nolint:tagliatelle // JSON Schema
+	OneOf            []*schema         `json:"oneOf"`            //nolint:tagliatelle // JSON Schema
+	AnyOf            []*schema         `json:"anyOf"`            //nolint:tagliatelle // JSON Schema
+	ContentMediaType string            `json:"contentMediaType"` //nolint:tagliatelle // JSON Schema
+	ContentSchema    *schema           `json:"contentSchema"`    //nolint:tagliatelle // JSON Schema
+	ReadOnly         bool              `json:"readOnly"`         //nolint:tagliatelle // JSON Schema
+}
+
+// typeNames is a type, or several of which the value has one.
+type typeNames []string
+
+// UnmarshalJSON reads both forms.
+func (t *typeNames) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*t = typeNames{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(t))
+}
+
+// UnmarshalJSON reads a schema; true and false are schemas too.
+func (s *schema) UnmarshalJSON(b []byte) error {
+	if t := string(bytes.TrimSpace(b)); t == "true" || t == "false" {
+		return nil
+	}
+	type plain schema
+	return json.Unmarshal(b, (*plain)(s))
+}
+
+// document is one page's document, read.
+type document struct {
+	Page
+	api        openAPI
+	operations []*operation
+	bySlug     map[string]*operation
+}
+
+// methods of a path item, in the order in which they are shown.
+var methods = []string{"get", "post", "put", "patch", "delete"}
+
+// read reads a document and checks that everything it refers to is there.
+func read(p Page) (*document, error) {
+	if len(p.Document) > maxDocument {
+		return nil, fmt.Errorf("it has more than %d bytes", maxDocument)
+	}
+	d := &document{Page: p, bySlug: map[string]*operation{}}
+	if err := json.Unmarshal(p.Document, &d.api); err != nil {
+		return nil, err
+	}
+	for _, path := range d.api.Paths {
+		var item ordered[json.RawMessage]
+		if err := json.Unmarshal(path.Value, &item); err != nil {
+			return nil, fmt.Errorf("path %s: %w", path.Name, err)
+		}
+		for _, method := range methods {
+			raw, ok := item.get(method)
+			if !ok {
+				continue
+			}
+			var o operationJSON
+			if err := json.Unmarshal(raw, &o); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", method, path.Name, err)
+			}
+			op, err := d.operation(strings.ToUpper(method), path.Name, o)
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", method, path.Name, err)
+			}
+			for n := 2; d.bySlug[op.Slug] != nil || op.Slug == "all"; n++ {
+				op.Slug = strings.TrimRight(op.Slug, "-0123456789") + "-" + strconv.Itoa(n)
+			}
+			d.bySlug[op.Slug] = op
+			d.operations = append(d.operations, op)
+		}
+	}
+	return d, nil
+}
+
+// resolve follows references, at most a few.
+func (d *document) resolve(s *schema) (*schema, string, error) {
+	const prefix, most = "#/components/schemas/", 8
+	name := ""
+	for range most {
+		if s == nil || s.Ref == "" {
+			return s, name, nil
+		}
+		n, ok := strings.CutPrefix(s.Ref, prefix)
+		target := d.api.Components.Schemas[n]
+		if !ok || target == nil {
+			return nil, "", fmt.Errorf("%s is not in the document", s.Ref)
+		}
+		name = n
+		said := s.Description
+		s = target
+		if said != "" { // what is said at the place goes before what is said of the type
+			own := *target
+			own.Description = said
+			s = &own
+		}
+	}
+	return nil, "", errors.New("references go in a circle")
+}
