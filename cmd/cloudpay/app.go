@@ -85,9 +85,6 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: time.Now, Log: log,
 	})
 	lists := reportsOn(st, dir)
-	srv := api.New(api.Config{
-		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits(),
-	})
 	mgmt, err := manage.New(manage.Config{
 		Store: st, Directory: dir, Gateway: gw, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks,
 		Now: time.Now, Log: log,
@@ -95,6 +92,13 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	pages, err := documents(mgmt.Document())
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	srv := api.New(api.Config{
+		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits(),
+	})
 	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, manage: mgmt, registry: reg, log: log}, nil
 }
 

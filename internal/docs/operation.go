@@ -50,6 +50,11 @@ type row struct {
 // Class is the style of the row's indent.
 func (r row) Class() string { return fmt.Sprintf("d%d", min(r.Depth, maxDepth)) }
 
+func (r row) equal(o row) bool {
+	return r.Depth == o.Depth && r.Name == o.Name && r.Required == o.Required && r.Type == o.Type &&
+		slices.Equal(r.Limits, o.Limits) && r.About == o.About
+}
+
 // maxDepth bounds how deep members within members are shown.
 const maxDepth = 6
 
@@ -104,9 +109,22 @@ func (d *document) operation(method, path string, o operationJSON) (*operation, 
 			return nil, fmt.Errorf("response %s: %w", e.Name, err)
 		}
 		b.Status = e.Name
-		op.Responses = append(op.Responses, b)
+		op.answer(b)
 	}
 	return op, nil
+}
+
+// answer adds a response, or another status to the one that looks the same:
+// refusals mostly do.
+func (o *operation) answer(b *body) {
+	for _, like := range o.Responses {
+		if len(b.Rows) > 0 && slices.EqualFunc(like.Rows, b.Rows, row.equal) {
+			like.Status += " · " + b.Status
+			like.About = nil // it named one status
+			return
+		}
+	}
+	o.Responses = append(o.Responses, b)
 }
 
 // body reads the first media type of a request or response.
