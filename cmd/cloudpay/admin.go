@@ -11,10 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"cloudpay/internal/directory"
 	"cloudpay/internal/manage"
-	reports "cloudpay/internal/report"
-	"cloudpay/internal/store"
 )
 
 // withManagement puts the management API beside another handler.
@@ -26,17 +23,6 @@ func withManagement(m *manage.Server, others http.Handler) http.Handler {
 		}
 		others.ServeHTTP(w, r)
 	})
-}
-
-// reportsOn answers reports with the rates that merchants have.
-func reportsOn(st *store.Store, dir *directory.Directory) *reports.Reports {
-	return reports.New(reports.Config{Store: st, Now: time.Now, Rate: func(ctx context.Context, merchantID string) (int64, error) {
-		m, err := dir.Merchant(ctx, merchantID)
-		if err != nil {
-			return 0, err
-		}
-		return m.Profile.BankRatePPM, nil
-	}})
 }
 
 // serveAdmin answers the management API on its own listener until inner ends.

@@ -125,6 +125,7 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 		g.Go(func() error { t.watch(inner, a.log); return nil })
 	}
 	g.Go(func() error { return a.monitor.Run(inner) })
+	g.Go(func() error { return a.fold(inner) })
 	if a.admin != nil {
 		a.serveAdmin(ctx, inner, g)
 	}

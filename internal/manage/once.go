@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudpay/internal/pay"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
 )
@@ -82,6 +84,8 @@ func (s *Server) once(r *http.Request, a *actor, body []byte) *recorder {
 	mine := store.Answer{Actor: string(a.Kind) + ":" + a.ID, Key: key, Request: requestHash(r, body), At: now}
 	held, won, err := s.Store.TakeAnswer(ctx, mine, now.Add(-answersKept))
 	switch {
+	case errors.Is(err, pay.ErrNotFound): // its holder gave it back in this moment
+		return rec.problem(unfinished())
 	case err != nil:
 		return rec.problem(s.refusal(ctx, err))
 	case !won:
@@ -150,7 +154,7 @@ func (s *Server) replay(ctx context.Context, rec *recorder, mine, held store.Ans
 		return rec.problem(newProblem(http.StatusUnprocessableEntity, "idempotency_key_reused", "Idempotency-Key 已用于另一个请求"))
 	}
 	if held.Status == 0 {
-		return rec.problem(newProblem(http.StatusConflict, "idempotency_unfinished", "同一个 Idempotency-Key 的请求尚未完成或结果未知，请先查询再用新的 Key 重试"))
+		return rec.problem(unfinished())
 	}
 	contentType, body, err := s.unseal(ctx, held)
 	if err != nil {
@@ -163,6 +167,11 @@ func (s *Server) replay(ctx context.Context, rec *recorder, mine, held store.Ans
 	rec.WriteHeader(held.Status)
 	_, _ = rec.body.WriteString(body)
 	return rec
+}
+
+// unfinished answers for a key whose first attempt has no answer.
+func unfinished() *Problem {
+	return newProblem(http.StatusConflict, "idempotency_unfinished", "同一个 Idempotency-Key 的请求尚未完成或结果未知，请先查询再用新的 Key 重试")
 }
 
 // sweep forgets old answers, at most once per sweepEvery.
