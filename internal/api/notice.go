@@ -16,9 +16,13 @@ const noticePattern = "POST " + gateway.NoticePath + "{channel}/{provider}/{merc
 
 // notice takes a wallet's message. It is acknowledged after what it says is
 // committed; anything else is refused without a reason, and the wallet sends it
-// again.
+// again. An address that brings only what is refused is not looked at for a while.
 func (s *Server) notice(w http.ResponseWriter, r *http.Request) {
 	ch := pay.Channel(r.PathValue("channel"))
+	if s.limits.flooded(r.RemoteAddr, s.Now()) {
+		noticeFail(w, ch, http.StatusServiceUnavailable)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, gateway.MaxNotice))
 	if err != nil {
 		noticeFail(w, ch, http.StatusBadRequest)
@@ -36,6 +40,9 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusNotFound
 		case errors.Is(err, pay.ErrDenied):
 			status = http.StatusBadRequest
+		}
+		if status != http.StatusServiceUnavailable { // somebody may be guessing
+			s.limits.refused(r.RemoteAddr, s.Now())
 		}
 		s.Log.WarnContext(r.Context(), "notice refused", slog.String("channel", string(ch)), slog.Int("http_status", status),
 			slog.String("error", err.Error()))

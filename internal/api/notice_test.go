@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
+	"cloudpay/internal/api"
 	"cloudpay/internal/pay"
 )
 
@@ -65,5 +67,30 @@ func TestNoticeIsAcknowledgedOnlyWhenItIsOurs(t *testing.T) {
 	}
 	if after := h.order(no); after != before {
 		t.Errorf("the order became %+v", after)
+	}
+}
+
+// TestForgedNoticesOfOneAddressAreNotLookedAtForLong: verifying one costs a
+// look-up and a signature.
+func TestForgedNoticesOfOneAddressAreNotLookedAtForLong(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{limits: api.Limits{Stranger: api.Rate{PerSecond: 1, Burst: 2}}})
+	no := h.paid(t, pay.Wxpay, 100)
+	good := h.wechatNotice(map[string]string{"out_trade_no": no, "total_fee": "100"})
+	post := func(remote, body string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/notify/wxpay/"+theProvider+"/"+theMerchant, strings.NewReader(body))
+		r.RemoteAddr = remote
+		w := httptest.NewRecorder()
+		h.server.Handler().ServeHTTP(w, r)
+		return w.Code
+	}
+	for range 4 {
+		post("203.0.113.7:1", "<xml>forged</xml>")
+	}
+	if got := post("203.0.113.7:2", good); got != http.StatusServiceUnavailable {
+		t.Errorf("after a flood: %d, want 503", got)
+	}
+	if got := post("203.0.113.8:1", good); got != http.StatusOK {
+		t.Errorf("a neighbour: %d, want 200", got)
 	}
 }
