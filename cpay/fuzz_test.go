@@ -49,6 +49,97 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
+// FuzzMessages feeds the decoder of every message: what is accepted encodes to
+// JSON that decodes to the same, and survives being shed.
+func FuzzMessages(f *testing.F) {
+	kinds := allMessages()
+	for i, m := range allMessages() {
+		f.Add(uint8(i), Encode(m))
+		for _, ext := range exts {
+			n := 0
+			fill(reflect.ValueOf(m).Elem(), ext, &n)
+			f.Add(uint8(i), Encode(m))
+		}
+	}
+	for _, v := range requestVectors(f) {
+		for i, m := range kinds {
+			if r, ok := m.(Request); ok && Path(r.Method()) == v.Path && v.MACInput != nil {
+				f.Add(uint8(i), []byte(*v.MACInput))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, i uint8, content []byte) {
+		kind := reflect.TypeOf(kinds[int(i)%len(kinds)]).Elem()
+		m := reflect.New(kind).Interface().(Message)
+		stable(t, content, m)
+		for shed := shedTexts; shed < shedLists+3; shed++ {
+			if short := encode(m, "n", shed); !json.Valid(short) {
+				t.Fatalf("shed to %d it is not JSON: %s", shed, short)
+			}
+		}
+	})
+}
+
+// FuzzBriefResponse feeds the client's way in of the short envelope, and the
+// server's, once as it is and once under the right code.
+func FuzzBriefResponse(f *testing.F) {
+	for _, status := range []Status{0, 3, 101, 103} {
+		body := SealBriefResponse(Head{Status: status, LogID: 1}, MethodBriefQueryOrder, new(BriefQueryOrderResponse), testKeys.AuthenKey)
+		f.Add(body)
+	}
+	f.Add([]byte(`{"s":0,"d":"","li":1,"is":0,"brief_query_order":{"wx":{"cts":2}}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		_, _ = ParseBriefRequest(raw)
+		for _, body := range [][]byte{raw, sealBrief("rc", raw, true, testKeys.AuthenKey)} {
+			var m BriefQueryOrderResponse
+			head, err := OpenBriefResponse(body, MethodBriefQueryOrder, &m, testKeys.AuthenKey)
+			e, refused := errors.AsType[*Error](err)
+			switch {
+			case refused && (e.Status == StatusOK || e.Status != head.Status):
+				t.Fatalf("%v with %+v", err, head)
+			case !refused && err != nil && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrNotAuthentic):
+				t.Fatalf("OpenBriefResponse: %v", err)
+			}
+		}
+	})
+}
+
+// FuzzDiagnose feeds the diagnosis, which reads what nothing else accepts, and must
+// agree with Verify.
+func FuzzDiagnose(f *testing.F) {
+	for _, v := range requestVectors(f) {
+		f.Add([]byte(v.RawBody))
+	}
+	f.Add(codeBody(diagnoseContent+"\n", over(diagnoseContent)))
+	keys := Keys{AuthenKey: NewKey(diagnoseKey)}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if len(body) > 4<<10 {
+			return // every guess is a MAC
+		}
+		got := Diagnose(body, keys)
+		if strings.Contains(got.String(), diagnoseKey) && !bytes.Contains(body, []byte(diagnoseKey)) {
+			t.Fatalf("the key shows: %s", got)
+		}
+		if e, err := ParseRequest(body); err == nil && (e.Verify(keys) == nil) != got.Authentic {
+			t.Fatalf("Verify disagrees with %s", got)
+		}
+	})
+}
+
+// FuzzFind looks members up by paths.
+func FuzzFind(f *testing.F) {
+	f.Add([]byte(`{"a":[{"b":1}]}`), "a[0].b")
+	f.Fuzz(func(t *testing.T, content []byte, path string) {
+		e := &Envelope{text: string(content), verified: true}
+		value, err := e.find(path)
+		if err == nil && value != "" && json.Valid(content) && !json.Valid([]byte(value)) {
+			t.Fatalf("found %q in %q", value, content)
+		}
+		_ = e.Has(path)
+		_ = e.DecodeAt(path, new(ShopInfo))
+	})
+}
+
 // reference is what encoding/json takes for the content, where it can be compared:
 // it replaces what is not UTF-8 and folds the case of names, and we do neither.
 func reference(body []byte) (string, bool) {

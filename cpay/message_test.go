@@ -244,9 +244,10 @@ func TestDecodeNamesTheWrongMember(t *testing.T) {
 		{`{"pay_content":{"out_trade_no":1e99}}`, "pay_content.out_trade_no", "is out of range"},
 		{`{"pay_content":{"out_trade_no":"a\u0000"}}`, "pay_content.out_trade_no", "contains a NUL character"},
 		{`{"pay_content":{"is_confirm_unfreeze":2}}`, "pay_content.is_confirm_unfreeze", "is neither true nor false"},
-		{`{"pay_content":[]}`, "", ""},
+		{`{"pay_content":[]}`, "pay_content", "is not an object"},
+		{`{"pay_content":{"wxpay_pay_content_ext":1}}`, "pay_content.wxpay_pay_content_ext", "is not an object"},
 		{`{"pay_content":{"wxpay_pay_content_ext":{"attach":{}}}}`, "pay_content.wxpay_pay_content_ext.attach", ""},
-		{`{"pay_mch_key":{"notify_open_ids":"x"}}`, "pay_mch_key.notify_open_ids", ""},
+		{`{"pay_mch_key":{"notify_open_ids":"x"}}`, "pay_mch_key.notify_open_ids", "is not a list"},
 		{`{"pay_mch_key":{"notify_open_ids":[` + strings.Repeat(`"",`, maxList) + `""]}}`, "pay_mch_key.notify_open_ids", "has too many elements"},
 	} {
 		err := Decode([]byte(tt.content), new(MicroPayRequest))

@@ -360,9 +360,7 @@ type MobWebPayResponse struct {
 func (m *MobWebPayResponse) fields(c *walk) {
 	c.object("pay_mch_key", &m.PayMchKey)
 	c.object("mweb_args", &m.MwebArgs)
-	if c.mode != reading {
-		c.object("wxpay", &m.MwebArgs.Wxpay)
-	}
+	c.object("wxpay", &m.MwebArgs.Wxpay)
 	c.freshNonce(&m.NonceStr)
 }
 

@@ -325,7 +325,7 @@ func (c *walk) mustBool(name string, p *bool) {
 
 // object is a member that is an object and is always written.
 func (c *walk) object(name string, m Message) {
-	if c.mode == reading && (!c.match(name) || c.r.null() || c.odd('{')) {
+	if c.mode == reading && (!c.match(name) || c.r.null() || c.odd(name, '{')) {
 		return
 	}
 	if c.mode == describing {
@@ -343,7 +343,7 @@ func optional[T any, M interface {
 ) {
 	switch c.mode {
 	case reading:
-		if !c.match(name) || c.r.null() || c.odd('{') {
+		if !c.match(name) || c.r.null() || c.odd(name, '{') {
 			return
 		}
 		if *p == nil {

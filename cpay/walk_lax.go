@@ -25,13 +25,20 @@ func (c *walk) excuse(start, depth int) {
 	}
 }
 
-// odd passes over a value of a lenient object that does not begin as it should,
-// and reports whether it did.
-func (c *walk) odd(begin byte) bool {
-	if !c.lax || c.r.peek() == begin {
+// odd reports whether the value does not begin as it should: it is passed over in
+// a lenient object, and refused elsewhere.
+func (c *walk) odd(name string, begin byte) bool {
+	if c.r.peek() == begin {
 		return false
 	}
-	c.r.skip()
+	switch {
+	case c.lax:
+		c.r.skip()
+	case begin == '{':
+		c.fail(name, "is not an object", ErrMalformed)
+	default:
+		c.fail(name, "is not a list", ErrMalformed)
+	}
 	return true
 }
 

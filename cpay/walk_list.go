@@ -14,7 +14,7 @@ const maxList = 512
 func (c *walk) texts(name string, p *[]string, limit int) {
 	switch c.mode {
 	case reading:
-		if !c.match(name) || c.r.null() || c.odd('[') {
+		if !c.match(name) || c.r.null() || c.odd(name, '[') {
 			return
 		}
 		*p = nil
@@ -56,7 +56,7 @@ func (c *walk) texts(name string, p *[]string, limit int) {
 func (c *walk) ints(name string, p *[]int64) {
 	switch c.mode {
 	case reading:
-		if !c.match(name) || c.r.null() || c.odd('[') {
+		if !c.match(name) || c.r.null() || c.odd(name, '[') {
 			return
 		}
 		*p = nil
@@ -123,7 +123,7 @@ func mustList[T any, M interface {
 			c.read(M(&(*p)[0]))
 			return
 		}
-		if c.odd('[') {
+		if c.odd(name, '[') {
 			return
 		}
 		*p = (*p)[:0]
