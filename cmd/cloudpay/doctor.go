@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,13 +24,17 @@ const lowDisk = 1 << 30
 // doctorCmd checks an installation.
 type doctorCmd struct {
 	settings
+	serverFlags
 	JSON bool `name:"json" help:"One JSON object per line."`
 }
 
-// Run looks at everything in the order in which an installation is set up,
+// Run looks at everything, or has the server at --server look, in the order in which an installation is set up,
 // prints one line per check with the next command to type, and fails if
 // something is missing. It changes nothing.
 func (c *doctorCmd) Run(ctx context.Context, e env) error {
+	if c.Server != "" {
+		return c.askServer(ctx, e)
+	}
 	var all []manage.Finding
 	note := func(check, state, text, next string) {
 		all = append(all, manage.Finding{Check: check, State: state, Text: text, Next: next})
@@ -55,6 +60,25 @@ func (c *doctorCmd) Run(ctx context.Context, e env) error {
 	}
 	c.lookAtAddress(ctx, note)
 	return c.tell(e, all)
+}
+
+// askServer has a running server look at itself.
+func (c *doctorCmd) askServer(ctx context.Context, e env) error {
+	i, err := c.dial(e)
+	if err != nil {
+		return err
+	}
+	raw, err := i.call(ctx, http.MethodGet, pathOf("doctor"), nil)
+	if err = errors.Join(err, i.close()); err != nil {
+		return err
+	}
+	var p struct {
+		Items []manage.Finding `json:"items"`
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return c.tell(e, p.Items)
 }
 
 // tell prints the findings and chooses the exit code.

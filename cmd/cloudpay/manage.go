@@ -26,13 +26,18 @@ const (
 	maxKeyFile   = 64 << 10
 )
 
+// serverFlags find a running server and show it a token.
+type serverFlags struct {
+	Server    string `name:"server" env:"CLOUDPAY_SERVER" placeholder:"URL" help:"A running server, e.g. https://pay.example.com; without it the database is opened."`
+	ServerCA  string `name:"server-ca-file" env:"CLOUDPAY_SERVER_CA_FILE" placeholder:"FILE" help:"Root certificates for --server instead of the system's."`
+	TokenFile string `name:"token-file" env:"CLOUDPAY_TOKEN_FILE" placeholder:"FILE" help:"File with the token for --server; or put the token into the environment as CLOUDPAY_TOKEN."`
+}
+
 // manageFlags say which installation a command works on: a server that runs,
 // or the database itself when none does. Both ways go through the same
 // management API.
 type manageFlags struct {
-	Server        string `name:"server" env:"CLOUDPAY_SERVER" placeholder:"URL" help:"A running server, e.g. https://pay.example.com; without it the database is opened."`
-	ServerCA      string `name:"server-ca-file" env:"CLOUDPAY_SERVER_CA_FILE" placeholder:"FILE" help:"Root certificates for --server instead of the system's."`
-	TokenFile     string `name:"token-file" env:"CLOUDPAY_TOKEN_FILE" placeholder:"FILE" help:"File with the token for --server; or put the token into the environment as CLOUDPAY_TOKEN."`
+	serverFlags
 	DSN           string `name:"dsn" env:"CLOUDPAY_DSN" placeholder:"sqlite:FILE|postgres://…" help:"The database, when no server is used."`
 	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600), when no server is used; or another source, as for serve."`
 	OldMasterKey  string `name:"old-master-key-file" env:"CLOUDPAY_OLD_MASTER_KEY_FILE" placeholder:"FILE" hidden:"" help:"The master key that is being replaced, until its rotation is done."`
@@ -80,7 +85,7 @@ func (f manageFlags) open(ctx context.Context, e env) (*installation, error) {
 }
 
 // dial prepares calls to a running server.
-func (f manageFlags) dial(e env) (*installation, error) {
+func (f serverFlags) dial(e env) (*installation, error) {
 	u, err := url.Parse(f.Server)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, usage("--server %q: write it as https://host", f.Server)
