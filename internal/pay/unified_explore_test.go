@@ -8,7 +8,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-var scenarios = []scenario{{-1, -1}, {3, -1}, {2, 4}, {20, 25}, {290, 302}, {400, 430}, {598, 599}}
+var scenarios = []scenario{
+	{scans: -1, pays: -1},
+	{scans: 3, pays: -1},
+	{scans: 2, pays: 4},
+	{scans: 20, pays: 25},
+	{scans: 290, pays: 302},
+	{scans: 400, pays: 430},
+	{scans: 598, pays: 599},
+	{scans: 3, pays: 5, before: usedNumber},
+	{scans: 3, pays: 5, before: usedAmount},
+}
 
 // TestTruthfulWalletEndsEveryUnifiedOrder walks every way in which the first
 // calls can be lost, for every customer, with and without a merchant who

@@ -13,11 +13,14 @@ import (
 const life = 10 * time.Minute
 
 // scenario is a customer in front of a code: seconds, negative for never.
-type scenario struct{ scans, pays float64 }
+type scenario struct {
+	scans, pays float64
+	before      customer // usedNumber, usedAmount, or "" for a number of our own
+}
 
 // prepared returns the world of a unified order whose prepay call was made.
 func prepared(t tester, ch Channel, sc scenario, loss func(string) loss) *world {
-	w := newWallet(ch, ignores, time.Time{})
+	w := newWallet(ch, sc.before, time.Time{})
 	w.unified, w.expiry = true, begin.Add(life)
 	if sc.scans >= 0 {
 		w.scans = at(sc.scans)
@@ -154,9 +157,9 @@ func TestUnifiedOrderIsAskedOnceMoreWhenItIsOver(t *testing.T) {
 		sc   scenario
 		tail []string
 	}{
-		{Wxpay, scenario{-1, -1}, []string{"660 query", "660 close", "660 query"}},
-		{Alipay, scenario{-1, -1}, []string{"660 query", "660 query"}}, // never scanned: nothing to close
-		{Alipay, scenario{30, -1}, []string{"660 query", "660 close", "660 query"}},
+		{Wxpay, scenario{scans: -1, pays: -1}, []string{"660 query", "660 close", "660 query"}},
+		{Alipay, scenario{scans: -1, pays: -1}, []string{"660 query", "660 query"}}, // never scanned: nothing to close
+		{Alipay, scenario{scans: 30, pays: -1}, []string{"660 query", "660 close", "660 query"}},
 	} {
 		s := prepared(t, c.ch, c.sc, nil)
 		s.w.stays = true // the wallet's own expiry comes late
@@ -171,7 +174,7 @@ func TestUnifiedOrderIsAskedOnceMoreWhenItIsOver(t *testing.T) {
 func TestPaymentInTheLastMinuteCounts(t *testing.T) {
 	t.Parallel()
 	for ch := range Profiles {
-		s := prepared(t, ch, scenario{599, 599.5}, nil)
+		s := prepared(t, ch, scenario{scans: 599, pays: 599.5}, nil)
 		s.loses("query", lostBefore, 660)
 		s.ends(t, PAID)
 		if !slices.Equal(s.told, []string{EventPaid}) {
@@ -193,10 +196,10 @@ func TestRow12Close(t *testing.T) {
 		want []string // calls from the wish on
 		late LateState
 	}{
-		{"wxpay", Wxpay, scenario{-1, -1}, 12, []string{"12 query", "300 close", "300 query"}, LateNone},
-		{"wxpay later", Wxpay, scenario{-1, -1}, 400, []string{"400 query", "400 close", "400 query"}, LateNone},
-		{"wxpay paid meanwhile", Wxpay, scenario{90, 100}, 12, []string{"12 query", "300 close", "300 query"}, LateReturned},
-		{"alipay scanned", Alipay, scenario{5, -1}, 12, []string{"12 query", "12 cancel", "12 query"}, LateNone},
+		{"wxpay", Wxpay, scenario{scans: -1, pays: -1}, 12, []string{"12 query", "300 close", "300 query"}, LateNone},
+		{"wxpay later", Wxpay, scenario{scans: -1, pays: -1}, 400, []string{"400 query", "400 close", "400 query"}, LateNone},
+		{"wxpay paid meanwhile", Wxpay, scenario{scans: 90, pays: 100}, 12, []string{"12 query", "300 close", "300 query"}, LateReturned},
+		{"alipay scanned", Alipay, scenario{scans: 5, pays: -1}, 12, []string{"12 query", "12 cancel", "12 query"}, LateNone},
 	} {
 		s := prepared(t, c.ch, c.sc, nil)
 		s.until(at(c.asks))
@@ -224,7 +227,7 @@ func TestRow12Close(t *testing.T) {
 func TestRow12UnscannedCodeIsWatchedUntilItIsDead(t *testing.T) {
 	t.Parallel()
 	for _, pays := range []float64{-1, 400} {
-		s := prepared(t, Alipay, scenario{pays, pays}, nil)
+		s := prepared(t, Alipay, scenario{scans: pays, pays: pays}, nil)
 		s.until(at(12))
 		_ = s.merchantCloses()
 		s.ends(t, CLOSED)
@@ -244,7 +247,7 @@ func TestRow12UnscannedCodeIsWatchedUntilItIsDead(t *testing.T) {
 // cancel the customer pays; the cancel returns it, and both are booked.
 func TestRow12CancelThatMeetsAPaymentGivesItBack(t *testing.T) {
 	t.Parallel()
-	s := prepared(t, Alipay, scenario{5, 12.5}, nil)
+	s := prepared(t, Alipay, scenario{scans: 5, pays: 12.5}, nil)
 	s.until(at(12))
 	_ = s.merchantCloses()
 	s.turn() // asks
@@ -258,7 +261,7 @@ func TestRow12CancelThatMeetsAPaymentGivesItBack(t *testing.T) {
 func TestRow12CloseThatComesTooLateIsToldSo(t *testing.T) {
 	t.Parallel()
 	for ch := range Profiles {
-		s := prepared(t, ch, scenario{5, 11}, nil)
+		s := prepared(t, ch, scenario{scans: 5, pays: 11}, nil)
 		s.until(at(10))
 		s.now = at(12) // paid at 11, and nobody has looked yet
 		_ = s.merchantCloses()
@@ -346,7 +349,7 @@ func TestTenthCloseIsRaised(t *testing.T) {
 // then changes its mind.
 func TestUnifiedOrderGivenBackIsNeverReversed(t *testing.T) {
 	t.Parallel()
-	s := prepared(t, Wxpay, scenario{-1, -1}, nil)
+	s := prepared(t, Wxpay, scenario{scans: -1, pays: -1}, nil)
 	returned := Outcome{Kind: Declined, Verified: true, Code: "REVOKED", Returned: true, Payment: s.w.payment()}
 	s.take(s.p.Apply(s.o, CallQuery, returned, s.now))
 	s.take(s.p.Apply(s.o, CallQuery, verified(Waiting, "NOTPAY"), s.now))
