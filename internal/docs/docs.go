@@ -53,6 +53,9 @@ type Page struct {
 	// Document is OpenAPI 3.1 in JSON.
 	Document []byte
 	Tables   []Table
+	// Values are JSON values of members by their names, for examples. A member
+	// that has one is shown even if it is optional.
+	Values map[string]string
 	// Seal turns the content of an example into what is really sent, nil to show
 	// it as it is.
 	Seal func(operation string, content []byte, response bool) ([]byte, error)

@@ -2,9 +2,11 @@ package docs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -57,6 +59,7 @@ func (o ordered[T]) get(name string) (v T, ok bool) {
 // openAPI is the part of OpenAPI 3.1 that is shown.
 type openAPI struct {
 	Paths      ordered[json.RawMessage] `json:"paths"`
+	Webhooks   ordered[json.RawMessage] `json:"webhooks"`
 	Components struct {
 		Schemas    map[string]*schema    `json:"schemas"`
 		Parameters map[string]*parameter `json:"parameters"`
@@ -76,6 +79,7 @@ type operationJSON struct {
 		Content     ordered[*mediaType] `json:"content"`
 	} `json:"requestBody"` //nolint:tagliatelle // OpenAPI
 	Responses ordered[*response] `json:"responses"`
+	Order     int                `json:"x-order"` //nolint:tagliatelle // our extension: the place in the protocol
 }
 
 type parameter struct {
@@ -124,7 +128,7 @@ type schema struct {
 	AnyOf            []*schema         `json:"anyOf"`            //nolint:tagliatelle // JSON Schema
 	ContentMediaType string            `json:"contentMediaType"` //nolint:tagliatelle // JSON Schema
 	ContentSchema    *schema           `json:"contentSchema"`    //nolint:tagliatelle // JSON Schema
-	ReadOnly         bool              `json:"readOnly"`         //nolint:tagliatelle // JSON Schema
+	Spellings        []string          `json:"x-spellings"`      //nolint:tagliatelle // our extension: other names that are read
 }
 
 // typeNames is a type, or several of which the value has one.
@@ -170,31 +174,103 @@ func read(p Page) (*document, error) {
 		return nil, err
 	}
 	for _, path := range d.api.Paths {
-		var item ordered[json.RawMessage]
-		if err := json.Unmarshal(path.Value, &item); err != nil {
-			return nil, fmt.Errorf("path %s: %w", path.Name, err)
+		if err := d.item(path, path.Name, false); err != nil {
+			return nil, err
 		}
-		for _, method := range methods {
-			raw, ok := item.get(method)
-			if !ok {
-				continue
-			}
-			var o operationJSON
-			if err := json.Unmarshal(raw, &o); err != nil {
-				return nil, fmt.Errorf("%s %s: %w", method, path.Name, err)
-			}
-			op, err := d.operation(strings.ToUpper(method), path.Name, o)
-			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w", method, path.Name, err)
-			}
-			for n := 2; d.bySlug[op.Slug] != nil || op.Slug == "all"; n++ {
-				op.Slug = strings.TrimRight(op.Slug, "-0123456789") + "-" + strconv.Itoa(n)
-			}
-			d.bySlug[op.Slug] = op
-			d.operations = append(d.operations, op)
+	}
+	slices.SortStableFunc(d.operations, func(a, b *operation) int { return cmp.Compare(a.order, b.order) })
+	for _, hook := range d.api.Webhooks { // what we send to others
+		if err := d.item(hook, "{notify_url}", true); err != nil {
+			return nil, err
 		}
 	}
 	return d, nil
+}
+
+// item reads the operations of one path or webhook.
+func (d *document) item(e entry[json.RawMessage], path string, hook bool) error {
+	var item ordered[json.RawMessage]
+	if err := json.Unmarshal(e.Value, &item); err != nil {
+		return fmt.Errorf("path %s: %w", e.Name, err)
+	}
+	for _, method := range methods {
+		raw, ok := item.get(method)
+		if !ok {
+			continue
+		}
+		var o operationJSON
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return fmt.Errorf("%s %s: %w", method, e.Name, err)
+		}
+		if hook && o.OperationID == "" {
+			o.OperationID = "callback_" + e.Name
+		}
+		if hook && len(o.Tags) == 0 {
+			o.Tags = []string{"回调"}
+		}
+		op, err := d.operation(strings.ToUpper(method), path, o)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", method, e.Name, err)
+		}
+		base := op.Slug
+		for n := 2; d.bySlug[op.Slug] != nil || op.Slug == "all"; n++ {
+			op.Slug = base + "-" + strconv.Itoa(n)
+		}
+		d.bySlug[op.Slug] = op
+		d.operations = append(d.operations, op)
+	}
+	return nil
+}
+
+// flat resolves a schema and folds what it is made of into one: members of all
+// parts, and a member that several parts describe made of all of them.
+func (d *document) flat(s *schema) (*schema, string, error) { return d.fold(s, 0) }
+
+// maxFold bounds parts within parts.
+const maxFold = 16
+
+func (d *document) fold(s *schema, depth int) (*schema, string, error) {
+	s, name, err := d.resolve(s)
+	if err != nil || s == nil || len(s.AllOf) == 0 {
+		return s, name, err
+	}
+	if depth > maxFold {
+		return nil, "", errors.New("a schema is made of itself")
+	}
+	whole := *s
+	whole.AllOf, whole.Properties, whole.Required = nil, nil, slices.Clone(s.Required)
+	parts := []*schema{{Properties: s.Properties}}
+	for _, part := range s.AllOf {
+		full, partName, err := d.fold(part, depth+1)
+		if err != nil {
+			return nil, "", err
+		}
+		if full == nil {
+			continue
+		}
+		parts = append(parts, full)
+		if name == "" {
+			name = partName
+		}
+	}
+	for i, part := range parts {
+		whole.Required = append(whole.Required, part.Required...)
+		whole.Description = cmp.Or(whole.Description, part.Description)
+		if i > 0 && len(whole.Type) == 0 {
+			whole.Type = part.Type
+		}
+		if whole.Items == nil {
+			whole.Items = part.Items
+		}
+		for _, p := range part.Properties {
+			if at := slices.IndexFunc(whole.Properties, func(o entry[*schema]) bool { return o.Name == p.Name }); at >= 0 {
+				whole.Properties[at].Value = &schema{AllOf: []*schema{whole.Properties[at].Value, p.Value}}
+			} else {
+				whole.Properties = append(whole.Properties, p)
+			}
+		}
+	}
+	return &whole, name, nil
 }
 
 // resolve follows references, at most a few.

@@ -17,6 +17,7 @@ type operation struct {
 	Parameters    []row
 	Request       *body
 	Responses     []*body
+	order         int
 }
 
 // Heading names an interface: its title, or its path.
@@ -62,7 +63,7 @@ const maxDepth = 6
 func (d *document) operation(method, path string, o operationJSON) (*operation, error) {
 	op := &operation{
 		ID: o.OperationID, Method: method, Path: path, Summary: o.Summary, Deprecated: o.Deprecated,
-		Description: paragraphs(o.Description),
+		Description: paragraphs(o.Description), order: o.Order,
 	}
 	if op.Summary == "" {
 		op.Summary = path
@@ -169,7 +170,7 @@ func (d *document) body(op *operation, about string, content ordered[*mediaType]
 // inner returns the schema of the JSON text within a sealed envelope, nil if
 // there is none: a member that is a string whose content has a schema.
 func (d *document) inner(s *schema) (*schema, error) {
-	s, _, err := d.resolve(s)
+	s, _, err := d.flat(s)
 	if err != nil || s == nil {
 		return nil, err
 	}
@@ -188,22 +189,25 @@ func (d *document) inner(s *schema) (*schema, error) {
 // rows lists the members of a schema, and theirs. seen are the names of the
 // types on the way, so that a type within itself ends.
 func (d *document) rows(out *[]row, s *schema, depth int, seen []string) error {
-	s, name, err := d.resolve(s)
+	s, name, err := d.flat(s)
 	if err != nil || s == nil || depth > maxDepth || name != "" && slices.Contains(seen, name) {
 		return err
 	}
 	if name != "" {
 		seen = append(slices.Clone(seen), name)
 	}
-	for _, part := range s.AllOf {
-		if err := d.rows(out, part, depth, seen); err != nil {
-			return err
-		}
-	}
 	if s.Items != nil {
 		return d.rows(out, s.Items, depth, seen)
 	}
-	for _, p := range s.Properties {
+	must := func(e entry[*schema]) int {
+		if slices.Contains(s.Required, e.Name) {
+			return 0
+		}
+		return 1
+	}
+	members := slices.Clone(s.Properties)
+	slices.SortStableFunc(members, func(a, b entry[*schema]) int { return must(a) - must(b) })
+	for _, p := range members {
 		r, err := d.row(p.Name, p.Value, depth, slices.Contains(s.Required, p.Name))
 		if err != nil {
 			return err
@@ -228,7 +232,7 @@ func alternatives(s *schema) []*schema {
 // row describes one member.
 func (d *document) row(name string, s *schema, depth int, required bool) (row, error) {
 	r := row{Depth: depth, Name: name, Required: required}
-	full, typeName, err := d.resolve(s)
+	full, typeName, err := d.flat(s)
 	if err != nil {
 		return row{}, err
 	}
@@ -267,11 +271,16 @@ func (d *document) row(name string, s *schema, depth int, required bool) (row, e
 	if full.Pattern != "" {
 		limit("%s", full.Pattern)
 	}
+	if len(full.Spellings) > 0 {
+		limit("也作 %s", strings.Join(full.Spellings, ", "))
+	}
 	if len(full.Default) > 0 {
 		limit("默认 %s", full.Default)
 	}
 	return r, nil
 }
+
+func (s *schema) isObject() bool { return len(s.Properties) > 0 || slices.Contains(s.Type, "object") }
 
 // typeOf names a type for a person.
 func (d *document) typeOf(s *schema, name string) string {
@@ -284,7 +293,7 @@ func (d *document) typeOf(s *schema, name string) string {
 			return d.typeOf(item, itemName) + "[]"
 		}
 		return "array"
-	case name != "" && len(s.Properties) > 0:
+	case name != "" && s.isObject():
 		return name
 	case t == "" && len(alternatives(s)) > 0:
 		var names []string

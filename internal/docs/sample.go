@@ -3,6 +3,7 @@ package docs
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -50,10 +51,11 @@ func marshal(v any) ([]byte, error) {
 // maxSampleDepth keeps examples short: what lies deeper is in the table.
 const maxSampleDepth = 4
 
-// sample makes an example of a schema: its own examples where it has them, and
-// required members always; optional ones only if they have an example.
+// sample makes an example of a schema: its own examples where it has them, the
+// page's values where it has those, required members always, and others only
+// if something is known of them.
 func (d *document) sample(s *schema, name string, depth int) any {
-	s, _, err := d.resolve(s)
+	s, _, err := d.flat(s)
 	if err != nil || s == nil {
 		return nil
 	}
@@ -62,24 +64,17 @@ func (d *document) sample(s *schema, name string, depth int) any {
 			return given
 		}
 	}
+	if given, ok := d.Values[name]; ok && s.Items == nil && len(s.Properties) == 0 {
+		return json.RawMessage(given)
+	}
 	if s.Items != nil {
 		if depth >= maxSampleDepth {
 			return []any{}
 		}
 		return []any{d.sample(s.Items, name, depth+1)}
 	}
-	if members := d.members(s); len(members) > 0 {
-		out := object{}
-		for _, p := range members {
-			full, _, err := d.resolve(p.Value.schema)
-			if err != nil || full == nil || depth >= maxSampleDepth {
-				continue
-			}
-			if p.Value.required || len(full.Example) > 0 || len(full.Examples) > 0 {
-				out = append(out, member{p.Name, d.sample(p.Value.schema, p.Name, depth+1)})
-			}
-		}
-		return out
+	if len(s.Properties) > 0 {
+		return d.sampleObject(s, depth)
 	}
 	if alternatives := alternatives(s); len(alternatives) > 0 {
 		return d.sample(alternatives[0], name, depth)
@@ -87,24 +82,29 @@ func (d *document) sample(s *schema, name string, depth int) any {
 	return plain(s, name)
 }
 
-type property struct {
-	schema   *schema
-	required bool
-}
-
-// members lists the properties of a schema and of what it is made of.
-func (d *document) members(s *schema) (out ordered[property]) {
-	for _, part := range s.AllOf {
-		if full, _, err := d.resolve(part); err == nil && full != nil {
-			out = append(out, d.members(full)...)
-		}
+// sampleObject makes an example of an object. Of the outermost all members
+// are shown that have something in them.
+func (d *document) sampleObject(s *schema, depth int) object {
+	out := object{}
+	if depth >= maxSampleDepth {
+		return out
 	}
 	for _, p := range s.Properties {
-		required := false
-		for _, r := range s.Required {
-			required = required || r == p.Name
+		full, _, err := d.flat(p.Value)
+		if err != nil || full == nil {
+			continue
 		}
-		out = append(out, entry[property]{p.Name, property{p.Value, required}})
+		_, known := d.Values[p.Name]
+		known = known && len(full.Properties) == 0 && full.Items == nil
+		if slices.Contains(s.Required, p.Name) || known || len(full.Example) > 0 || len(full.Examples) > 0 {
+			out = append(out, member{p.Name, d.sample(p.Value, p.Name, depth+1)})
+			continue
+		}
+		if depth == 0 && len(full.Properties) > 0 {
+			if inside, ok := d.sample(p.Value, p.Name, depth+1).(object); ok && len(inside) > 0 {
+				out = append(out, member{p.Name, inside})
+			}
+		}
 	}
 	return out
 }
