@@ -158,7 +158,7 @@ func newHouse(t *testing.T, o options) *house {
 	}
 	mon := monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Hosts: []string{"house.test"}, Interval: 60, Registry: h.reg, Now: time.Now, Log: log})
 	h.server = api.New(api.Config{
-		Gateway: h.gw, Reports: report.New(report.Config{Store: h.store, Now: time.Now}), Monitor: mon, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits,
+		Gateway: h.gw, Reports: report.New(report.Config{Store: h.store, Now: time.Now}), Monitor: mon, WalletOwner: h.store.MerchantOfWallet, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits,
 	})
 	stop := h.serve(o.pipes)
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -225,8 +225,8 @@ func peopleOf(t *testing.T, st *store.Store, box *sandbox.Sandbox, change func(*
 	devices := []directory.Device{
 		{ID: "till-1", Name: "1", Category: directory.CategoryMobile}, {ID: "till-2", Name: "2", Category: directory.CategorySmart},
 	}
-	for _, id := range []string{"1", "3", "4", "dev01"} { // those of the vectors
-		devices = append(devices, directory.Device{ID: id, Name: id})
+	for _, id := range []string{"1", "3", "4", "dev01", "16", "17"} { // those of the vectors
+		devices = append(devices, directory.Device{ID: id, Name: id, Category: directory.CategoryMobile})
 	}
 	m := directory.Merchant{
 		ID: theMerchant, ProviderID: theProvider, Name: "Test Merchant", Prefixes: []string{thePrefix, "sz0100lmnx"},

@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"crypto/rsa"
+	"errors"
 	"log/slog"
 	"time"
 
 	"cloudpay/cpay"
 	"cloudpay/internal/directory"
+	"cloudpay/internal/pay"
 )
 
 // vouch finds whose keys may have authenticated a request and checks it with
@@ -35,10 +37,18 @@ func (s *Server) vouch(ctx context.Context, c *call, e *cpay.Envelope, hint cpay
 
 // claimed returns the merchant that a request names as its sender.
 func (s *Server) claimed(ctx context.Context, by owner, hint cpay.Hint) (*directory.Merchant, bool, error) {
-	if by == byShop && hint.OutSubMchID == "" {
+	id := hint.OutSubMchID
+	switch {
+	case id != "":
+	case by == byShop:
 		return s.Directory.ClaimedShop(ctx, hint.OutShopID)
+	case hint.Wallet.SubMchID != "":
+		var err error
+		if id, err = s.WalletOwner(ctx, hint.Wallet.SubMchID); err != nil && !errors.Is(err, pay.ErrNotFound) {
+			return nil, false, err
+		}
 	}
-	return s.Directory.Claimed(ctx, hint.OutSubMchID)
+	return s.Directory.Claimed(ctx, id)
 }
 
 // check verifies e with the merchant's keys, of which any that is valid now

@@ -16,23 +16,28 @@ const (
 )
 
 // enrolled enrols the factory device, once.
-func (h *house) enrolled(t *testing.T) {
+func (h *house) enrolled(t *testing.T) { t.Helper(); h.enrol(t, theSN, initKey) }
+
+func (h *house) enrol(t *testing.T, sn, key string) {
 	t.Helper()
-	if _, err := h.people.ImportInitKeys(t.Context(), directory.System, strings.NewReader(theSN+" "+initKey+"\n")); err != nil {
+	if _, err := h.people.ImportInitKeys(t.Context(), directory.System, strings.NewReader(sn+" "+key+"\n")); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // bound binds the factory device to till-1 and returns the token that asks for it.
-func (h *house) bound(t *testing.T) string {
+func (h *house) bound(t *testing.T) string { t.Helper(); return h.bind(t, theSN, initKey, "till-1") }
+
+// bind enrols a device and binds it.
+func (h *house) bind(t *testing.T, sn, key, device string) string {
 	t.Helper()
-	h.enrolled(t)
-	o := object{"sn": theSN, "nonce_str": "ea90ceba", "timestamp": 1568859333}.text()
-	a := h.postTo(t, cpay.MethodGenerateBillDeviceBindQRCode, cpay.MethodGenerateBillDeviceBindQRCode, initKey,
-		strings.NewReader(string(envelope(o, object{"a": object{"authen_type": 1, "authen_code": mac(initKey, o)}}))))
+	h.enrol(t, sn, key)
+	o := object{"sn": sn, "nonce_str": "ea90ceba", "timestamp": 1568859333}.text()
+	a := h.postTo(t, cpay.MethodGenerateBillDeviceBindQRCode, cpay.MethodGenerateBillDeviceBindQRCode, key,
+		strings.NewReader(string(envelope(o, object{"a": object{"authen_type": 1, "authen_code": mac(key, o)}}))))
 	a.is(t, 0, 0)
 	_, err := h.people.GrantBinding(t.Context(), directory.System, a.get("activator"),
-		directory.TicketRequest{MerchantID: theMerchant, ShopID: theShop, DeviceID: "till-1", StaffID: "1003"})
+		directory.TicketRequest{MerchantID: theMerchant, ShopID: theShop, DeviceID: device, StaffID: "1003"})
 	if err != nil {
 		t.Fatal(err)
 	}
