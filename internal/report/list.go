@@ -213,7 +213,7 @@ func (x *lister) buckets(ctx context.Context, ps []piece) (bs []bucket, total in
 func (x *lister) counts(ctx context.Context, p piece) (map[int64]int64, error) {
 	m := map[int64]int64{}
 	if p.span > 0 {
-		cells, err := x.rd.Cells(ctx, x.ReportFilter, store.ReportBy{Start: true}, int64(x.Axis), p.span, p.from, p.to)
+		cells, err := x.rd.Counts(ctx, x.ReportFilter, int64(x.Axis), p.span, p.from, p.to)
 		if err != nil {
 			return nil, err
 		}

@@ -28,6 +28,12 @@ const (
 	connectTimeout = 5 * time.Second
 )
 
+// pgPlans are the ways of the planner that no query of ours wants. Each of them
+// names a merchant and goes from key to key; what the statistics of the moment
+// say of a table that is just filling, or of a plan without its arguments, must
+// not turn that into a walk over all orders.
+var pgPlans = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material", "enable_bitmapscan", "jit"}
+
 // pgConfig reads a DSN and adds the settings of every connection. An error of
 // parsing does not repeat the password.
 func pgConfig(dsn string) (*pgx.ConnConfig, error) {
@@ -48,6 +54,9 @@ func pgSettings(cfg *pgx.ConnConfig) {
 	}
 	cfg.RuntimeParams["default_transaction_isolation"] = pgIsolation
 	cfg.RuntimeParams["lock_timeout"] = pgLockTimeout
+	for _, name := range pgPlans {
+		cfg.RuntimeParams[name] = "off"
+	}
 }
 
 // pg is the backend on PostgreSQL: a pool that reads, and committers.

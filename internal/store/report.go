@@ -195,6 +195,25 @@ func one(b bool) int64 {
 	return 0
 }
 
+// Counts counts the folded rows of lists in spans that begin in [from, to), Unix
+// milliseconds: Cells by Start with nothing but Orders to RefundOKs.
+func (r *ReportReader) Counts(ctx context.Context, f ReportFilter, axis int64, span time.Duration, from, to int64) ([]ReportCell, error) {
+	rows, err := r.q.ListReportCounts(ctx, sqlcgen.ListReportCountsParams{
+		MerchantID: r.merchant, Level: f.Level, ShopID: f.ShopID, StaffID: f.StaffID, DeviceID: f.DeviceID, QrcodeID: f.QRCodeID,
+		SourceType: f.SourceType, Channel: string(f.Channel), TradeType: int64(f.TradeType), TerminalType: f.TerminalType,
+		SubTerminalType: f.SubTerminalType, Axis: axis, SpanMs: span.Milliseconds(), FromMs: from, ToMs: to,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read counts of reports: %w", err)
+	}
+	return mapped(rows, func(v sqlcgen.ListReportCountsRow) ReportCell {
+		return ReportCell{
+			ReportGroup: ReportGroup{StartMS: v.StartMs},
+			ReportSums:  ReportSums{Orders: v.Orders, OrderOKs: v.OrderOks, Refunds: v.Refunds, RefundOKs: v.RefundOks},
+		}
+	}), nil
+}
+
 // Cells sums the folded cells of spans that begin in [from, to), Unix
 // milliseconds, by group.
 func (r *ReportReader) Cells(ctx context.Context, f ReportFilter, by ReportBy, axis int64, span time.Duration, from, to int64) ([]ReportCell, error) {

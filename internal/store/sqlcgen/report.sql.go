@@ -32,20 +32,22 @@ FROM (
         CASE WHEN e.undone_ms > 0 THEN 1 ELSE 0 END AS undone, 2 - e.kind AS is_order, e.kind - 1 AS is_refund, e.ok,
         e.counted, e.amount, e.settle, e.fee, e.refunded, CAST($1 AS BIGINT) AS sign
     FROM report_stage AS t
-    JOIN report_entries AS e ON e.merchant_id = t.merchant_id AND e.kind = t.kind AND e.number = t.number
-    WHERE t.merchant_id = $2
+    CROSS JOIN report_entries AS e
+    WHERE t.merchant_id = $2 AND e.merchant_id = t.merchant_id AND e.kind = t.kind AND e.number = t.number
     UNION ALL
     SELECT e.merchant_id, e.dim0, e.dim1, e.dim2, 2, e.paid_ms, 1, 0, 2 - e.kind, e.kind - 1, e.ok, e.counted, e.amount,
         e.settle, e.fee, e.refunded, CAST($1 AS BIGINT)
     FROM report_stage AS t
-    JOIN report_entries AS e ON e.merchant_id = t.merchant_id AND e.kind = t.kind AND e.number = t.number
-    WHERE t.merchant_id = $2 AND e.paid_ms > 0
+    CROSS JOIN report_entries AS e
+    WHERE t.merchant_id = $2 AND e.merchant_id = t.merchant_id AND e.kind = t.kind AND e.number = t.number
+      AND e.paid_ms + 0 > 0
     UNION ALL
     SELECT e.merchant_id, e.dim0, e.dim1, e.dim2, 2, e.undone_ms, 0, 1, 0, 0, e.ok, e.counted, e.amount, e.settle, e.fee,
         0, CAST($1 AS BIGINT)
     FROM report_stage AS t
-    JOIN report_entries AS e ON e.merchant_id = t.merchant_id AND e.kind = t.kind AND e.number = t.number
-    WHERE t.merchant_id = $2 AND e.undone_ms > 0
+    CROSS JOIN report_entries AS e
+    WHERE t.merchant_id = $2 AND e.merchant_id = t.merchant_id AND e.kind = t.kind AND e.number = t.number
+      AND e.undone_ms + 0 > 0
 ) AS x
 CROSS JOIN (
     SELECT 0 AS level, CAST(86400000 AS BIGINT) AS span_ms
@@ -83,7 +85,7 @@ type AddReportCellsParams struct {
 }
 
 // AddReportCells adds the entries of what is staged to the cells, or with sign
-// -1 takes them out. Days stand at all levels; finer spans only where a page or
+// -1 takes them out, always from the stage to the entries by their key. Days stand at all levels; finer spans only where a page or
 // the edge of a range needs them (internal/report).
 func (q *Queries) AddReportCells(ctx context.Context, arg AddReportCellsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, addReportCells, arg.Sign, arg.MerchantID, arg.Unit)
@@ -140,29 +142,6 @@ func (q *Queries) CountReportLate(ctx context.Context, arg CountReportLateParams
 	var late int64
 	err := row.Scan(&late)
 	return late, err
-}
-
-const deleteStagedEntries = `-- name: DeleteStagedEntries :execrows
-DELETE FROM report_entries
-WHERE report_entries.merchant_id = $1
-  AND (report_entries.kind, report_entries.number) IN (
-      SELECT t.kind, t.number FROM report_stage AS t WHERE t.merchant_id = $1
-  )
-  AND EXISTS (SELECT 1 FROM report_marks AS k WHERE k.merchant_id = $1 AND k.unit = $2)
-`
-
-type DeleteStagedEntriesParams struct {
-	MerchantID string
-	Unit       string
-}
-
-// DeleteStagedEntries makes room for the new versions of what is staged.
-func (q *Queries) DeleteStagedEntries(ctx context.Context, arg DeleteStagedEntriesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteStagedEntries, arg.MerchantID, arg.Unit)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
 }
 
 const edgeEntriesCreated0 = `-- name: EdgeEntriesCreated0 :many
@@ -986,44 +965,6 @@ func (q *Queries) InsertReportMark(ctx context.Context, merchantID string) (int6
 	return result.RowsAffected(), nil
 }
 
-const insertStagedEntries = `-- name: InsertStagedEntries :execrows
-INSERT INTO report_entries (
-    merchant_id, kind, number, version, dim0, dim1, dim2, created_ms, paid_ms, undone_ms, ok, counted, amount, settle,
-    fee, refunded, rate
-)
-SELECT
-    t.merchant_id, t.kind, t.number, t.version, d0.dim, d1.dim, d2.dim, t.created_ms, t.paid_ms, t.undone_ms, t.ok,
-    t.counted, t.amount, t.settle, (t.settle * t.rate + 500000) / 1000000, t.refunded, t.rate
-FROM report_stage AS t
-LEFT JOIN report_dims AS d0 ON d0.merchant_id = t.merchant_id AND d0.level = 0 AND d0.shop_id = '' AND d0.staff_id = ''
-    AND d0.device_id = '' AND d0.qrcode_id = '' AND d0.source_type = t.source_type AND d0.channel = t.channel
-    AND d0.trade_type = t.trade_type AND d0.terminal_type = t.terminal_type AND d0.sub_terminal_type = t.sub_terminal_type
-LEFT JOIN report_dims AS d1 ON d1.merchant_id = t.merchant_id AND d1.level = 1 AND d1.shop_id = t.shop_id
-    AND d1.staff_id = '' AND d1.device_id = '' AND d1.qrcode_id = '' AND d1.source_type = t.source_type
-    AND d1.channel = t.channel AND d1.trade_type = t.trade_type AND d1.terminal_type = t.terminal_type
-    AND d1.sub_terminal_type = t.sub_terminal_type
-LEFT JOIN report_dims AS d2 ON d2.merchant_id = t.merchant_id AND d2.level = 2 AND d2.shop_id = t.shop_id
-    AND d2.staff_id = t.staff_id AND d2.device_id = t.device_id AND d2.qrcode_id = t.qrcode_id
-    AND d2.source_type = t.source_type AND d2.channel = t.channel AND d2.trade_type = t.trade_type
-    AND d2.terminal_type = t.terminal_type AND d2.sub_terminal_type = t.sub_terminal_type
-WHERE t.merchant_id = $1
-  AND EXISTS (SELECT 1 FROM report_marks AS k WHERE k.merchant_id = $1 AND k.unit = $2)
-`
-
-type InsertStagedEntriesParams struct {
-	MerchantID string
-	Unit       string
-}
-
-// InsertStagedEntries writes what is staged. The fee is rounded half up, per row.
-func (q *Queries) InsertStagedEntries(ctx context.Context, arg InsertStagedEntriesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, insertStagedEntries, arg.MerchantID, arg.Unit)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const lastFoldedTrade = `-- name: LastFoldedTrade :one
 SELECT CAST(COALESCE(MAX((
     SELECT MAX(e.paid_ms) FROM report_entries AS e
@@ -1451,7 +1392,7 @@ WHERE d.merchant_id = $1 AND d.level = $2
   AND (CAST($10 AS BIGINT) = 0 OR d.terminal_type = CAST($10 AS BIGINT))
   AND (CAST($11 AS BIGINT) = 0 OR d.sub_terminal_type = CAST($11 AS BIGINT))
   AND e.merchant_id = d.merchant_id AND e.dim0 = d.dim AND e.paid_ms >= $12 AND e.paid_ms < $13
-  AND e.kind = 1 AND o.merchant_id = e.merchant_id AND o.out_trade_no = e.number AND o.state = 'PAID' AND o.payer_id <> ''
+  AND e.kind + 0 = 1 AND o.merchant_id = e.merchant_id AND o.out_trade_no = e.number AND o.state = 'PAID' AND o.payer_id <> ''
 LIMIT $14
 `
 
@@ -1524,7 +1465,7 @@ WHERE d.merchant_id = $1 AND d.level = $2
   AND (CAST($10 AS BIGINT) = 0 OR d.terminal_type = CAST($10 AS BIGINT))
   AND (CAST($11 AS BIGINT) = 0 OR d.sub_terminal_type = CAST($11 AS BIGINT))
   AND e.merchant_id = d.merchant_id AND e.dim2 = d.dim AND e.paid_ms >= $12 AND e.paid_ms < $13
-  AND e.kind = 1 AND o.merchant_id = e.merchant_id AND o.out_trade_no = e.number AND o.state = 'PAID' AND o.payer_id <> ''
+  AND e.kind + 0 = 1 AND o.merchant_id = e.merchant_id AND o.out_trade_no = e.number AND o.state = 'PAID' AND o.payer_id <> ''
 LIMIT $14
 `
 
@@ -1871,6 +1812,97 @@ func (q *Queries) ListReportCells(ctx context.Context, arg ListReportCellsParams
 	return items, nil
 }
 
+const listReportCounts = `-- name: ListReportCounts :many
+SELECT
+    c.start_ms, CAST(SUM(c.orders) AS BIGINT) AS orders, CAST(SUM(c.order_oks) AS BIGINT) AS order_oks,
+    CAST(SUM(c.refunds) AS BIGINT) AS refunds, CAST(SUM(c.refund_oks) AS BIGINT) AS refund_oks
+FROM report_dims AS d
+CROSS JOIN report_cells AS c
+WHERE d.merchant_id = $1 AND d.level = $2
+  AND (CAST($3 AS TEXT) = '' OR d.shop_id = CAST($3 AS TEXT))
+  AND (CAST($4 AS TEXT) = '' OR d.staff_id = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR d.device_id = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR d.qrcode_id = CAST($6 AS TEXT))
+  AND (CAST($7 AS BIGINT) = 0 OR d.source_type = CAST($7 AS BIGINT))
+  AND (CAST($8 AS TEXT) = '' OR d.channel = CAST($8 AS TEXT))
+  AND (CAST($9 AS BIGINT) = 0 OR d.trade_type = CAST($9 AS BIGINT))
+  AND (CAST($10 AS BIGINT) = 0 OR d.terminal_type = CAST($10 AS BIGINT))
+  AND (CAST($11 AS BIGINT) = 0 OR d.sub_terminal_type = CAST($11 AS BIGINT))
+  AND c.merchant_id = d.merchant_id AND c.dim = d.dim AND c.axis = $12 AND c.span_ms = $13
+  AND c.start_ms >= $14 AND c.start_ms < $15
+GROUP BY c.start_ms
+`
+
+type ListReportCountsParams struct {
+	MerchantID      string
+	Level           int64
+	ShopID          string
+	StaffID         string
+	DeviceID        string
+	QrcodeID        string
+	SourceType      int64
+	Channel         string
+	TradeType       int64
+	TerminalType    int64
+	SubTerminalType int64
+	Axis            int64
+	SpanMs          int64
+	FromMs          int64
+	ToMs            int64
+}
+
+type ListReportCountsRow struct {
+	StartMs   int64
+	Orders    int64
+	OrderOks  int64
+	Refunds   int64
+	RefundOks int64
+}
+
+// ListReportCounts counts the rows of lists by span. It is ListReportCells for
+// every page, and measurably cheaper.
+func (q *Queries) ListReportCounts(ctx context.Context, arg ListReportCountsParams) ([]ListReportCountsRow, error) {
+	rows, err := q.db.Query(ctx, listReportCounts,
+		arg.MerchantID,
+		arg.Level,
+		arg.ShopID,
+		arg.StaffID,
+		arg.DeviceID,
+		arg.QrcodeID,
+		arg.SourceType,
+		arg.Channel,
+		arg.TradeType,
+		arg.TerminalType,
+		arg.SubTerminalType,
+		arg.Axis,
+		arg.SpanMs,
+		arg.FromMs,
+		arg.ToMs,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListReportCountsRow
+	for rows.Next() {
+		var i ListReportCountsRow
+		if err := rows.Scan(
+			&i.StartMs,
+			&i.Orders,
+			&i.OrderOks,
+			&i.Refunds,
+			&i.RefundOks,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listReportMerchants = `-- name: ListReportMerchants :many
 SELECT m.id FROM merchants AS m WHERE m.id > $1 ORDER BY m.id LIMIT $2
 `
@@ -2000,7 +2032,7 @@ WHERE d.merchant_id = $1 AND d.level = $2
   AND (CAST($10 AS BIGINT) = 0 OR d.terminal_type = CAST($10 AS BIGINT))
   AND (CAST($11 AS BIGINT) = 0 OR d.sub_terminal_type = CAST($11 AS BIGINT))
   AND e.merchant_id = d.merchant_id AND e.dim0 = d.dim AND e.created_ms >= $12 AND e.created_ms < $13
-  AND e.kind >= $14 AND e.kind <= $15 AND e.ok >= $16
+  AND e.kind + 0 >= CAST($14 AS BIGINT) AND e.kind + 0 <= CAST($15 AS BIGINT) AND e.ok >= $16
 ORDER BY e.created_ms DESC, e.kind DESC, e.number DESC
 LIMIT $18 OFFSET $17
 `
@@ -2033,7 +2065,8 @@ type PageEntriesCreated0Row struct {
 	AtMs   int64
 }
 
-// PageEntriesCreated0 reads a piece of a list, newest first; at one time refunds before orders, then by number.
+// PageEntriesCreated0 reads a piece of a list, newest first; at one time refunds before orders, then by number. kind + 0
+// keeps SQLite from the primary key.
 func (q *Queries) PageEntriesCreated0(ctx context.Context, arg PageEntriesCreated0Params) ([]PageEntriesCreated0Row, error) {
 	rows, err := q.db.Query(ctx, pageEntriesCreated0,
 		arg.MerchantID,
@@ -2093,7 +2126,7 @@ WHERE d.merchant_id = $1 AND d.level = $2
   AND (CAST($10 AS BIGINT) = 0 OR d.terminal_type = CAST($10 AS BIGINT))
   AND (CAST($11 AS BIGINT) = 0 OR d.sub_terminal_type = CAST($11 AS BIGINT))
   AND e.merchant_id = d.merchant_id AND e.dim2 = d.dim AND e.created_ms >= $12 AND e.created_ms < $13
-  AND e.kind >= $14 AND e.kind <= $15 AND e.ok >= $16
+  AND e.kind + 0 >= CAST($14 AS BIGINT) AND e.kind + 0 <= CAST($15 AS BIGINT) AND e.ok >= $16
 ORDER BY e.created_ms DESC, e.kind DESC, e.number DESC
 LIMIT $18 OFFSET $17
 `
@@ -2186,7 +2219,7 @@ WHERE d.merchant_id = $1 AND d.level = $2
   AND (CAST($10 AS BIGINT) = 0 OR d.terminal_type = CAST($10 AS BIGINT))
   AND (CAST($11 AS BIGINT) = 0 OR d.sub_terminal_type = CAST($11 AS BIGINT))
   AND e.merchant_id = d.merchant_id AND e.dim0 = d.dim AND e.paid_ms >= $12 AND e.paid_ms < $13
-  AND e.kind >= $14 AND e.kind <= $15 AND e.ok >= $16
+  AND e.kind + 0 >= CAST($14 AS BIGINT) AND e.kind + 0 <= CAST($15 AS BIGINT) AND e.ok >= $16
 ORDER BY e.paid_ms DESC, e.kind DESC, e.number DESC
 LIMIT $18 OFFSET $17
 `
@@ -2279,7 +2312,7 @@ WHERE d.merchant_id = $1 AND d.level = $2
   AND (CAST($10 AS BIGINT) = 0 OR d.terminal_type = CAST($10 AS BIGINT))
   AND (CAST($11 AS BIGINT) = 0 OR d.sub_terminal_type = CAST($11 AS BIGINT))
   AND e.merchant_id = d.merchant_id AND e.dim2 = d.dim AND e.paid_ms >= $12 AND e.paid_ms < $13
-  AND e.kind >= $14 AND e.kind <= $15 AND e.ok >= $16
+  AND e.kind + 0 >= CAST($14 AS BIGINT) AND e.kind + 0 <= CAST($15 AS BIGINT) AND e.ok >= $16
 ORDER BY e.paid_ms DESC, e.kind DESC, e.number DESC
 LIMIT $18 OFFSET $17
 `
@@ -2355,6 +2388,59 @@ func (q *Queries) PageEntriesPaid2(ctx context.Context, arg PageEntriesPaid2Para
 		return nil, err
 	}
 	return items, nil
+}
+
+const putStagedEntries = `-- name: PutStagedEntries :execrows
+INSERT INTO report_entries (
+    merchant_id, kind, number, version, dim0, dim1, dim2, created_ms, paid_ms, undone_ms, ok, counted, amount, settle,
+    fee, refunded, rate
+)
+SELECT
+    t.merchant_id, t.kind, t.number, t.version, d0.dim, d1.dim, d2.dim, t.created_ms, t.paid_ms, t.undone_ms, t.ok,
+    t.counted, t.amount, t.settle, (t.settle * t.rate + 500000) / 1000000, t.refunded, t.rate
+FROM report_stage AS t
+LEFT JOIN report_dims AS d0 ON d0.merchant_id = t.merchant_id AND d0.level = 0 AND d0.shop_id = '' AND d0.staff_id = ''
+    AND d0.device_id = '' AND d0.qrcode_id = '' AND d0.source_type = t.source_type AND d0.channel = t.channel
+    AND d0.trade_type = t.trade_type AND d0.terminal_type = t.terminal_type AND d0.sub_terminal_type = t.sub_terminal_type
+LEFT JOIN report_dims AS d1 ON d1.merchant_id = t.merchant_id AND d1.level = 1 AND d1.shop_id = t.shop_id
+    AND d1.staff_id = '' AND d1.device_id = '' AND d1.qrcode_id = '' AND d1.source_type = t.source_type
+    AND d1.channel = t.channel AND d1.trade_type = t.trade_type AND d1.terminal_type = t.terminal_type
+    AND d1.sub_terminal_type = t.sub_terminal_type
+LEFT JOIN report_dims AS d2 ON d2.merchant_id = t.merchant_id AND d2.level = 2 AND d2.shop_id = t.shop_id
+    AND d2.staff_id = t.staff_id AND d2.device_id = t.device_id AND d2.qrcode_id = t.qrcode_id
+    AND d2.source_type = t.source_type AND d2.channel = t.channel AND d2.trade_type = t.trade_type
+    AND d2.terminal_type = t.terminal_type AND d2.sub_terminal_type = t.sub_terminal_type
+WHERE t.merchant_id = $1
+  AND EXISTS (SELECT 1 FROM report_marks AS k WHERE k.merchant_id = $1 AND k.unit = $2)
+ON CONFLICT (merchant_id, kind, number) DO UPDATE SET
+    version = excluded.version,
+    dim0 = excluded.dim0,
+    dim1 = excluded.dim1,
+    dim2 = excluded.dim2,
+    created_ms = excluded.created_ms,
+    paid_ms = excluded.paid_ms,
+    undone_ms = excluded.undone_ms,
+    ok = excluded.ok,
+    counted = excluded.counted,
+    amount = excluded.amount,
+    settle = excluded.settle,
+    fee = excluded.fee,
+    refunded = excluded.refunded,
+    rate = excluded.rate
+`
+
+type PutStagedEntriesParams struct {
+	MerchantID string
+	Unit       string
+}
+
+// PutStagedEntries writes what is staged over what was folded before. The fee is rounded half up, per row.
+func (q *Queries) PutStagedEntries(ctx context.Context, arg PutStagedEntriesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, putStagedEntries, arg.MerchantID, arg.Unit)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const stageReportOrders = `-- name: StageReportOrders :execrows
