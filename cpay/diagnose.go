@@ -179,7 +179,7 @@ func (d Diagnoser) Diagnose(body []byte) Diagnosis {
 	if !o.given {
 		return g.because(CauseNoContent, "the body has neither request_content nor r")
 	}
-	g.show(o.content)
+	note(&g, o.content)
 	if !d.Keys.AuthenKey.IsZero() {
 		g.Expected = d.Keys.AuthenKey.MAC([]byte(o.content))
 	}
@@ -208,8 +208,8 @@ func (g Diagnosis) because(c Cause, why string) Diagnosis {
 	return g
 }
 
-// show notes what can be shown of the authenticated bytes.
-func (g *Diagnosis) show(content string) {
+// note notes what can be shown of the authenticated bytes.
+func note(g *Diagnosis, content string) {
 	const most = 40
 	sum := sha256.Sum256([]byte(content))
 	g.Length, g.SHA256 = len(content), hex.EncodeToString(sum[:])
@@ -258,7 +258,7 @@ func (d Diagnoser) judgeCode(g *Diagnosis, o *laxOuter) bool {
 				if form == "" && t.cause == "" && k.cause == "" {
 					return d.judgeType(g, a)
 				}
-				g.found(o.content, t, k, form, why)
+				found(g, o.content, t, k, form, why)
 				return false
 			}
 		}
@@ -280,7 +280,7 @@ func (d Diagnoser) judgeType(g *Diagnosis, a *laxCode) bool {
 }
 
 // found writes down the hypotheses that together explain a code.
-func (g *Diagnosis) found(sent string, t textGuess, k keyGuess, form Cause, why string) {
+func found(g *Diagnosis, sent string, t textGuess, k keyGuess, form Cause, why string) {
 	var reasons []string
 	for _, h := range []struct {
 		cause Cause

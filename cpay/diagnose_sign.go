@@ -54,7 +54,7 @@ func (d Diagnoser) judgeSign(g *Diagnosis, o *laxOuter) bool {
 				if cause == "" {
 					cause, why = sig.cause, sig.why
 				}
-				g.found(o.content, t, k, cause, why)
+				found(g, o.content, t, k, cause, why)
 				return false
 			}
 		}

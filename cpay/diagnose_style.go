@@ -170,9 +170,9 @@ func (s style) quote(b []byte, text string) []byte {
 				}
 			}
 		case r < ' ' || r == '"' || r == '\\' || r == '/':
-			b = appendControl(b, byte(r))
+			b = appendControl(b, string(r)[0])
 		default:
-			b = append(b, byte(r))
+			b = utf8.AppendRune(b, r)
 		}
 	}
 	return append(b, '"')

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -146,7 +147,7 @@ func TestDiagnoseSaysWhatWasAuthenticated(t *testing.T) {
 		!strings.HasPrefix(got.Begin, `"{\"pay_mch`) || !strings.HasSuffix(got.End, `}\n"`) || got.Authentic {
 		t.Errorf("Diagnose = %+v", got)
 	}
-	for _, want := range []string{"not authentic", "newline", got.Expected, over(diagnoseContent), got.SHA256, "byte " + fmt.Sprint(len(diagnoseContent))} {
+	for _, want := range []string{"not authentic", "newline", got.Expected, over(diagnoseContent), got.SHA256, "byte " + strconv.Itoa(len(diagnoseContent))} {
 		if !strings.Contains(got.String(), want) {
 			t.Errorf("String lacks %q:\n%s", want, got)
 		}

@@ -3,6 +3,7 @@ package cpay
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,9 +41,8 @@ func required(t *testing.T, e entry) []string {
 
 // nest writes value at a path of objects.
 func nest(path, value string) string {
-	names := strings.Split(path, ".")
-	for i := len(names) - 1; i >= 0; i-- {
-		value = "{" + strconv.Quote(names[i]) + ":" + value + "}"
+	for _, name := range slices.Backward(strings.Split(path, ".")) {
+		value = "{" + strconv.Quote(name) + ":" + value + "}"
 	}
 	return value
 }
@@ -360,7 +360,7 @@ func TestRulesR06MonitoringIsNeverRefused(t *testing.T) {
 		}
 	}
 	report := new(DeviceReportRequest)
-	err := Decode([]byte(`{"out_sub_mch_id":"A","sn_code":"S","ali_pay_sucess_count":"2","api_calling_infos":[{"code":-2},null],"cpu_usage":0.5}`), report)
+	err := Decode([]byte(`{"out_sub_mch_id":"A","sn_code":"S","ali_pay_suc`+`ess_count":"2","api_calling_infos":[{"code":-2},null],"cpu_usage":0.5}`), report)
 	want := &DeviceReportRequest{
 		OutSubMchID: "A", SNCode: "S", Alipay: ReportedPayments{SuccessCount: 2}, APICallingInfos: []APICallingInfo{{Code: -2}}, CPUUsage: "0.5",
 	}

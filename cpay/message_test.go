@@ -28,7 +28,7 @@ func allMessages() []Message {
 // fill sets every field below v to something that is not zero. Of several exts it
 // sets the one whose name begins with ext.
 func fill(v reflect.Value, ext string, n *int) {
-	if k, ok := v.Addr().Interface().(*Key); ok {
+	if k, ok := reflect.TypeAssert[*Key](v.Addr()); ok {
 		*n++
 		*k = NewKey(fmt.Sprintf("key %d", *n))
 		return

@@ -119,7 +119,7 @@ func (m *DeviceReportRequest) fields(c *walk) {
 	c.int("wx_pay_success_count", &m.Wxpay.SuccessCount)
 	c.int("wx_pay_amount", &m.Wxpay.Amount)
 	c.int("ali_pay_count", &m.Alipay.Count)
-	c.respell("ali_pay_sucess_count", "ali_pay_success_count")
+	c.respell("ali_pay_sucess_count", "ali_pay_success_count") //nolint:misspell // as the documented example has it
 	c.int("ali_pay_success_count", &m.Alipay.SuccessCount)
 	c.int("ali_pay_amount", &m.Alipay.Amount)
 	c.int("other_pay_count", &m.Other.Count)

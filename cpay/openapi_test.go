@@ -353,8 +353,12 @@ func with(request, name, code string) []string {
 
 // tags are the chapters of protocol.md §2, by the first interface of each.
 var tags = []struct{ first, name string }{
-	{MethodMicroPay, "支付"}, {MethodQueryOrder, "查询、关单、撤单、退款"}, {MethodClientOrderDetail, "列表与统计"},
-	{MethodQuerySubMchShopInfo, "门店、商户与身份"}, {MethodUnbindDeviceSNCode, "设备"}, {MethodMicroFreeze, "押金"},
+	{MethodMicroPay, "支付"},
+	{MethodQueryOrder, "查询、关单、撤单、退款"},
+	{MethodClientOrderDetail, "列表与统计"},
+	{MethodQuerySubMchShopInfo, "门店、商户与身份"},
+	{MethodUnbindDeviceSNCode, "设备"},
+	{MethodMicroFreeze, "押金"},
 	{MethodUploadClientMonitorInfo, "监控"},
 }
 
