@@ -85,10 +85,26 @@
 // body, Envelope.Callback reads it, SealCallbackReply answers. Callbacks come at
 // least once and perhaps late, so settle by the number inside.
 //
+// # Devices
+//
+// A till that shows a configuration code is set up by UseDeviceSetting. A device
+// that left the factory with an init key is bound by a Binder, and speaks the
+// short envelope: BriefMicroPay and its like.
+//
 // # Building a server
 //
-// ParseRequest, Envelope.Hint, Envelope.Verify, Envelope.Decode and SealResponse
-// are the steps of a call, in this order. Nothing of the content can be decoded
+// Parse, Envelope.Hint, Envelope.Verify, Envelope.Decode, Validate and
+// SealResponse are the steps of a call, in this order; NewRequest makes the
+// message of a method, and for the methods of the short envelope (see Brief) the
+// answer is made by SealBriefResponse. Nothing of the content can be decoded
 // before it is verified, except the Hint that selects the key; compare the
 // merchant in the decoded message with the one whose key verified it.
+//
+// What is absent from a request stays as the message had it, and an empty text
+// clears it. A message filled with what is stored is therefore changed as the
+// sender means it; Envelope.DecodeAt does so for one element of a list. Where 0
+// or "" must be told from absence, Envelope.Has tells.
+//
+// Schema is the protocol as an OpenAPI document. Diagnose explains a request that
+// does not verify.
 package cpay

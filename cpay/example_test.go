@@ -196,3 +196,48 @@ func ExampleKey() {
 	fmt.Println(cpay.NewKey("0123456789abcdef0123456789ABCDEF"), cpay.PayCode("134680423163089456"))
 	// Output: *** 134680************
 }
+
+// A request that does not verify is explained: here, the till authenticated the
+// text without the newline that its JSON library puts at the end.
+func ExampleDiagnose() {
+	keys := cpay.Keys{AuthenKey: cpay.NewKey("0123456789ABCDEF0123456789ABCDEF")}
+	body, err := cpay.Seal([]byte(`{"out_sub_mch_id":"sz01EXAMPLE"}`), keys, cpay.ByMAC)
+	if err != nil {
+		panic(err)
+	}
+	body = bytes.Replace(body, []byte(`}","authen`), []byte(`}\n","authen`), 1)
+	got := cpay.Diagnose(body, keys)
+	fmt.Println(got.Authentic, got.Cause)
+	fmt.Println(got.Explanation)
+	fmt.Println("byte", got.Difference.Offset)
+	// Output:
+	// false newline
+	// the code covers the text without the newline at its end
+	// byte 32
+}
+
+// A till is set up by the address in its configuration code.
+func ExampleUseDeviceSetting() {
+	setting, err := cpay.UseDeviceSetting(context.Background(), http.DefaultTransport,
+		"https://pay.example.com/cpay/use_device_setting?osi=…&si=…", "SN0001")
+	if refused, ok := errors.AsType[*cpay.Error](err); ok && refused.Internal == cpay.InternalDeviceBound {
+		fmt.Println(refused.Description) // bound to another device
+		return
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := cpay.NewClient(cpay.Config{
+		Domains: []string{"pay.example.com"},
+		Account: cpay.Account{
+			OutMchID: setting.OutMchID, OutSubMchID: setting.OutSubMchID, OutShopID: setting.OutShopID,
+			DeviceID: setting.DeviceID, StaffID: setting.StaffID,
+		},
+		Keys: cpay.Keys{AuthenKey: setting.AuthenKey},
+	})
+	if err != nil {
+		panic(err)
+	}
+	_, _ = client.Ping(context.Background())
+}
