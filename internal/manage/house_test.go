@@ -149,20 +149,21 @@ func populate(ctx context.Context, people *directory.Directory, p sandbox.Provid
 func (h *house) makeTokens(ctx context.Context) error {
 	tokens = map[string]string{}
 	for name, grants := range map[string]string{
-		"operator":  `{"role":"operator"}`,
-		"provider":  `{"role":"provider","out_mch_id":"` + providerA + `"}`,
-		"stranger":  `{"role":"provider","out_mch_id":"` + providerB + `"}`,
-		"agent":     `{"role":"sub_provider","out_mch_id":"` + providerA + `","sub_provider_id":"sub1"}`,
-		"boss":      `{"role":"boss","out_sub_mch_ids":["` + merchantA + `"],"refund_auth":true}`,
-		"weak boss": `{"role":"boss","out_sub_mch_ids":["` + merchantA + `"]}`,
-		"manager":   `{"role":"manager","out_sub_mch_ids":["` + merchantA + `"],"out_shop_id":"` + shopA + `"}`,
-		"cashier":   `{"role":"cashier","out_sub_mch_ids":["` + merchantA + `"],"out_shop_id":"` + shopA + `","staff_id":"1001"}`,
-		"finance":   `{"role":"finance","out_sub_mch_ids":["` + merchantA + `"]}`,
-		"ops":       `{"role":"ops"}`,
-		"developer": `{"role":"developer","out_mch_id":"` + providerA + `"}`,
-		"vendor":    `{"role":"vendor","out_mch_id":"` + providerA + `"}`,
-		"revoked":   `{"role":"operator"}`,
-		"expired":   `{"role":"operator"}`,
+		"operator":     `{"role":"operator"}`,
+		"provider":     `{"role":"provider","out_mch_id":"` + providerA + `"}`,
+		"stranger":     `{"role":"provider","out_mch_id":"` + providerB + `"}`,
+		"agent":        `{"role":"sub_provider","out_mch_id":"` + providerA + `","sub_provider_id":"sub1"}`,
+		"boss":         `{"role":"boss","out_sub_mch_ids":["` + merchantA + `"],"refund_auth":true}`,
+		"foreign boss": `{"role":"boss","out_sub_mch_ids":["` + merchantB + `"],"refund_auth":true}`,
+		"weak boss":    `{"role":"boss","out_sub_mch_ids":["` + merchantA + `"]}`,
+		"manager":      `{"role":"manager","out_sub_mch_ids":["` + merchantA + `"],"out_shop_id":"` + shopA + `"}`,
+		"cashier":      `{"role":"cashier","out_sub_mch_ids":["` + merchantA + `"],"out_shop_id":"` + shopA + `","staff_id":"1001"}`,
+		"finance":      `{"role":"finance","out_sub_mch_ids":["` + merchantA + `"]}`,
+		"ops":          `{"role":"ops"}`,
+		"developer":    `{"role":"developer","out_mch_id":"` + providerA + `"}`,
+		"vendor":       `{"role":"vendor","out_mch_id":"` + providerA + `"}`,
+		"revoked":      `{"role":"operator"}`,
+		"expired":      `{"role":"operator"}`,
 	} {
 		body := `{"name":"` + name + `","grants":` + grants + `}`
 		if name == "expired" {

@@ -143,13 +143,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	r = r.WithContext(context.WithValue(r.Context(), actorKey{}, a))
+	ctx := context.WithValue(r.Context(), actorKey{}, a)
+	r = r.WithContext(ctx)
 	if !isWrite(r.Method) {
 		s.route(w, r)
 		return
 	}
-	rec := s.once(r, a, body) //nolint:contextcheck // a write outlives its caller
-	s.Log.InfoContext(r.Context(), "managed", slog.String("actor", a.ID), slog.String("method", r.Method),
+	rec := s.once(r, a, body)
+	s.Log.InfoContext(ctx, "managed", slog.String("actor", a.ID), slog.String("method", r.Method),
 		slog.String("path", r.URL.Path), slog.Int("status", rec.status))
 	rec.send(w)
 }

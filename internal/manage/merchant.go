@@ -144,7 +144,9 @@ func (s *Server) merchantAt(ctx context.Context, a *actor, c directory.Capabilit
 		return nil, err
 	}
 	m, err := s.Directory.Merchant(ctx, id)
-	if err != nil {
+	if errors.Is(err, pay.ErrNotFound) {
+		return nil, errForeign
+	} else if err != nil {
 		return nil, err
 	}
 	if c == "" {

@@ -99,7 +99,7 @@ func rows() map[string]row {
 		"set-staff":          {who: "manager", body: `{"profile":{"duty":"早班"}}`, bad: `{"staff_name":1}`, field: "body.staff_name", wrong: "cashier", foreign: "stranger", want: "小李"},
 		"delete-staff":       {who: "manager", wrong: "cashier", foreign: "stranger"},
 		"set-pin":            {who: "manager", body: `{"pin":"274951"}`, bad: `{"pin":"1"}`, field: "pin", wrong: "cashier", foreign: "stranger", want: `"has_pin":true`},
-		"make-ticket":        {who: "boss", body: `{"staff_id":"1001"}`, bad: `{"staff_id":5}`, field: "body.staff_id", wrong: "provider", foreign: "", want: `"si":"`},
+		"make-ticket":        {who: "boss", body: `{"staff_id":"1001"}`, bad: `{"staff_id":5}`, field: "body.staff_id", wrong: "provider", foreign: "foreign boss", want: `"si":"`},
 		"import-init-keys":   {body: `{"lines":"SN1 ` + strings.Repeat("A", 32) + `"}`, bad: `{"lines":"SN1"}`, field: "sn_init_key", wrong: "provider", want: `"added":1`},
 		"grant-binding":      grantBinding(),
 		"grant-client":       grantClient(),

@@ -158,7 +158,9 @@ func (s *Server) order(ctx context.Context, a *actor, c directory.Capability, in
 		return nil, pay.Order{}, err
 	}
 	m, err := s.Directory.Merchant(ctx, in.Merchant)
-	if err != nil {
+	if errors.Is(err, pay.ErrNotFound) {
+		return nil, pay.Order{}, errForeign
+	} else if err != nil {
 		return nil, pay.Order{}, err
 	}
 	o, err := s.Store.Order(ctx, m.ID, in.Order)

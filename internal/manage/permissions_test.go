@@ -14,7 +14,7 @@ import (
 // table that reviewers read: testdata/permissions.golden, rewritten by -update.
 // An operation that the role is not refused may still be out of reach (404) or
 // against a rule, which other tests cover.
-func TestPermissionsAreAsWritten(t *testing.T) {
+func TestPermissionsAreAsWritten(t *testing.T) { //nolint:tparallel // "ask" waits for all answers
 	t.Parallel()
 	const path = "testdata/permissions.golden"
 	roles := []string{"operator", "provider", "agent", "boss", "weak boss", "manager", "cashier", "finance", "ops", "developer", "vendor"}

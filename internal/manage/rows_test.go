@@ -32,7 +32,7 @@ func reported(suffix string, r row) row {
 func refunded() row {
 	return paid("/refunds", row{
 		who: "boss", body: `{"out_refund_no":"` + prefixA + `r1","refund_fee":50,"refund_reason":"不要了","authorized_by":"1002"}`,
-		bad: `{"out_refund_no":"` + prefixA + `r1","refund_fee":0}`, field: "body.refund_fee", wrong: "weak boss", foreign: "", want: `"refund_fee":50`,
+		bad: `{"out_refund_no":"` + prefixA + `r1","refund_fee":0}`, field: "body.refund_fee", wrong: "weak boss", foreign: "foreign boss", want: `"refund_fee":50`,
 	})
 }
 
@@ -45,7 +45,7 @@ func resent() row {
 // reversed is about a merchant that allows it (money.md §3 row 8).
 func reversed() row {
 	return row{
-		who: "boss", wrong: "weak boss", want: `"out_trade_no"`,
+		who: "boss", wrong: "weak boss", foreign: "foreign boss", want: `"out_trade_no"`,
 		before: func(t *testing.T, h *house) (string, string) {
 			t.Helper()
 			if w := h.as(t, "provider", "PATCH", "/v1/merchants/"+merchantA, `{"reverse_paid":true}`); w.Code != http.StatusOK {
@@ -58,7 +58,7 @@ func reversed() row {
 
 func closed() row {
 	return row{
-		who: "boss", wrong: "weak boss", want: `"out_trade_no"`,
+		who: "boss", wrong: "weak boss", foreign: "foreign boss", want: `"out_trade_no"`,
 		before: func(t *testing.T, h *house) (string, string) {
 			t.Helper()
 			return "/v1/merchants/" + merchantA + "/orders/" + h.prepaid(t) + "/close", ""
@@ -83,7 +83,7 @@ func tokenRow() row {
 
 func grantBinding() row {
 	return row{
-		who: "boss", wrong: "provider", bad: `{"out_sub_mch_id":"x"}`, field: "out_shop_id", want: `"sn_code":"SN-1"`,
+		who: "boss", wrong: "provider", foreign: "foreign boss", bad: `{"out_sub_mch_id":"x"}`, field: "out_shop_id", want: `"sn_code":"SN-1"`,
 		before: func(t *testing.T, h *house) (string, string) {
 			t.Helper()
 			key := strings.Repeat("K", 32)
