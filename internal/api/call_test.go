@@ -192,7 +192,12 @@ func (h *house) exchange(t *testing.T, method string, body io.Reader) []byte {
 // holds for every such answer (protocol.md §1.9).
 func (h *house) postBrief(t *testing.T, method, key string, body []byte) answer {
 	t.Helper()
-	raw := h.exchange(t, method, bytes.NewReader(body))
+	return h.readBrief(t, method, key, h.exchange(t, method, bytes.NewReader(body)))
+}
+
+// readBrief is read for the short envelope.
+func (*house) readBrief(t *testing.T, method, key string, raw []byte) answer {
+	t.Helper()
 	var outer struct {
 		Content json.RawMessage `json:"rc"`
 		Code    *string         `json:"a"`

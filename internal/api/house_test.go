@@ -83,7 +83,7 @@ func TestMain(m *testing.M) {
 // house is the whole gateway behind its HTTP server: a real store, the real
 // adapters and a real sandbox, whose handler they call directly.
 type house struct {
-	t      *testing.T
+	t      testing.TB
 	base   string
 	listen *pipes // how to connect when there are no sockets; nil for TCP
 	http   *http.Client
@@ -114,7 +114,7 @@ type options struct {
 }
 
 // newHouse builds and starts a house; the test's end stops it.
-func newHouse(t *testing.T, o options) *house {
+func newHouse(t testing.TB, o options) *house {
 	t.Helper()
 	ctx := t.Context()
 	dir := t.TempDir()
@@ -206,8 +206,8 @@ func (h *house) serve(inMemory bool) (stop func()) {
 	}
 }
 
-// peopleOf seeds the directory with the merchant of the vectors.
-func peopleOf(t *testing.T, st *store.Store, box *sandbox.Sandbox, change func(*directory.Merchant)) *directory.Directory {
+// directoryOn is a directory with a memory of its own.
+func directoryOn(t testing.TB, st *store.Store) *directory.Directory {
 	t.Helper()
 	keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", 32)))
 	if err != nil {
@@ -217,6 +217,13 @@ func peopleOf(t *testing.T, st *store.Store, box *sandbox.Sandbox, change func(*
 	if err != nil {
 		t.Fatal(err)
 	}
+	return people
+}
+
+// peopleOf seeds the directory with the merchant of the vectors.
+func peopleOf(t testing.TB, st *store.Store, box *sandbox.Sandbox, change func(*directory.Merchant)) *directory.Directory {
+	t.Helper()
+	people := directoryOn(t, st)
 	der, err := x509.MarshalPKIXPublicKey(&signingKey.PublicKey)
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +261,7 @@ func peopleOf(t *testing.T, st *store.Store, box *sandbox.Sandbox, change func(*
 }
 
 // walletsOf builds the real adapters against the sandbox's handler.
-func walletsOf(t *testing.T, box *sandbox.Sandbox) gateway.Channels {
+func walletsOf(t testing.TB, box *sandbox.Sandbox) gateway.Channels {
 	t.Helper()
 	p := box.Accounts().Providers[0]
 	block, _ := pem.Decode([]byte(p.WeChat.ClientCertPEM))

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -25,6 +26,17 @@ func (s *Server) vouch(ctx context.Context, c *call, e *cpay.Envelope, hint cpay
 	}
 	now := s.Now()
 	key, ok := s.check(e, m, now)
+	if !ok || !known {
+		// Another process may have changed the keys since ours were read.
+		var changed bool
+		id := cmp.Or(m.ID, hint.OutSubMchID, hint.OutShopID)
+		if m, known, changed, err = s.Directory.Newer(ctx, id, m); err != nil {
+			return err
+		}
+		if changed {
+			key, ok = s.check(e, m, now)
+		}
+	}
 	if !ok || !known {
 		return errAuthen
 	}
