@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -270,8 +269,8 @@ func (c *canary) beRefused() {
 	// The management API, with bodies that are wrong and hold secrets.
 	web := &http.Client{Transport: manage.InProcess{Server: c.app.manage}}
 	for _, path := range []string{"/v1/providers", "/v1/merchants", "/v1/merchants/" + c.m.OutSubMchID + "/keys"} {
-		body, _ := json.Marshal(map[string]any{"authen_key": c.m.AuthenKey, "name": 7, "pin": canaryPIN})
-		res, err := web.Post("http://installation"+path, "application/json", strings.NewReader(string(body)))
+		body := `{"authen_key":"` + c.m.AuthenKey + `","name":7,"pin":"` + canaryPIN + `"}`
+		res, err := web.Post("http://installation"+path, "application/json", strings.NewReader(body))
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -342,13 +341,13 @@ func (c *canary) lookAtFile() {
 	backup := filepath.Join(c.t.TempDir(), "backup.db")
 	db, err := sql.Open("sqlite", path)
 	if err == nil {
-		_, err = db.ExecContext(c.t.Context(), "VACUUM INTO '"+backup+"'")
+		_, err = db.ExecContext(c.t.Context(), "VACUUM INTO '"+backup+"'; PRAGMA wal_checkpoint(PASSIVE)") // the log stays, and is in the file too
 		_ = db.Close()
 	}
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for _, name := range []string{path, path + "-wal", path + "-shm", backup} {
+	for _, name := range []string{path + "-wal", path + "-shm", path, backup} {
 		raw, err := os.ReadFile(name)
 		if err != nil || len(raw) == 0 {
 			c.t.Fatalf("%s: %d bytes, %v", name, len(raw), err)

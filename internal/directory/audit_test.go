@@ -3,6 +3,7 @@ package directory_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ func TestTheTrailIsReadByObjectActorAndTime(t *testing.T) {
 				by = clerk
 			}
 			must(t, h.Record(ctx, by, directory.Event{
-				Action: "sign_in", ProviderID: "p", MerchantID: fmt.Sprint("m", i%2), ObjectKind: "session", ObjectID: fmt.Sprint(i),
+				Action: "sign_in", ProviderID: "p", MerchantID: fmt.Sprint("m", i%2), ObjectKind: "session", ObjectID: strconv.Itoa(i),
 				After: map[string]any{"token": secret.New("hunter2")},
 			}))
 		}

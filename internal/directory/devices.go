@@ -74,20 +74,20 @@ func (d *Directory) UnbindDevice(ctx context.Context, by Actor, merchantID, shop
 		if sn != "" && sn != v.SN {
 			return pay.Refuse(pay.ErrConflict, "device_bound_to_other", "设备绑定的 sn_code 与请求不符")
 		}
-		v.unbind()
+		unbind(v)
 		return nil
 	})
 	return err
 }
 
-func (d *Device) unbind() {
+func unbind(d *Device) {
 	d.SN = ""
 	d.Profile.BoundMS, d.Profile.BoundKeyID, d.Profile.BoundStaffID, d.Profile.BoundByFactory = 0, "", "", false
 }
 
-// bindTo binds a terminal to the record (R9): the same one as often as it
-// likes, another one never.
-func (d *Device) bindTo(sn, keyID, staffID string, nowMS int64) error {
+// bindTo binds a terminal to a record (R9): the same one as often as it likes,
+// another one never.
+func bindTo(d *Device, sn, keyID, staffID string, nowMS int64) error {
 	if d.SN != "" && d.SN != sn {
 		return errBound()
 	}

@@ -39,7 +39,7 @@ const (
 // stand-in with a random key, and known is false.
 func (d *Directory) ClaimedDevice(ctx context.Context, sn string) (v FactoryDevice, known bool, err error) {
 	stranger := FactoryDevice{SN: sn, InitKey: d.stranger.AuthenKey}
-	if checkSN(sn) != nil {
+	if !validSN(sn) {
 		return stranger, false, nil
 	}
 	key, err := d.Vault(ctx) // before the row, so that both take as long
@@ -241,7 +241,7 @@ func (d *Directory) GrantBinding(ctx context.Context, by Actor, activator string
 	if err != nil {
 		return FactoryDevice{}, err
 	}
-	if err := d.grant(ctx, by, a, grantedDevice{r.MerchantID, r.ShopID, r.DeviceID, r.StaffID}); err != nil {
+	if err := d.grant(ctx, by, a, grantedDevice(r)); err != nil {
 		return FactoryDevice{}, err
 	}
 	v, _, err := d.ClaimedDevice(ctx, a.SN)

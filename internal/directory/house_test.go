@@ -166,7 +166,7 @@ func got[T any](t *testing.T) func(v T, err error) T {
 }
 
 // refused fails the test unless the error is a refusal of that kind and code.
-func refused(t *testing.T, err error, kind error, code string) {
+func refused(t *testing.T, err, kind error, code string) {
 	t.Helper()
 	e, ok := errors.AsType[*pay.Error](err)
 	if !ok || !errors.Is(err, kind) || e.Code != code {

@@ -241,7 +241,7 @@ func (m *Merchant) replaceKey(k Key, grace time.Duration, now time.Time) error {
 		m.PublicKeyPEM, m.PublicKey = "", nil
 		return nil
 	}
-	if err := k.check(); err != nil {
+	if err := readKey(&k); err != nil {
 		return err
 	}
 	k.ID, k.CreatedAt = fmt.Sprintf("%c%d", k.Kind[0], last+1), now
@@ -261,8 +261,8 @@ func (k Key) same(o Key) bool {
 	return k.PublicPEM == o.PublicPEM
 }
 
-// check refuses a key that cannot be used, and reads a public one.
-func (k *Key) check() error {
+// readKey refuses a key that cannot be used, and reads a public one.
+func readKey(k *Key) error {
 	if k.Kind == KindPublic {
 		public, err := parsePublicKey(k.PublicPEM)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cloudpay/internal/pay"
@@ -51,15 +52,7 @@ func (m Member) Reaches(x *Merchant) bool {
 	if r.ProviderID != "" && r.ProviderID != x.ProviderID || r.SubProviderID != "" && r.SubProviderID != x.SubProviderID {
 		return false
 	}
-	if len(r.Merchants) == 0 {
-		return true
-	}
-	for _, id := range r.Merchants {
-		if id == x.ID {
-			return true
-		}
-	}
-	return false
+	return len(r.Merchants) == 0 || slices.Contains(r.Merchants, x.ID)
 }
 
 func memberOf(r MemberRow) (Member, error) {

@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +70,8 @@ func TestShopsAreReplacedAsAWholeOnlyWhenAsked(t *testing.T) {
 		return func(s *directory.Shop) error { s.Name = n; return nil }
 	}
 	shops := got[[]directory.Shop](t)(h.SetShops(ctx, byOperator, theMerchant, false, []directory.ShopEdit{
-		{ID: theShop, Apply: name("一店新")}, {Number: "2", Apply: name("二店新")},
+		{ID: theShop, Apply: name("一店新")},
+		{Number: "2", Apply: name("二店新")},
 		{Number: "3", Apply: func(s *directory.Shop) error { s.Name, s.Profile.City = "三店", "深圳"; return nil }},
 	}))
 	if len(shops) != 3 || shops[0].ID != theShop || shops[1].ID != otherShop || shops[2].Number != "3" || len(shops[2].ID) != 20 {
@@ -105,7 +107,7 @@ func TestShopsAreReplacedAsAWholeOnlyWhenAsked(t *testing.T) {
 	}
 	var many []directory.ShopEdit
 	for i := range directory.MaxChange + 1 {
-		many = append(many, directory.ShopEdit{Number: fmt.Sprint(100 + i), Apply: name("x")})
+		many = append(many, directory.ShopEdit{Number: strconv.Itoa(100 + i), Apply: name("x")})
 	}
 	_, err := h.SetShops(ctx, byOperator, theMerchant, false, many)
 	refused(t, err, pay.ErrInvalid, "change_too_large")
@@ -180,7 +182,7 @@ func TestPIN(t *testing.T) {
 		must(t, h.SetPIN(ctx, byOperator, theMerchant, theShop, "clerk", pin))
 		check := func(staff, pin string) bool {
 			t.Helper()
-			return got[bool](t)(h.CheckPIN(ctx, h.merchant(), theShop, staff, secret.New(pin)))
+			return got[bool](t)(h.CheckPIN(ctx, h.merchant(), theShop, staff, secret.New(pin))) //nolint:contextcheck // the house has the test's context
 		}
 		if !check("clerk", "4711") || check("clerk", "4712") || check("clerk", "") || check("able", "4711") || check("nobody", "4711") {
 			t.Error("CheckPIN takes a wrong PIN or refuses the right one")

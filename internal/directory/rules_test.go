@@ -130,11 +130,14 @@ func TestR5NothingDeletesTradeRecordsOrTheTrail(t *testing.T) {
 
 func TestR8ClerkSeesOwnOrdersManagerTheShopAdministratorAll(t *testing.T) {
 	t.Parallel()
-	for role, want := range map[directory.Role]directory.Scope{
-		directory.RoleCashier: directory.OwnDoing, directory.RoleManager: directory.OneShop, directory.RoleBoss: directory.OneMerchant,
+	for _, tt := range []struct {
+		role directory.Role
+		want directory.Scope
+	}{
+		{directory.RoleCashier, directory.OwnDoing}, {directory.RoleManager, directory.OneShop}, {directory.RoleBoss, directory.OneMerchant},
 	} {
-		if got := directory.Allowed(role, directory.SeeOrders); got != want {
-			t.Errorf("%s sees orders: %q, want %q", role, got, want)
+		if got := directory.Allowed(tt.role, directory.SeeOrders); got != tt.want {
+			t.Errorf("%s sees orders: %q, want %q", tt.role, got, tt.want)
 		}
 	}
 }

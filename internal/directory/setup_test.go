@@ -208,8 +208,12 @@ func TestClientIsLetInByAPerson(t *testing.T) {
 			t.Fatalf("granted by nobody: %v", err)
 		}
 		for _, who := range []directory.Identity{
-			{Role: directory.RoleManager, ShopID: theShop, StaffID: "clerk"}, {Role: directory.RoleCashier, ShopID: otherShop, StaffID: "clerk"},
-			{Role: directory.RoleCashier, ShopID: theShop, StaffID: "nobody"}, {Role: directory.RoleBoss, AdminID: "nobody"}, {Role: directory.RoleVendor}, {},
+			{Role: directory.RoleManager, ShopID: theShop, StaffID: "clerk"},
+			{Role: directory.RoleCashier, ShopID: otherShop, StaffID: "clerk"},
+			{Role: directory.RoleCashier, ShopID: theShop, StaffID: "nobody"},
+			{Role: directory.RoleBoss, AdminID: "nobody"},
+			{Role: directory.RoleVendor},
+			{},
 		} {
 			refused(t, h.GrantClient(ctx, boss, a.Activator, who), pay.ErrDenied, "identity_not_permitted")
 		}

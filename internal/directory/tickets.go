@@ -160,7 +160,7 @@ func (d *Directory) bind(ctx context.Context, sn, merchantID, shopID, deviceID, 
 			return notFound("device")
 		}
 		v := &m.Shops[i].Devices[j]
-		err := v.bindTo(sn, m.currentKeyID(KindAuthen), staffID, d.now().UnixMilli())
+		err := bindTo(v, sn, m.currentKeyID(KindAuthen), staffID, d.now().UnixMilli())
 		v.Profile.BoundByFactory = factory
 		return err
 	})
@@ -194,6 +194,8 @@ func checkSN(sn string) error {
 	}
 	return nil
 }
+
+func validSN(sn string) bool { return checkSN(sn) == nil }
 
 // shortSN is a serial number as an actor's id.
 func shortSN(sn string) string { return sn[:min(len(sn), MaxActor)] }

@@ -3,7 +3,6 @@ package secret
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -19,7 +18,7 @@ type Source interface {
 }
 
 // passphraseVariable names where the passphrase of a "passphrase:" source is.
-const passphraseVariable = "CLOUDPAY_PASSPHRASE"
+const passphraseVariable = "CLOUDPAY_PASSPHRASE" //nolint:gosec // the name of a variable
 
 // ParseSource reads the name of a source:
 //
@@ -86,7 +85,7 @@ func (e envSource) String() string { return "variable " + e.name }
 func masterOf(text string) (Secret, error) {
 	key, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(key) != MasterLen {
-		return Secret{}, errors.New("does not hold " + fmt.Sprint(2*MasterLen) + " hex digits")
+		return Secret{}, fmt.Errorf("does not hold %d hex digits", 2*MasterLen)
 	}
 	return New(string(key)), nil
 }

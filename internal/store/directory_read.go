@@ -274,7 +274,7 @@ func (s *Store) ListWrapped(ctx context.Context, after string, limit int) ([]dir
 
 // page keeps a limit within what any caller of the directory may ask for.
 func page(limit int) int32 {
-	return int32(min(max(limit, 0), directory.MaxPage)) //nolint:gosec // at most MaxPage
+	return int32(min(max(limit, 0), directory.MaxPage))
 }
 
 // Version implements directory.Loader.
