@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 	"text/tabwriter"
 	"time"
 
 	"cloudpay/internal/jobs"
+	"cloudpay/internal/manage"
 	"cloudpay/internal/store"
 )
 
@@ -44,9 +46,23 @@ type jobsCmd struct {
 	Release jobsReleaseCmd `cmd:"" help:"Put a buried job back to work."`
 }
 
+// jobsFlags say where the jobs are: at a running server, or in a database.
+type jobsFlags struct {
+	serverFlags
+	DSN string `name:"dsn" env:"CLOUDPAY_DSN" placeholder:"sqlite:FILE|postgres://…" help:"The database, e.g. sqlite:.demo/cloudpay.db, when no server is used."`
+}
+
+// store opens the database, when no server is used.
+func (f jobsFlags) store(ctx context.Context, e env) (*store.Store, error) {
+	if f.DSN == "" {
+		return nil, usage("say which installation: --server URL for one that runs, or --dsn for its database")
+	}
+	return store.Open(ctx, store.Config{DSN: f.DSN, Log: newLog(e.stderr, "warn")})
+}
+
 // jobsListCmd lists jobs.
 type jobsListCmd struct {
-	dsnFlags
+	jobsFlags
 	Buried bool `name:"buried" help:"Only jobs that need a person."`
 	Limit  int  `name:"limit" default:"100" help:"At most this many."`
 	JSON   bool `name:"json" help:"One JSON object per line."`
@@ -69,17 +85,8 @@ func (c *jobsListCmd) Run(ctx context.Context, e env) error {
 	if c.Limit < 1 || c.Limit > most {
 		return usage("--limit must be between 1 and %d", most)
 	}
-	st, err := store.Open(ctx, store.Config{DSN: c.DSN, Log: newLog(e.stderr, "warn")})
+	list, err := c.read(ctx, e)
 	if err != nil {
-		return err
-	}
-	list, err := st.ListJobs(ctx, store.JobFilter{State: jobs.Buried, Limit: c.Limit})
-	if err == nil && !c.Buried && len(list) < c.Limit {
-		var ready []jobs.Job
-		ready, err = st.ListJobs(ctx, store.JobFilter{State: jobs.Ready, Limit: c.Limit - len(list)})
-		list = append(list, ready...)
-	}
-	if err = errors.Join(err, st.Close()); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -104,9 +111,58 @@ func (c *jobsListCmd) Run(ctx context.Context, e env) error {
 	return w.Flush()
 }
 
+// read returns jobs, buried ones first, from wherever they are.
+func (c *jobsListCmd) read(ctx context.Context, e env) ([]jobs.Job, error) {
+	find := func(state jobs.State, limit int) ([]jobs.Job, error) { return c.ask(ctx, e, state, limit) }
+	if c.Server == "" {
+		st, err := c.store(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = st.Close() }() // it was only read
+		find = func(state jobs.State, limit int) ([]jobs.Job, error) {
+			return st.ListJobs(ctx, store.JobFilter{State: state, Limit: limit})
+		}
+	}
+	list, err := find(jobs.Buried, c.Limit)
+	if err == nil && !c.Buried && len(list) < c.Limit {
+		var ready []jobs.Job
+		ready, err = find(jobs.Ready, c.Limit-len(list))
+		list = append(list, ready...)
+	}
+	return list, err
+}
+
+// ask reads jobs from a running server.
+func (c *jobsListCmd) ask(ctx context.Context, e env, state jobs.State, limit int) ([]jobs.Job, error) {
+	const most = 1000 // of the management API
+	i, err := c.dial(e)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := i.call(ctx, http.MethodGet, pathOf("jobs")+fmt.Sprintf("?state=%s&limit=%d", state, min(limit, most)), nil)
+	if err = errors.Join(err, i.close()); err != nil {
+		return nil, err
+	}
+	var p struct {
+		Items []manage.Job `json:"items"`
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	list := make([]jobs.Job, 0, len(p.Items))
+	for _, v := range p.Items {
+		list = append(list, jobs.Job{
+			Key:   jobs.Key{MerchantID: v.MerchantID, Kind: v.Kind, Ref: v.Ref},
+			State: jobs.State(v.State), RunAt: v.RunAt, Attempt: v.Attempt, LastError: v.LastError, CreatedAt: v.CreatedAt,
+		})
+	}
+	return list, nil
+}
+
 // jobsReleaseCmd releases one buried job.
 type jobsReleaseCmd struct {
-	dsnFlags
+	jobsFlags
 	Merchant string `arg:"" help:"Merchant id, as listed."`
 	Kind     string `arg:"" help:"Kind, as listed."`
 	Ref      string `arg:"" help:"Reference, as listed."`
@@ -114,7 +170,19 @@ type jobsReleaseCmd struct {
 
 // Run makes the job ready at once, from the first step of its ladder.
 func (c *jobsReleaseCmd) Run(ctx context.Context, e env) error {
-	st, err := store.Open(ctx, store.Config{DSN: c.DSN, Log: newLog(e.stderr, "warn")})
+	if c.Server != "" {
+		i, err := c.dial(e)
+		if err != nil {
+			return err
+		}
+		_, err = i.call(ctx, http.MethodPost, pathOf("jobs", "release"), body{"out_sub_mch_id": c.Merchant, "kind": c.Kind, "ref": c.Ref})
+		if err = errors.Join(err, i.close()); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(e.stdout, "released")
+		return err
+	}
+	st, err := c.store(ctx, e)
 	if err != nil {
 		return err
 	}
