@@ -218,8 +218,16 @@ func ExampleDiagnose() {
 
 // A till is set up by the address in its configuration code.
 func ExampleUseDeviceSetting() {
-	setting, err := cpay.UseDeviceSetting(context.Background(), http.DefaultTransport,
-		"https://pay.example.com/cpay/use_device_setting?osi=…&si=…", "SN0001")
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(cpay.Encode(&cpay.UseDeviceSettingResponse{Head: cpay.Head{LogID: 1}, Setting: &cpay.DeviceSetting{
+			OutSubMchID: "sz01EXAMPLE", OutShopID: r.FormValue("osi"), ShopName: "Main Street", DeviceID: "till-1",
+			AuthenKey: cpay.NewKey("0123456789ABCDEF0123456789ABCDEF"),
+		}}))
+	}))
+	defer service.Close()
+	address := service.URL + "/cpay/use_device_setting?osi=sz01SHOP&si=once" // what the code holds
+
+	setting, err := cpay.UseDeviceSetting(context.Background(), http.DefaultTransport, address, "SN0001")
 	if refused, ok := errors.AsType[*cpay.Error](err); ok && refused.Internal == cpay.InternalDeviceBound {
 		fmt.Println(refused.Description) // bound to another device
 		return
@@ -228,16 +236,6 @@ func ExampleUseDeviceSetting() {
 		fmt.Println(err)
 		return
 	}
-	client, err := cpay.NewClient(cpay.Config{
-		Domains: []string{"pay.example.com"},
-		Account: cpay.Account{
-			OutMchID: setting.OutMchID, OutSubMchID: setting.OutSubMchID, OutShopID: setting.OutShopID,
-			DeviceID: setting.DeviceID, StaffID: setting.StaffID,
-		},
-		Keys: cpay.Keys{AuthenKey: setting.AuthenKey},
-	})
-	if err != nil {
-		panic(err)
-	}
-	_, _ = client.Ping(context.Background())
+	fmt.Println(setting.OutShopID, setting.ShopName, setting.DeviceID, setting.AuthenKey)
+	// Output: sz01SHOP Main Street till-1 ***
 }

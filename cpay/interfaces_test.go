@@ -440,3 +440,39 @@ func TestRequestsMayBeAsLongAsTheirInterfaceAllows(t *testing.T) {
 		}
 	}
 }
+
+// TestHintFindsTheMerchantOfEveryRequest is protocol.md §1.4: whose key to verify
+// with stands somewhere in each request.
+func TestHintFindsTheMerchantOfEveryRequest(t *testing.T) {
+	t.Parallel()
+	for _, e := range catalog() {
+		req := e.request()
+		for _, content := range []string{
+			`{"pay_mch_key":{"out_sub_mch_id":"A"}}`, `{"out_sub_mch_id":"A"}`, `{"osmi":"A"}`, `{"osi":"A"}`, `{"sn":"A"}`,
+			`{"out":{"out_sub_mch_id":"A"}}`,
+		} {
+			if err := Decode([]byte(content), req); err != nil {
+				t.Fatal(err)
+			}
+		}
+		env, err := ParseRequest(enveloped(t, string(Encode(req))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := env.Hint()
+		want := Hint{OutSubMchID: "A"}
+		switch req.(type) {
+		case *BriefMicroPayRequest, *BriefQueryOrderRequest:
+			want = Hint{OutShopID: "A"}
+		case *BriefQueryOrderListRequest, *BriefQueryOrderListOverviewRequest:
+			want = Hint{OutSubMchID: "A", OutShopID: "A"}
+		case *UnbindDeviceSNCodeRequest, *DeviceReportRequest:
+			want = Hint{OutSubMchID: "A", SNCode: "A"}
+		case *CheckBillDeviceBindInfoRequest, *GenerateBillDeviceBindQRCodeRequest, *GetBillDeviceBindInfoRequest:
+			want = Hint{SNCode: "A"}
+		}
+		if got != want || err != nil {
+			t.Errorf("%s: Hint = %+v, %v, want %+v", e.method, got, err, want)
+		}
+	}
+}
