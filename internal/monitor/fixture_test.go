@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,8 +58,8 @@ func (w *world) all(t *testing.T) []monitor.Record {
 		t.Fatal(err)
 	}
 	var out []monitor.Record
-	for i := len(p.Records) - 1; i >= 0; i-- {
-		out = append(out, p.Records[i])
+	for _, r := range slices.Backward(p.Records) {
+		out = append(out, r)
 	}
 	return out
 }

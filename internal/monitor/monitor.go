@@ -38,11 +38,12 @@ const (
 	maxUploadCalls = 2000
 	// maxText is the longest text of a record, maxUploadText that of an upload.
 	maxText, maxUploadText = 8 << 10, 256 << 10
-	// MaxDeviceRecords and MaxDeviceBytes bound what one device has kept a day.
-	MaxDeviceRecords, MaxDeviceBytes = 5_000, 8 << 20
-	// MaxMerchantRecords and MaxMerchantBytes bound what one merchant has kept a
+	// MaxDeviceRecords bounds what one device has kept a day.
+	MaxDeviceRecords = 5_000
+	maxDeviceBytes   = 8 << 20
+	// maxMerchantRecords and maxMerchantBytes bound what one merchant has kept a
 	// day: device numbers cost nothing to invent.
-	MaxMerchantRecords, MaxMerchantBytes = 200_000, 256 << 20
+	maxMerchantRecords, maxMerchantBytes = 200_000, 256 << 20
 	// slowDown is the interval in seconds that a client over its limit is given.
 	slowDown = 3600
 )
@@ -202,7 +203,7 @@ func (m *Monitor) keep(ctx context.Context, b Batch) (result string, err error) 
 	if err := errors.Join(err1, err2); err != nil {
 		return "", err
 	}
-	ofDevice, ofMerchant := Usage{MaxDeviceRecords, MaxDeviceBytes}, Usage{MaxMerchantRecords, MaxMerchantBytes}
+	ofDevice, ofMerchant := Usage{MaxDeviceRecords, maxDeviceBytes}, Usage{maxMerchantRecords, maxMerchantBytes}
 	if !ofDevice.room(device, b) || !ofMerchant.room(merchant, b) { // the usual way; the store decides races
 		return "over_limit", nil
 	}

@@ -82,7 +82,7 @@ func latin1(s string) []byte {
 		if r > 0xFF {
 			return nil
 		}
-		b = append(b, byte(r))
+		b = append(b, byte(r)) //nolint:gosec // at most 0xFF
 	}
 	return b
 }
