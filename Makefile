@@ -19,6 +19,7 @@ demo: build ## gateway, sandbox and sample merchants in one process; prints the 
 
 test: ## all tests; what needs PostgreSQL runs if it is installed, and says so if not
 	$(GO) test -count=1 ./...
+	$(GO) test -count=1 -tags kms ./internal/secret
 
 check: lint verify race vuln ## everything a change must pass
 
