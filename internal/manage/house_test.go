@@ -218,12 +218,22 @@ func (c *clock) advance(d time.Duration) {
 
 // open opens a house on the databases of dir. box may be nil.
 func open(ctx context.Context, dir string, box *sandbox.Sandbox) (*house, error) {
-	h := &house{box: box, log: &safeBuffer{}, clock: &clock{}}
-	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	var err error
-	if h.store, err = store.Open(ctx, store.Config{DSN: "sqlite:" + filepath.Join(dir, "pay.db"), Log: log}); err != nil {
+	st, err := store.Open(ctx, store.Config{DSN: "sqlite:" + filepath.Join(dir, "pay.db")})
+	if err != nil {
 		return nil, err
 	}
+	h, err := build(st)
+	if err != nil {
+		return nil, err
+	}
+	h.box = box
+	return h, nil
+}
+
+// build makes a house on an open store, without a sandbox.
+func build(st *store.Store) (*house, error) {
+	h := &house{store: st, log: &safeBuffer{}, clock: &clock{}}
+	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", 32)))
 	if err != nil {
 		return nil, err
