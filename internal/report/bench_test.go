@@ -69,6 +69,7 @@ func filled(b *testing.B, w *tabwriter.Writer, e storetest.Engine, load storetes
 			b.Fatal(err)
 		}
 	}
+	fmt.Fprintln(os.Stderr, e.Name, "filled in", filledIn, "folded in", time.Since(start))
 	_, _ = fmt.Fprintf(w, "%s\tfilled in %.0f s, folded in %.0f s\t\t\t\t\t\t\n", e.Name, filledIn.Seconds(), time.Since(start).Seconds())
 	return report.New(report.Config{
 		Store: s, Now: load.End, Rate: func(context.Context, string) (int64, error) { return 6000, nil },
