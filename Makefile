@@ -53,6 +53,7 @@ fuzz: ## every fuzz target for FUZZ each
 
 bench: ## the table of speeds: disk, store and whole gateway, on both engines
 	$(GO) test -run '^$$' -bench '^BenchmarkTable$$' -benchtime 1x -timeout 20m ./cmd/cloudpay
+	$(GO) test -run '^$$' -bench '^BenchmarkReports$$' -benchtime 1x -timeout 60m ./internal/report
 
 e2e: ## the real binary, driven as a user drives it
 	$(GO) test -count=1 -v -run '^TestScript' ./cmd/cloudpay

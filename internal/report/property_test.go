@@ -277,7 +277,7 @@ func (w *world) compareStats(rt *rapid.T, f report.Filter, want account) {
 func (w *world) balance(rt *rapid.T) {
 	orders, refunds := w.all(rt)
 	for _, ch := range []pay.Channel{"", pay.Wxpay, pay.Alipay} {
-		sum := map[pay.Account]pay.Fen{}
+		sum := make(map[pay.Account]pay.Fen)
 		for _, o := range orders {
 			if ch != "" && o.Channel != ch {
 				continue

@@ -67,7 +67,7 @@ func (p piece) end(start int64) int64 {
 
 // split cuts a range into pieces, oldest first: whole days, what is left of
 // them in whole slots, and the rest.
-func split(from, to int64, level int64) []piece {
+func split(from, to, level int64) []piece {
 	first, last := ceil(from, day), floor(to, day)
 	if first >= last {
 		return fine(from, to, level)
@@ -78,7 +78,7 @@ func split(from, to int64, level int64) []piece {
 }
 
 // fine cuts less than two days into slots and the rest.
-func fine(from, to int64, level int64) []piece {
+func fine(from, to, level int64) []piece {
 	if from >= to {
 		return nil
 	}

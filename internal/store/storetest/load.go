@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,9 +23,13 @@ type Load struct {
 	First    time.Time // midnight in Asia/Shanghai of the first day
 }
 
-// Shop, Till and Staff return ids that a load has.
-func (Load) Shop(n int) string        { return fmt.Sprintf("shop-%d", n) }
-func (Load) Till(shop, n int) string  { return fmt.Sprintf("shop-%d-till-%d", shop, n) }
+// Shop returns the id of shop n, from 0 to 19.
+func (Load) Shop(n int) string { return fmt.Sprintf("shop-%d", n) }
+
+// Till returns the id of till n of a shop, from 0 to 4.
+func (Load) Till(shop, n int) string { return fmt.Sprintf("shop-%d-till-%d", shop, n) }
+
+// Staff returns the id of person n of a shop, from 0 to 2.
 func (Load) Staff(shop, n int) string { return fmt.Sprintf("shop-%d-staff-%d", shop, n) }
 
 // End returns when the last order was made, at the latest.
@@ -42,10 +47,10 @@ func (l Load) Fill(ctx context.Context, dsn string) error {
 		return err
 	}
 	r := strings.NewReplacer(
-		"$merchant", l.Merchant, "$first", fmt.Sprint(l.First.UnixMilli()), "$perday", fmt.Sprint(max(1, l.Orders/l.Days)),
-		"$days", fmt.Sprint(l.Days), "$end", fmt.Sprint(l.End().UnixMilli()))
+		"$merchant", l.Merchant, "$first", strconv.FormatInt(l.First.UnixMilli(), 10), "$perday", strconv.Itoa(max(1, l.Orders/l.Days)),
+		"$days", strconv.Itoa(l.Days), "$end", strconv.FormatInt(l.End().UnixMilli(), 10))
 	for from := 0; from < l.Orders && err == nil; from += loadChunk {
-		chunk := strings.NewReplacer("$from", fmt.Sprint(from), "$to", fmt.Sprint(min(from+loadChunk, l.Orders)))
+		chunk := strings.NewReplacer("$from", strconv.Itoa(from), "$to", strconv.Itoa(min(from+loadChunk, l.Orders)))
 		err = exec(chunk.Replace(r.Replace(loadOrders)))
 	}
 	if err == nil {
