@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"cloudpay/cpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
@@ -22,8 +21,6 @@ import (
 
 // Limits of the machines' HTTP.
 const (
-	// maxBody is the longest request that is read.
-	maxBody = cpay.MaxBody
 	// maxHeader bounds the request's headers; devices send a few hundred bytes.
 	maxHeader = 8 << 10
 	// headerTime and bodyTime bound a slow sender.

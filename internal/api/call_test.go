@@ -208,7 +208,7 @@ func (*house) readBrief(t *testing.T, method, key string, raw []byte) answer {
 	if err := d.Decode(&outer); err != nil || json.Unmarshal(outer.Content, &a.content) != nil {
 		t.Fatalf("not a brief envelope around a string: %s", raw)
 	}
-	a.take(t, method, outer.Code != nil, [...]string{"s", "is", "li", "d"})
+	a = a.take(t, method, outer.Code != nil, [...]string{"s", "is", "li", "d"})
 	if nonce, _ := a.body["ns"].(string); a.authenticated && nonce == "" {
 		t.Error("no ns")
 	}
@@ -260,7 +260,7 @@ func read(t *testing.T, method, key string, raw []byte) answer {
 	if err := d.Decode(&outer); err != nil || json.Unmarshal(outer.Content, &a.content) != nil {
 		t.Fatalf("R26: not an envelope around a string: %s", raw)
 	}
-	a.take(t, method, outer.Info != nil, [...]string{"status", "internal_status", "log_id", "description"})
+	a = a.take(t, method, outer.Info != nil, [...]string{"status", "internal_status", "log_id", "description"})
 	if a.authenticated {
 		if nonce, _ := a.body["nonce_str"].(string); len(nonce) != 32 {
 			t.Errorf("nonce_str is %q", nonce)
@@ -275,7 +275,7 @@ func read(t *testing.T, method, key string, raw []byte) answer {
 
 // take reads the content and checks the head and the presence of the object
 // and of the code.
-func (a *answer) take(t *testing.T, member string, authenticated bool, head [4]string) {
+func (a answer) take(t *testing.T, member string, authenticated bool, head [4]string) answer {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(a.content))
 	d.UseNumber()
@@ -305,6 +305,7 @@ func (a *answer) take(t *testing.T, member string, authenticated bool, head [4]s
 	if (a.body != nil) != a.authenticated {
 		t.Errorf("R28: status %d has the member %s: %v", a.status, member, a.body != nil)
 	}
+	return a
 }
 
 // plainIntegers is R25 and R24: no fraction, no exponent, no quotes around a

@@ -114,29 +114,29 @@ type options struct {
 }
 
 // newHouse builds and starts a house; the test's end stops it.
-func newHouse(t testing.TB, o options) *house {
-	t.Helper()
-	ctx := t.Context()
-	dir := t.TempDir()
-	h := &house{t: t, reg: prometheus.NewRegistry(), log: &safeBuffer{}}
+func newHouse(tb testing.TB, o options) *house {
+	tb.Helper()
+	ctx := tb.Context()
+	dir := tb.TempDir()
+	h := &house{t: tb, reg: prometheus.NewRegistry(), log: &safeBuffer{}}
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if err := os.WriteFile(filepath.Join(dir, "sandbox.db"), sandboxDB, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	box, err := sandbox.New(ctx, sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: time.Now})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg := store.Config{DSN: "sqlite:" + filepath.Join(dir, "pay.db"), Log: log}
 	if _, _, err := store.Migrate(ctx, cfg); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if h.store, err = store.Open(ctx, cfg); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	h.closeStore = sync.OnceValue(h.store.Close)
-	h.box, h.people = box, peopleOf(t, h.store, box, o.merchant)
-	find := walletsOf(t, box)
+	h.box, h.people = box, peopleOf(tb, h.store, box, o.merchant)
+	find := walletsOf(tb, box)
 	if o.channels != nil {
 		find = o.channels(find)
 	}
@@ -164,12 +164,12 @@ func newHouse(t testing.TB, o options) *house {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- h.gw.Run(running) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		h.http.CloseIdleConnections()
 		stop()
 		cancel()
 		if err := errors.Join(<-done, h.closeStore(), box.Close()); err != nil {
-			t.Errorf("stop the house: %v", err)
+			tb.Errorf("stop the house: %v", err)
 		}
 		told.Close()
 	})
@@ -207,26 +207,26 @@ func (h *house) serve(inMemory bool) (stop func()) {
 }
 
 // directoryOn is a directory with a memory of its own.
-func directoryOn(t testing.TB, st *store.Store) *directory.Directory {
-	t.Helper()
+func directoryOn(tb testing.TB, st *store.Store) *directory.Directory {
+	tb.Helper()
 	keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", 32)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	people, err := directory.New(st, st, keys, time.Now)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return people
 }
 
 // peopleOf seeds the directory with the merchant of the vectors.
-func peopleOf(t testing.TB, st *store.Store, box *sandbox.Sandbox, change func(*directory.Merchant)) *directory.Directory {
-	t.Helper()
-	people := directoryOn(t, st)
+func peopleOf(tb testing.TB, st *store.Store, box *sandbox.Sandbox, change func(*directory.Merchant)) *directory.Directory {
+	tb.Helper()
+	people := directoryOn(tb, st)
 	der, err := x509.MarshalPKIXPublicKey(&signingKey.PublicKey)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p := box.Accounts().Providers[0]
 	devices := []directory.Device{
@@ -254,20 +254,20 @@ func peopleOf(t testing.TB, st *store.Store, box *sandbox.Sandbox, change func(*
 			AuthenKey: secret.New(strings.Repeat("o", 32)), Shops: []directory.Shop{{ID: "sz01OTHERSHOP0000001", Name: "shop"}},
 		}},
 	}
-	if err := people.Seed(t.Context(), in); err != nil {
-		t.Fatal(err)
+	if err := people.Seed(tb.Context(), in); err != nil {
+		tb.Fatal(err)
 	}
 	return people
 }
 
 // walletsOf builds the real adapters against the sandbox's handler.
-func walletsOf(t testing.TB, box *sandbox.Sandbox) gateway.Channels {
-	t.Helper()
+func walletsOf(tb testing.TB, box *sandbox.Sandbox) gateway.Channels {
+	tb.Helper()
 	p := box.Accounts().Providers[0]
 	block, _ := pem.Decode([]byte(p.WeChat.ClientCertPEM))
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	direct := direct{handler: box.Wallet(), cert: cert}
 	wx, err := wxpay.New(wxpay.Config{
@@ -275,14 +275,14 @@ func walletsOf(t testing.TB, box *sandbox.Sandbox) gateway.Channels {
 		SignType: "HMAC-SHA256", ClientCertPEM: p.WeChat.ClientCertPEM, ClientKeyPEM: secret.New(p.WeChat.ClientKeyPEM), Transport: direct,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ali, err := alipay.New(alipay.Config{
 		GatewayURL: "https://wallet.test/gateway.do", AppID: p.Alipay.AppID, AppPrivateKeyPEM: secret.New(p.Alipay.AppPrivateKeyPEM),
 		AlipayPublicKeyPEM: p.Alipay.AlipayPublicKeyPEM, Now: time.Now, Transport: direct,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return func(_ context.Context, _ string, ch pay.Channel) (channel.Channel, error) {
 		if ch == pay.Alipay {

@@ -100,8 +100,8 @@ func r04DoublesAreExactIntegersOnEveryInterface(t *testing.T) {
 	}
 }
 
-// r05NumbersAsTextAndIdsAsNumbers are what the C++ samples send.
-func r05NumbersAsTextAndIdsAsNumbers(t *testing.T) {
+// r05NumbersAsTextAndIDsAsNumbers are what the C++ samples send.
+func r05NumbersAsTextAndIDsAsNumbers(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	h := newHouse(t, options{})

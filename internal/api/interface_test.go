@@ -76,6 +76,7 @@ type iface struct {
 }
 
 func (f iface) test(t *testing.T) {
+	t.Helper()
 	t.Run("happy path", f.happy)
 	t.Run("replay", f.replay)
 	t.Run("missing", f.missing)
@@ -259,8 +260,8 @@ func (f iface) notAuthentic(t *testing.T) {
 
 // isDenied makes the requests that this caller may not make.
 func (f iface) isDenied(t *testing.T) {
-	for name, make := range f.denied {
-		a := f.ask(t, f.key, make(t, f.h).text())
+	for name, request := range f.denied {
+		a := f.ask(t, f.key, request(t, f.h).text())
 		if a.status != 104 || a.text == "" {
 			t.Errorf("%s: %d/%d %q, want 104", name, a.status, a.internal, a.text)
 		}

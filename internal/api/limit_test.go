@@ -1,8 +1,8 @@
 package api
 
 import (
-	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +68,7 @@ func TestALimiterForgetsThoseNotSeenForLongest(t *testing.T) {
 	l := newLimiter[string](Rate{PerSecond: 1, Burst: 1})
 	l.take("busy", noon, same)
 	for i := range 10 * limitsKept {
-		l.take(fmt.Sprint(i), noon, same)
+		l.take(strconv.Itoa(i), noon, same)
 		if i%1000 == 0 && l.take("busy", noon, same) {
 			t.Fatalf("one that keeps calling was forgotten after %d others", i)
 		}

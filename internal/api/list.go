@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"cloudpay/cpay"
@@ -177,24 +178,15 @@ const createTime = 1
 // byWallet returns the filter for each kind of wallet asked for that exists.
 // All of them together, or none named, are one filter.
 func byWallet(f report.Filter, platforms []int64) []report.Filter {
-	found := map[pay.Channel]bool{}
-	for _, p := range platforms {
-		for _, ch := range channels {
-			found[ch] = found[ch] || wire.SubPlatform(ch) == p
-		}
-	}
 	var out []report.Filter
-	all := true
 	for _, ch := range channels {
-		if !found[ch] {
-			all = false
-			continue
+		if slices.Contains(platforms, wire.SubPlatform(ch)) {
+			one := f
+			one.Channel = ch
+			out = append(out, one)
 		}
-		one := f
-		one.Channel = ch
-		out = append(out, one)
 	}
-	if all || len(platforms) == 0 {
+	if len(out) == len(channels) || len(platforms) == 0 {
 		return []report.Filter{f}
 	}
 	return out

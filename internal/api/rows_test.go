@@ -22,7 +22,7 @@ func rows() map[string]row {
 			return fmt.Sprint(o.State, o.Total, o.Reserved, o.Refunded)
 		}
 	}
-	aboutPaid := func(t *testing.T, h *house) object { return about(h.paid(t, pay.Wxpay, 2)) }
+	aboutPaid := func(t *testing.T, h *house) object { t.Helper(); return about(h.paid(t, pay.Wxpay, 2)) }
 	rows := map[string]row{
 		cpay.MethodMicroPay: {
 			good:    func(_ *testing.T, h *house) object { return microPay(h.number(), h.code(pay.Wxpay, ""), 2) },
@@ -31,7 +31,7 @@ func rows() map[string]row {
 			denied: map[string]func(*testing.T, *house) object{
 				"another merchant's prefix": func(_ *testing.T, h *house) object { return microPay("9000000200001", h.code(pay.Wxpay, ""), 2) },
 			},
-			check: func(t *testing.T, h *house, in object, a answer) {
+			check: func(t *testing.T, _ *house, _ object, a answer) {
 				t.Helper()
 				if a.get("order_content.wxpay_order_content_ext.current_trade_state") != "2" || a.get("pay_mch_key.pay_platform") != "1" {
 					t.Errorf("answered %s", a.content)

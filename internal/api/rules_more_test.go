@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -186,7 +187,7 @@ func r32PagesPastTheEndAreEmpty(t *testing.T) {
 		seen := 0
 		for n := 1; ; n++ {
 			rows, total := page(tt.method, tt.in, tt.number, tt.name, n)
-			if total != fmt.Sprint(tt.all) {
+			if total != strconv.Itoa(tt.all) {
 				t.Errorf("%s page %d: total %s, want %d", tt.method, n, total, tt.all)
 			}
 			if seen += rows; rows == 0 || n > 10 {
@@ -318,10 +319,14 @@ func r46ADeviceIsBoundToOneTerminal(t *testing.T) {
 			return fmt.Sprint(flat["status"], "/", flat["internal_status"])
 		}
 		for _, tt := range []struct{ name, query, want string }{
-			{"the first terminal", query + "&sn=SN1", "0/0"}, {"it again", query + "&sn=SN1", "0/0"},
-			{"another terminal", query + "&sn=SN2", "104/3214"}, {"the first once more", query + "&sn=SN1", "0/0"},
-			{"no sn", query, "104/0"}, {"another shop", strings.Replace(query, theShop, "sz01OTHERSHOP0000001", 1) + "&sn=SN1", "104/0"},
-			{"a guess", "osi=" + theShop + "&si=00000000000000000000&sn=SN1", "104/0"}, {"nothing", "", "104/0"},
+			{"the first terminal", query + "&sn=SN1", "0/0"},
+			{"it again", query + "&sn=SN1", "0/0"},
+			{"another terminal", query + "&sn=SN2", "104/3214"},
+			{"the first once more", query + "&sn=SN1", "0/0"},
+			{"no sn", query, "104/0"},
+			{"another shop", strings.Replace(query, theShop, "sz01OTHERSHOP0000001", 1) + "&sn=SN1", "104/0"},
+			{"a guess", "osi=" + theShop + "&si=00000000000000000000&sn=SN1", "104/0"},
+			{"nothing", "", "104/0"},
 			{"another terminal by a new code", h.ticket(t, "till-1", "") + "&sn=SN2", "104/3214"},
 		} {
 			if got := status(tt.query); got != tt.want {

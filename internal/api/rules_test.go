@@ -14,7 +14,7 @@ func theRules() map[string][]func(*testing.T) {
 		"R02": {r02R03EscapesAreAuthenticatedAsTransmitted},
 		"R03": {r02R03EscapesAreAuthenticatedAsTransmitted},
 		"R04": {r04DoublesAreExactIntegersOnEveryInterface},
-		"R05": {r05NumbersAsTextAndIdsAsNumbers},
+		"R05": {r05NumbersAsTextAndIDsAsNumbers},
 		"R06": {r06MonitoringIsNeverRefusedForItsContent},
 		"R07": {r07R08RefundsTakeSignaturesAndCodes},
 		"R08": {r07R08RefundsTakeSignaturesAndCodes},
