@@ -299,7 +299,7 @@ func (c *demoCmd) greet(e env, dir string, f demoFile) {
 	y := f.Merchants[0].Prefixes[0] + now.Format("060102150405") + "0003"
 	_, _ = fmt.Fprintf(e.stdout, `cloudpay demo is running.
 
-  API      %[1]s/cpay/   (%[1]s/healthz, /readyz, /metrics)
+  API      %[1]s/cpay/   (%[1]s/docs/, /healthz, /readyz, /metrics)
   Sandbox  %[2]s/sandbox/v1/   (customers, payment codes, faults: docs/sandbox.md)
   Keys     %[3]s   (ids and keys of %[4]d sample merchants)
 
