@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -116,20 +117,25 @@ func (d *Directory) Record(ctx context.Context, by Actor, e Event) error {
 	if d.writer == nil {
 		return errReadOnly
 	}
-	row := d.auditRow(by, d.now(), e.Action)
-	row.ProviderID, row.MerchantID = e.ProviderID, e.MerchantID
-	row.ObjectKind, row.ObjectID = e.ObjectKind, e.ObjectID
-	var err error
-	if row.Before, err = auditText(e.Before); err != nil {
-		return err
-	}
-	if row.After, err = auditText(e.After); err != nil {
+	row, err := d.eventRow(by, e)
+	if err != nil {
 		return err
 	}
 	if _, err := d.writer.Commit(ctx, Change{Audit: []AuditRow{row}}); err != nil {
 		return fmt.Errorf("record %s: %w", e.Action, err)
 	}
 	return nil
+}
+
+// eventRow is the line of an event.
+func (d *Directory) eventRow(by Actor, e Event) (AuditRow, error) {
+	row := d.auditRow(by, d.now(), e.Action)
+	row.ProviderID, row.MerchantID = e.ProviderID, e.MerchantID
+	row.ObjectKind, row.ObjectID = e.ObjectKind, e.ObjectID
+	var err1, err2 error
+	row.Before, err1 = auditText(e.Before)
+	row.After, err2 = auditText(e.After)
+	return row, errors.Join(err1, err2)
 }
 
 func (d *Directory) auditRow(by Actor, now time.Time, action string) AuditRow {

@@ -47,12 +47,7 @@ func (d *Directory) GrantClient(ctx context.Context, by Actor, activator string,
 	if err := m.belongs(who, a.ShopID); err != nil {
 		return err
 	}
-	if err := d.grant(ctx, by, a, who); err != nil {
-		return err
-	}
-	return d.Record(ctx, by, Event{
-		Action: "client.grant", ProviderID: m.ProviderID, MerchantID: m.ID, ObjectKind: "client", ObjectID: activator, After: who,
-	})
+	return d.grant(ctx, by, m, a, who)
 }
 
 // belongs refuses an identity that the merchant does not have.

@@ -241,7 +241,7 @@ func (d *Directory) GrantBinding(ctx context.Context, by Actor, activator string
 	if err != nil {
 		return FactoryDevice{}, err
 	}
-	if err := d.grant(ctx, by, a, grantedDevice(r)); err != nil {
+	if err := d.grant(ctx, by, m, a, grantedDevice(r)); err != nil {
 		return FactoryDevice{}, err
 	}
 	v, _, err := d.ClaimedDevice(ctx, a.SN)
@@ -260,7 +260,7 @@ func (d *Directory) grantable(ctx context.Context, kind, activator string) (Acti
 	return a, nil
 }
 
-func (d *Directory) grant(ctx context.Context, by Actor, a ActivationRow, what any) error {
+func (d *Directory) grant(ctx context.Context, by Actor, m *Merchant, a ActivationRow, what any) error {
 	if d.writer == nil {
 		return errReadOnly
 	}
@@ -268,9 +268,16 @@ func (d *Directory) grant(ctx context.Context, by Actor, a ActivationRow, what a
 	if err != nil {
 		return fmt.Errorf("encode a grant: %w", err)
 	}
+	line, err := d.eventRow(by, Event{
+		Action: a.Kind + ".grant", ProviderID: m.ProviderID, MerchantID: m.ID, ObjectKind: "activation", ObjectID: a.Activator,
+		After: json.RawMessage(b),
+	})
+	if err != nil {
+		return err
+	}
 	now := d.now()
 	a.Granted, a.GrantedBy, a.GrantedAt = string(b), by.String(), now
-	won, err := d.writer.GrantActivation(ctx, a, now)
+	won, err := d.writer.GrantActivation(ctx, a, now, line)
 	if err != nil {
 		return fmt.Errorf("grant an activation: %w", err)
 	}

@@ -324,9 +324,10 @@ func (m *memory) PutDataKey(_ context.Context, owner string, sealed []byte) erro
 	return nil
 }
 
-func (m *memory) PutTicket(_ context.Context, r TicketRow, _ time.Time) error {
+func (m *memory) PutTicket(_ context.Context, r TicketRow, _ time.Time, line AuditRow) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.audit = append(m.audit, line)
 	m.tickets[r.Hash] = r
 	return nil
 }
@@ -338,7 +339,7 @@ func (m *memory) PutActivation(_ context.Context, r ActivationRow, _ time.Time) 
 	return nil
 }
 
-func (m *memory) GrantActivation(_ context.Context, r ActivationRow, now time.Time) (bool, error) {
+func (m *memory) GrantActivation(_ context.Context, r ActivationRow, now time.Time, line AuditRow) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.activations[r.Activator]
@@ -346,6 +347,7 @@ func (m *memory) GrantActivation(_ context.Context, r ActivationRow, now time.Ti
 		return false, nil
 	}
 	m.activations[r.Activator] = r
+	m.audit = append(m.audit, line)
 	return true, nil
 }
 

@@ -53,12 +53,12 @@ type Writer interface {
 	// PutDataKey stores a sealed data key unless the owner has one.
 	PutDataKey(ctx context.Context, owner string, sealed []byte) error
 	// PutTicket and PutActivation store what lives for minutes, and remove what
-	// ended before the given time.
-	PutTicket(ctx context.Context, r TicketRow, before time.Time) error
+	// ended before the given time. A ticket has its line of the trail.
+	PutTicket(ctx context.Context, r TicketRow, before time.Time, line AuditRow) error
 	PutActivation(ctx context.Context, r ActivationRow, before time.Time) error
-	// GrantActivation records who granted what, once. won is false when it was
-	// granted before or has ended at now.
-	GrantActivation(ctx context.Context, r ActivationRow, now time.Time) (won bool, err error)
+	// GrantActivation records who granted what, once, with its line of the trail.
+	// won is false when it was granted before or has ended at now.
+	GrantActivation(ctx context.Context, r ActivationRow, now time.Time, line AuditRow) (won bool, err error)
 	// Rewrap replaces a data key by the same one under another master key, with
 	// its line of the trail. won is false when the stored one is no longer k's.
 	Rewrap(ctx context.Context, k WrappedKey, sealed []byte, line AuditRow) (won bool, err error)

@@ -55,14 +55,17 @@ func (d *Directory) NewTicket(ctx context.Context, by Actor, r TicketRequest) (T
 		Hash: hashOf(si), MerchantID: r.MerchantID, ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID,
 		MadeBy: by.String(), CreatedAt: now, EndsAt: now.Add(TicketTTL),
 	}
-	if err := d.writer.PutTicket(ctx, row, now.Add(-shortLived)); err != nil {
-		return Ticket{}, fmt.Errorf("store a configuration ticket: %w", err)
-	}
-	err = d.Record(ctx, by, Event{
+	line, err := d.eventRow(by, Event{
 		Action: "device.ticket", ProviderID: m.ProviderID, MerchantID: m.ID, ObjectKind: "device",
 		ObjectID: m.ID + "/" + r.ShopID + "/" + r.DeviceID, After: map[string]any{"StaffID": r.StaffID, "EndsAt": row.EndsAt},
 	})
-	return Ticket{SI: secret.New(si), EndsAt: row.EndsAt}, err
+	if err != nil {
+		return Ticket{}, err
+	}
+	if err := d.writer.PutTicket(ctx, row, now.Add(-shortLived), line); err != nil {
+		return Ticket{}, fmt.Errorf("store a configuration ticket: %w", err)
+	}
+	return Ticket{SI: secret.New(si), EndsAt: row.EndsAt}, nil
 }
 
 // maySetUp refuses who may not set up a device, and what cannot be set up.

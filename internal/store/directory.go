@@ -169,13 +169,14 @@ func (s *Store) SawKey(ctx context.Context, merchantID, keyID string, at time.Ti
 }
 
 // PutTicket implements directory.Writer.
-func (s *Store) PutTicket(ctx context.Context, r directory.TicketRow, before time.Time) error {
+func (s *Store) PutTicket(ctx context.Context, r directory.TicketRow, before time.Time, line directory.AuditRow) error {
 	u, q := s.newUnit("", "")
 	u.add(anyRows)(q.SweepTickets(ctx, ms(before)))
 	u.add(1)(q.PutTicket(ctx, sqlcgen.PutTicketParams{
 		Hash: r.Hash, MerchantID: r.MerchantID, ShopID: r.ShopID, DeviceID: r.DeviceID, StaffID: r.StaffID,
 		MadeBy: r.MadeBy, CreatedMs: ms(r.CreatedAt), EndsMs: ms(r.EndsAt),
 	}))
+	u.addAudit(ctx, q, line)
 	return s.short(ctx, u, "put ticket")
 }
 
@@ -192,8 +193,9 @@ func (s *Store) PutActivation(ctx context.Context, r directory.ActivationRow, be
 }
 
 // GrantActivation implements directory.Writer.
-func (s *Store) GrantActivation(ctx context.Context, r directory.ActivationRow, now time.Time) (won bool, err error) {
+func (s *Store) GrantActivation(ctx context.Context, r directory.ActivationRow, now time.Time, line directory.AuditRow) (won bool, err error) {
 	u, q := s.newUnit("", "")
+	u.always = true // as in Commit: one that comes too late is rolled back with its line
 	u.add(1)(q.GrantActivation(ctx, sqlcgen.GrantActivationParams{
 		GrantedMs: ms(r.GrantedAt), GrantedBy: r.GrantedBy, Granted: r.Granted, Activator: r.Activator, NowMs: ms(now),
 	}))
@@ -204,8 +206,12 @@ func (s *Store) GrantActivation(ctx context.Context, r directory.ActivationRow, 
 		}
 		return a.GrantedBy == r.GrantedBy && a.Granted == r.Granted && a.GrantedMs == ms(r.GrantedAt), err
 	}
-	won, err = s.submit(ctx, u)
-	return won, wrap("grant activation", err)
+	u.addAudit(ctx, q, line)
+	_, err = s.submit(ctx, u)
+	if errors.Is(err, errContradiction) {
+		return false, nil
+	}
+	return err == nil, wrap("grant activation", err)
 }
 
 // Rewrap implements directory.Writer.

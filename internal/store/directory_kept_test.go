@@ -88,7 +88,8 @@ func TestWhatLivesForMinutesIsSwept(t *testing.T) {
 			old.Hash, old.EndsAt = "old", noon.Add(-time.Second)
 			asked.Activator, asked.TokenHash, asked.EndsAt = "old", "old token", noon.Add(-time.Second)
 			for _, err := range []error{
-				s.PutTicket(ctx, old, noon.Add(-time.Minute)), s.PutTicket(ctx, ticket, noon.Add(-time.Minute)),
+				s.PutTicket(ctx, old, noon.Add(-time.Minute), directory.AuditRow{ID: "1"}),
+				s.PutTicket(ctx, ticket, noon.Add(-time.Minute), directory.AuditRow{ID: "2"}),
 				s.PutActivation(ctx, asked, noon.Add(-time.Minute)), s.PutActivation(ctx, wants, noon.Add(-time.Minute)),
 			} {
 				if err != nil {
@@ -101,7 +102,7 @@ func TestWhatLivesForMinutesIsSwept(t *testing.T) {
 			next.Hash = "next"
 			after := wants
 			after.Activator, after.TokenHash, after.GrantedAt = "next", "next token", time.Time{}
-			if err := s.PutTicket(ctx, next, noon); err != nil {
+			if err := s.PutTicket(ctx, next, noon, directory.AuditRow{ID: "3"}); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.PutActivation(ctx, after, noon); err != nil {
@@ -113,9 +114,10 @@ func TestWhatLivesForMinutesIsSwept(t *testing.T) {
 			same(t, "by token", got[directory.ActivationRow](t)(s.LoadActivationByToken(ctx, wants.TokenHash)), wants)
 			// Granted once, while it lives.
 			after.GrantedAt, after.Granted, after.GrantedBy = noon, "{}", "me"
-			wins(t, false)(s.GrantActivation(ctx, after, after.EndsAt))
-			wins(t, true)(s.GrantActivation(ctx, after, noon))
-			wins(t, false)(s.GrantActivation(ctx, after, noon))
+			wins(t, false)(s.GrantActivation(ctx, after, after.EndsAt, directory.AuditRow{ID: "4"}))
+			wins(t, true)(s.GrantActivation(ctx, after, noon, directory.AuditRow{ID: "5"}))
+			wins(t, false)(s.GrantActivation(ctx, after, noon, directory.AuditRow{ID: "6"}))
+			same(t, "lines", len(got[[]directory.AuditRow](t)(s.ListAudit(ctx, directory.AuditFilter{Limit: 9}))), 4)
 			same(t, "granted", got[directory.ActivationRow](t)(s.LoadActivation(ctx, "next")), after)
 		})
 	}
