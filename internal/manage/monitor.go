@@ -42,6 +42,7 @@ type monitorInput struct {
 
 func (s *Server) registerMonitor() {
 	add(s, operation{id: "search-monitor", method: http.MethodGet, path: "/v1/monitor", summary: "查询终端上报的调用与日志，新的在前", tag: "运维"}, s.searchMonitor)
+	add(s, operation{id: "client-latency", method: http.MethodGet, path: "/v1/monitor/latency", summary: "终端上报的接口耗时", tag: "运维"}, s.clientLatency)
 }
 
 func (s *Server) searchMonitor(ctx context.Context, a *actor, in *monitorInput) (*answer[Page[MonitorRecord]], error) {

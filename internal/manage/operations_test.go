@@ -130,6 +130,7 @@ func rows() map[string]row {
 		"list-orders":    reported("/orders?kind=both", row{who: "cashier", wrong: "vendor", foreign: "stranger", bad: "/v1/merchants/" + merchantA + "/orders?limit=101", field: "query.limit", want: `"state":"PAID"`}),
 		"overview":       reported("/overview?by=shop,staff&time=paid", row{who: "manager", wrong: "ops", foreign: "stranger", bad: "/v1/merchants/" + merchantA + "/overview?by=moon", field: "query.by", want: `"success_fee":200`}),
 		"statistics":     reported("/statistics?span=week", row{who: "finance", wrong: "ops", foreign: "stranger", bad: "/v1/merchants/" + merchantA + "/statistics?span=hour", field: "query.span", want: `"total_count":1`}),
+		"client-latency": {who: "ops", bad: "/v1/monitor/latency?from=x", field: "query.from", path: "/v1/monitor/latency", wrong: "provider", want: `"items":[]`},
 		"search-monitor": {who: "ops", bad: "/v1/monitor?limit=0", field: "query.limit", path: "/v1/monitor?log_id=7", wrong: "provider", want: `"items":[]`},
 		"doctor":         {who: "ops", wrong: "provider", want: `"check":"account"`},
 		"list-audit":     {who: "provider", bad: "/v1/audit?from=yesterday", field: "query.from", wrong: "manager", want: merchantA},

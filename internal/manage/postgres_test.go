@@ -36,6 +36,7 @@ func TestAnInstallationIsMadeOnBothEngines(t *testing.T) {
 				{"GET", "/v1/merchants/m/statistics", "", `"total":0`},
 				{"GET", "/v1/audit?out_sub_mch_id=m", "", `"actor_kind":"command"`},
 				{"GET", "/v1/monitor?log_id=1", "", `"items":[]`},
+				{"GET", "/v1/monitor/latency", "", `"items":[]`},
 				{"GET", "/v1/doctor", "", `"check":"account"`},
 				{"POST", "/v1/tokens", `{"name":"t","grants":{"role":"operator"}}`, `"token":"`},
 			} {
