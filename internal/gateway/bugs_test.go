@@ -294,3 +294,61 @@ func TestRolledBackChargeIsSeen(t *testing.T) {
 		h.checkBooks(o.OutTradeNo)
 	})
 }
+
+// TestRepetitionAfterItsExpiryIsAnsweredAsItStands: time_expire of a repeated
+// request lies in the past by then; refusing it would hide that it was paid
+// (money.md §2: same key and fingerprint, the order's current state).
+func TestRepetitionAfterItsExpiryIsAnsweredAsItStands(t *testing.T) {
+	t.Parallel()
+	both(t, func(b bubble) {
+		h := newHouse(b.T, options{notices: true})
+		in := h.scan(b.ch)
+		in.ExpireAt = time.Now().Add(2 * time.Minute)
+		first, _, err := h.gw.Prepay(b.Context(), h.merchant, in)
+		if err != nil {
+			b.Fatal(err)
+		}
+		<-time.After(90 * time.Second)
+		if again, _, err := h.gw.Prepay(b.Context(), h.merchant, in); err != nil || again.Prepaid != first.Prepaid {
+			b.Errorf("half a minute before its end: %+v, %v", again.Prepaid, err)
+		}
+		h.pays(sandbox.Invocation{CodeURL: first.Prepaid.CodeURL})
+		<-time.After(time.Hour)
+		if again, _, err := h.gw.Prepay(b.Context(), h.merchant, in); err != nil || again.State != pay.PAID {
+			b.Errorf("after its end: %s, %v", again.State, err)
+		}
+		other := in
+		other.Total++
+		if _, _, err := h.gw.Prepay(b.Context(), h.merchant, other); !errors.Is(err, pay.ErrConflict) {
+			b.Errorf("another amount after its end: %v", err)
+		}
+		in.OutTradeNo = h.number()
+		if _, _, err := h.gw.Prepay(b.Context(), h.merchant, in); !errors.Is(err, pay.ErrInvalid) {
+			b.Errorf("a new order that is over: %v", err)
+		}
+	})
+}
+
+// TestReturnedNoticeOfAnotherAmountIsRefused: a notice that a trade was paid
+// and given back books our amount, so it must name it.
+func TestReturnedNoticeOfAnotherAmountIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var next channel.Notice
+		h := noticed(t, newReceiver(), &next)
+		in := h.scan(pay.Wxpay)
+		if _, _, err := h.gw.Prepay(t.Context(), h.merchant, in); err != nil {
+			t.Fatal(err)
+		}
+		before := h.order(in.OutTradeNo)
+		next = paidNotice(h, in.OutTradeNo)
+		next.Outcome.Kind, next.Outcome.Reason, next.Outcome.Returned = pay.Declined, pay.ReasonOrderDead, true
+		next.Outcome.Payment.Total = 1
+		if _, err := h.notice("provider", "merchant"); !errors.Is(err, pay.ErrDenied) {
+			t.Errorf("%v, want it refused", err)
+		}
+		if after := h.order(in.OutTradeNo); after != before {
+			t.Errorf("the order became %s", after.State)
+		}
+	})
+}

@@ -75,7 +75,7 @@ func (g *Gateway) noticed(ctx context.Context, m *directory.Merchant, ch pay.Cha
 		why = "it is of another wallet than the order"
 	case named != "" && n.SubMerchant != named: // Alipay's is optional with us
 		why = "it is for another merchant than the order's"
-	case n.Outcome.Kind == pay.Paid && n.Outcome.Payment.Total != o.Total:
+	case (n.Outcome.Kind == pay.Paid || n.Outcome.Returned) && n.Outcome.Payment.Total != o.Total:
 		why = "its amount is not the order's"
 	default:
 		return o, nil

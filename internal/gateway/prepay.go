@@ -86,15 +86,23 @@ func (g *Gateway) Prepay(ctx context.Context, m *directory.Merchant, in Prepay) 
 		return g.refusedPrepay(ctx, o, err)
 	}
 	req.Merchant = sub
+	// A repetition may come when its moment is near or past: only a new order is
+	// refused for it.
+	expire, over := g.profile(o.Channel).ExpireOf(in.ExpireAt, o.SentAt)
+	o.ExpireAt, req.Expire = expire, expire
 	for range maxRounds {
-		won, err := g.openOrder(ctx, o)
-		if err != nil {
-			return pay.Order{}, ClientArgs{}, err
+		won := false
+		if over == nil {
+			if won, err = g.openOrder(ctx, o); err != nil {
+				return pay.Order{}, ClientArgs{}, err
+			}
 		}
 		stands := o
 		if !won {
 			stands, err = g.sameNumber(ctx, o)
-			if errors.Is(err, pay.ErrNotFound) {
+			if errors.Is(err, pay.ErrNotFound) && over != nil {
+				return pay.Order{}, ClientArgs{}, over
+			} else if errors.Is(err, pay.ErrNotFound) {
 				continue // what stood in the way ended in this moment
 			} else if err != nil {
 				return pay.Order{}, ClientArgs{}, err
@@ -153,7 +161,8 @@ func (g *Gateway) refusedPrepay(ctx context.Context, o pay.Order, refusal error)
 	return old, ClientArgs{}, nil
 }
 
-// prepayIntent checks a request and turns it into an order and a wallet request.
+// prepayIntent checks a request and turns it into an order and a wallet
+// request, all but their expiry.
 func (g *Gateway) prepayIntent(m *directory.Merchant, in Prepay) (pay.Order, channel.PrepayRequest, error) {
 	refuse := func(err error) (pay.Order, channel.PrepayRequest, error) {
 		return pay.Order{}, channel.PrepayRequest{}, err
@@ -170,14 +179,10 @@ func (g *Gateway) prepayIntent(m *directory.Merchant, in Prepay) (pay.Order, cha
 		return refuse(err)
 	}
 	now := g.now()
-	expire, err := g.profile(ch).ExpireOf(in.ExpireAt, now)
-	if err != nil {
-		return refuse(err)
-	}
 	o := pay.Order{
 		MerchantID: m.ID, OutTradeNo: in.OutTradeNo, ProviderID: m.ProviderID, Channel: ch, Unit: g.Store.NewUnit(),
 		TradeType: in.TradeType, State: pay.PAYING, Total: in.Total, Currency: "CNY", ShopID: in.ShopID, DeviceID: in.DeviceID,
-		StaffID: in.StaffID, Body: bodyOf(m, in.Body), NotifyURL: in.NotifyURL, Extra: in.Extra, ExpireAt: expire,
+		StaffID: in.StaffID, Body: bodyOf(m, in.Body), NotifyURL: in.NotifyURL, Extra: in.Extra,
 		TerminalType: in.TerminalType, SubTerminalType: in.SubTerminalType, QRCodeID: in.QRCodeID,
 		SourceType: in.SourceType, Authen: authenOf(in.Authen),
 		SentAt: now, CreatedAt: now, UpdatedAt: now, Truth: pay.TruthLocal,
@@ -199,7 +204,7 @@ func (g *Gateway) prepayIntent(m *directory.Merchant, in Prepay) (pay.Order, cha
 		AppID: in.AppID, SubAppID: appID, OpenID: in.OpenID, SubOpenID: in.SubOpenID, BuyerID: in.BuyerID,
 		DiscountableAmount: in.DiscountableAmount, UndiscountableAmount: in.UndiscountableAmount,
 		DisablePayChannels: in.DisablePayChannels, ExtendParams: in.ExtendParams, ProductCode: in.ProductCode,
-		Start: now, Expire: expire,
+		Start: now,
 	}, nil
 }
 

@@ -221,6 +221,15 @@ func (p Profile) paidWhileClosing(c *Change, truth Truth, out Outcome, now time.
 	if !c.Order.closeTold() {
 		return false
 	}
+	if truth == TruthNotice && p.ClosesByCancel(c.Order) && c.Order.ReverseTries > 0 {
+		// Older than the cancel, perhaps, which may have given it back: a query
+		// decides. One that is due already is left alone, the cancel may be on its way.
+		c.Order = c.From
+		if c.Order.AskAt.IsZero() {
+			c.Order.AskAt = now
+		}
+		return true
+	}
 	c.Order.State = CLOSED
 	p.lateMoney(c, truth, out, now)
 	return true
