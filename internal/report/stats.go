@@ -17,8 +17,9 @@ const (
 	maxShops = 100
 	// maxItems bounds the items of one request, on all pages: 400 days of 100 shops.
 	maxItems = 40_000
-	// maxPayers bounds the payments whose payers are counted for one page.
-	maxPayers = 20_000
+	// maxPayers bounds the payments whose payers are counted for one page: each is
+	// a row of orders to read, about 5 µs.
+	maxPayers = 2_000
 )
 
 // StatType says which span of time an item of statistics stands for. The values
