@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"cloudpay/internal/pay"
@@ -59,7 +60,7 @@ type provider struct {
 func New(loader Loader, writer Writer, keys *secret.Keyring, now func() time.Time) (*Directory, error) {
 	d := &Directory{loader: loader, writer: writer, keys: keys, clock: now}
 	d.providers = newCache(now, d.loadProvider)
-	d.merchants = newCache(now, d.loadMerchant)
+	d.merchants = newCache(now, d.loadToKeep)
 	d.accounts = newCache(now, d.loadAccount)
 	d.owners = newCache(now, loader.LoadShopOwner)
 	d.vault = newCache(now, d.loadVault)
@@ -234,6 +235,18 @@ func (d *Directory) loadMerchant(ctx context.Context, id string) (*Merchant, err
 	if err != nil {
 		return nil, fmt.Errorf("load merchant %s: %w", id, err)
 	}
+	return m, nil
+}
+
+// loadToKeep is loadMerchant without the rows that only an edit needs: what is
+// kept in memory need not be there twice.
+func (d *Directory) loadToKeep(ctx context.Context, id string) (*Merchant, error) {
+	m, err := d.loadMerchant(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	staff := slices.DeleteFunc(m.rows.Staff, func(r StaffRow) bool { return len(r.PIN) == 0 })
+	m.rows = MerchantRows{Staff: slices.Clip(staff)} // CheckPIN looks there
 	return m, nil
 }
 
