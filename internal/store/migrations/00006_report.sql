@@ -12,14 +12,10 @@ CREATE INDEX refunds_updated ON refunds (merchant_id, updated_ms);
 
 -- Of indexes that cost the same, as all do while a table is new, PostgreSQL
 -- takes the youngest. Payments must go by the key, so the keys are made again.
-/*postgres:
-ALTER TABLE orders DROP CONSTRAINT orders_pkey;
-ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY (merchant_id, out_trade_no);
-ALTER TABLE refunds DROP CONSTRAINT refunds_pkey;
-ALTER TABLE refunds ADD CONSTRAINT refunds_pkey PRIMARY KEY (merchant_id, out_refund_no);
+/*postgres: ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD CONSTRAINT orders_pkey PRIMARY KEY (merchant_id, out_trade_no) :postgres*/;
+/*postgres: ALTER TABLE refunds DROP CONSTRAINT refunds_pkey, ADD CONSTRAINT refunds_pkey PRIMARY KEY (merchant_id, out_refund_no) :postgres*/;
 DROP INDEX refunds_of_order;
 CREATE INDEX refunds_of_order ON refunds (merchant_id, out_trade_no);
-:postgres*/
 
 -- One row is what one order means to reports. counted says that the merchant
 -- was credited, undone_ms when a reverse took it back; ok that it stands as paid.
