@@ -13,6 +13,7 @@ import (
 
 	"cloudpay/internal/channel"
 	"cloudpay/internal/gateway"
+	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
@@ -349,6 +350,61 @@ func TestReturnedNoticeOfAnotherAmountIsRefused(t *testing.T) {
 		}
 		if after := h.order(in.OutTradeNo); after != before {
 			t.Errorf("the order became %s", after.State)
+		}
+	})
+}
+
+// TestBuriedCallbacksOfADeadAddressHideNoOthers: what was given up for an
+// address that never comes back stands before what an address that does.
+func TestBuriedCallbacksOfADeadAddressHideNoOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver()
+		h := newHouse(t, options{notifyURL: "http://127.0.0.1:9000/notify", receiver: r, idle: time.Minute})
+		in := gateway.MicroPay{
+			OutTradeNo: h.number(), AuthCode: secret.New(h.code(pay.Wxpay, "").AuthCode), Total: 100, ShopID: "shop",
+			NotifyURL: "http://127.0.0.1:9000/elsewhere",
+		}
+		if _, err := h.gw.MicroPay(t.Context(), h.merchant, in); err != nil {
+			t.Fatal(err)
+		}
+		mine, err := h.pay(pay.Wxpay, 100, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(5 * time.Minute)
+		told := r.count()
+		bury := func(no, ref string) {
+			key := jobs.Key{MerchantID: "merchant", Kind: "callback", Ref: ref}
+			err := h.store.EditJobs(t.Context(), "merchant", jobs.Edit{Put: &jobs.Job{
+				Key: key, State: jobs.Ready, RunAt: time.Now().Add(time.Hour), CreatedAt: time.Now(),
+				Payload: `{"out_trade_no":"` + no + `","event":"paid"}`,
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			j, ok, err := h.store.ClaimOne(t.Context(), time.Now().Add(2*time.Hour), time.Minute, key)
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			if err := h.store.Bury(t.Context(), j, "down"); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Second)
+		}
+		for i := range 120 {
+			bury(in.OutTradeNo, fmt.Sprintf("before/%d", i))
+		}
+		bury(mine.OutTradeNo, "mine")
+		for i := range 120 {
+			bury(in.OutTradeNo, fmt.Sprintf("after/%d", i))
+		}
+		if _, err := h.pay(pay.Wxpay, 100, ""); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(5 * time.Minute)
+		if n := len(h.jobs()); n != 240 || r.count() != told+2 {
+			t.Errorf("%d jobs are left and %d callbacks came, want the other address's 240 and 2", n, r.count()-told)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"cloudpay/internal/directory"
@@ -94,19 +95,72 @@ func callbackKey(m *directory.Merchant, attempt int64, now time.Time) secret.Sec
 	return keys[max(attempt-1, 0)%int64(len(keys))].Authen
 }
 
-// maxRevived bounds the buried callbacks that are looked at when an endpoint
-// answers; each one that then goes through brings the next.
-const maxRevived = 100
+// Limits of looking for buried callbacks when an endpoint answers.
+const (
+	// revivePage is how many are put back at most; each that then goes through
+	// brings the next.
+	revivePage = 100
+	// reviveLooks is how many of other addresses are passed over.
+	reviveLooks = 2000
+	// reviveRest is how long an address for which nothing was found is not looked
+	// for again: a busy one answers all the time.
+	reviveRest = time.Minute
+	// maxResting bounds the addresses that are remembered; losing them costs one look each.
+	maxResting = 4096
+)
+
+// resting remembers when nothing was found for an address.
+type resting struct {
+	mu    sync.Mutex
+	since map[[2]string]time.Time // by merchant and address
+}
+
+// rests reports whether the address was looked for a moment ago, in vain.
+func (r *resting) rests(merchant, url string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since, ok := r.since[[2]string{merchant, url}]
+	return ok && now.Sub(since) < reviveRest
+}
+
+func (r *resting) rest(merchant, url string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.since == nil || len(r.since) >= maxResting {
+		r.since = map[[2]string]time.Time{}
+	}
+	r.since[[2]string{merchant, url}] = now
+}
 
 // revive puts the buried callbacks of an address that has just answered back
-// into service (money.md §6). What cannot be read now is found at the next
-// delivery.
+// into service, oldest first, so that those of one order keep their order
+// (money.md §6). What cannot be read now is found at a later delivery.
 func (g *Gateway) revive(ctx context.Context, m *directory.Merchant, url string) {
-	buried, err := g.Store.BuriedJobs(ctx, m.ID, kindCallback, maxRevived)
-	if err != nil {
-		g.Log.WarnContext(ctx, "buried callbacks cannot be read", slog.String("merchant_id", m.ID), slog.String("error", err.Error()))
+	if g.resting.rests(m.ID, url, g.now()) {
 		return
 	}
+	var last jobs.Job
+	for range reviveLooks / revivePage {
+		buried, err := g.Store.BuriedJobs(ctx, m.ID, kindCallback, last, revivePage)
+		if err != nil {
+			g.Log.WarnContext(ctx, "buried callbacks cannot be read", slog.String("merchant_id", m.ID), slog.String("error", err.Error()))
+			return
+		}
+		if g.release(ctx, m, url, buried) > 0 {
+			g.runner.Wake()
+			return
+		}
+		if len(buried) < revivePage {
+			break
+		}
+		last = buried[len(buried)-1]
+	}
+	g.resting.rest(m.ID, url, g.now())
+}
+
+// release puts those of the buried callbacks that go to url back into service,
+// and returns how many they were.
+func (g *Gateway) release(ctx context.Context, m *directory.Merchant, url string, buried []jobs.Job) (n int) {
 	for _, j := range buried {
 		var cb callback
 		if json.Unmarshal([]byte(j.Payload), &cb) != nil {
@@ -125,16 +179,15 @@ func (g *Gateway) revive(ctx context.Context, m *directory.Merchant, url string)
 		}
 		released, err := g.Store.ReleaseJob(ctx, j.Key, g.now())
 		if released {
+			n++
 			g.Log.InfoContext(ctx, "callback back in service: its address answers again",
 				slog.String("merchant_id", m.ID), slog.String("out_trade_no", cb.OutTradeNo), slog.String("event", cb.Event))
 		} else if err != nil {
 			g.Log.WarnContext(ctx, "callback cannot be put back", slog.String("merchant_id", m.ID), slog.String("error", err.Error()))
-			return
+			return n
 		}
 	}
-	if len(buried) > 0 {
-		g.runner.Wake()
-	}
+	return n
 }
 
 // render makes the content of one event of an order, and says which address

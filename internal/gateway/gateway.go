@@ -75,8 +75,9 @@ type Config struct {
 // Run, and waits for it to end.
 type Gateway struct {
 	Config
-	runner *jobs.Runner
-	calls  calls // wallet calls that outlive their callers
+	runner  *jobs.Runner
+	calls   calls   // wallet calls that outlive their callers
+	resting resting // addresses with nothing buried
 }
 
 // New returns a gateway. It starts nothing: call Run.

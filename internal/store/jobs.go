@@ -273,12 +273,15 @@ func (s *Store) ReleaseJob(ctx context.Context, k jobs.Key, at time.Time) (ok bo
 }
 
 // BuriedJobs reads at most limit of a merchant's jobs of one kind that are out
-// of service, newest first.
-func (s *Store) BuriedJobs(ctx context.Context, merchantID, kind string, limit int) ([]jobs.Job, error) {
+// of service, oldest first, from after a job of an earlier page; the zero job
+// is the beginning.
+func (s *Store) BuriedJobs(ctx context.Context, merchantID, kind string, after jobs.Job, limit int) ([]jobs.Job, error) {
 	if limit < 1 || limit > maxList {
 		return nil, fmt.Errorf("read buried jobs: limit must be between 1 and %d", maxList)
 	}
-	rows, err := s.read.ListBuried(ctx, sqlcgen.ListBuriedParams{MerchantID: merchantID, Kind: kind, RowLimit: int32(limit)})
+	rows, err := s.read.ListBuried(ctx, sqlcgen.ListBuriedParams{
+		MerchantID: merchantID, Kind: kind, AfterMs: ms(after.CreatedAt), AfterRef: after.Ref, RowLimit: int32(limit),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read buried jobs: %w", err)
 	}

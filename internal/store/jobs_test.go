@@ -402,16 +402,16 @@ func TestJobsAreListedByFilter(t *testing.T) {
 	}
 }
 
-func TestBuriedJobsAreReadNewestFirst(t *testing.T) {
+func TestBuriedJobsAreReadOldestFirst(t *testing.T) {
 	t.Parallel()
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
 			opened := e.New(t)
 			s := opened()
-			for i, ref := range []string{"old", "new", "other kind", "alive", "foreign"} {
+			for i, ref := range []string{"old", "old too", "new", "other kind", "alive", "foreign"} {
 				j := job("a", ref, "", 0, noon)
-				j.CreatedAt = noon.Add(time.Duration(i) * time.Second)
+				j.CreatedAt = noon.Add(time.Duration(i/2) * time.Second)
 				switch ref {
 				case "other kind":
 					j.Kind = "b"
@@ -431,9 +431,13 @@ func TestBuriedJobsAreReadNewestFirst(t *testing.T) {
 				}
 			}
 			mine := job("a", "old", "", 0, noon).MerchantID
-			same(t, "buried", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", 10))), "new old")
-			same(t, "the newest", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", 1))), "new")
-			if _, err := s.BuriedJobs(t.Context(), mine, "a", 0); err == nil {
+			all := got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 10))
+			same(t, "buried", refs(all), "old old too new")
+			same(t, "the oldest", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 1))), "old")
+			same(t, "after one of the same time", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", all[0], 10))), "old too new")
+			same(t, "after two", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", all[1], 10))), "new")
+			same(t, "after all", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", all[2], 10))), "")
+			if _, err := s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 0); err == nil {
 				t.Error("no limit was taken")
 			}
 		})

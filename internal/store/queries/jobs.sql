@@ -154,11 +154,13 @@ ORDER BY run_ms, merchant_id, kind, ref
 LIMIT sqlc.arg(row_limit);
 
 -- name: ListBuried :many
--- ListBuried reads the newest of a merchant's jobs of one kind that are out of
--- service.
+-- ListBuried reads a merchant's jobs of one kind that are out of service, oldest
+-- first, from after a given one.
 SELECT
     merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
 FROM jobs
 WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND state = 'buried'
-ORDER BY created_ms DESC, ref
+  AND created_ms >= CAST(sqlc.arg(after_ms) AS BIGINT)
+  AND (created_ms > CAST(sqlc.arg(after_ms) AS BIGINT) OR ref > CAST(sqlc.arg(after_ref) AS TEXT))
+ORDER BY created_ms, ref
 LIMIT sqlc.arg(row_limit);

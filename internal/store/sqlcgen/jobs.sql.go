@@ -233,20 +233,30 @@ SELECT
     merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
 FROM jobs
 WHERE merchant_id = $1 AND kind = $2 AND state = 'buried'
-ORDER BY created_ms DESC, ref
-LIMIT $3
+  AND created_ms >= CAST($3 AS BIGINT)
+  AND (created_ms > CAST($3 AS BIGINT) OR ref > CAST($4 AS TEXT))
+ORDER BY created_ms, ref
+LIMIT $5
 `
 
 type ListBuriedParams struct {
 	MerchantID string
 	Kind       string
+	AfterMs    int64
+	AfterRef   string
 	RowLimit   int32
 }
 
-// ListBuried reads the newest of a merchant's jobs of one kind that are out of
-// service.
+// ListBuried reads a merchant's jobs of one kind that are out of service, oldest
+// first, from after a given one.
 func (q *Queries) ListBuried(ctx context.Context, arg ListBuriedParams) ([]Job, error) {
-	rows, err := q.db.Query(ctx, listBuried, arg.MerchantID, arg.Kind, arg.RowLimit)
+	rows, err := q.db.Query(ctx, listBuried,
+		arg.MerchantID,
+		arg.Kind,
+		arg.AfterMs,
+		arg.AfterRef,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
