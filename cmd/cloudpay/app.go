@@ -100,6 +100,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits(),
 		WalletOwner: st.MerchantOfWallet,
 	})
+	mgmt.Requests = answeredBy(srv)
 	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, manage: mgmt, registry: reg, log: log}, nil
 }
 

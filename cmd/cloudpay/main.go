@@ -87,6 +87,7 @@ type cli struct {
 	Member      memberCmd       `cmd:"" group:"manage" help:"Operator accounts (成员)."`
 	Token       tokenCmd        `cmd:"" group:"manage" help:"Tokens of the management API."`
 	Audit       auditCmd        `cmd:"" group:"manage" help:"Who changed what, newest first."`
+	Request     requestCmd      `cmd:"" group:"manage" help:"Find a Cloud Pay request of a running server by its log_id."`
 
 	Pay     payCmd     `cmd:"" help:"Charge a payment code and wait for the result."`
 	Query   queryCmd   `cmd:"" help:"Show an order and its refunds."`

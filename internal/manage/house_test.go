@@ -249,6 +249,9 @@ func build(st *store.Store) (*house, error) {
 		Store: h.store, Directory: h.people, Gateway: h.gw, Now: h.clock.now, Log: log,
 		Reports: report.New(report.Config{Store: h.store, Now: h.clock.now}),
 		Monitor: monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Registry: prometheus.NewRegistry(), Now: h.clock.now, Log: log}),
+		Requests: func(logID uint32) (manage.AnsweredRequest, bool) {
+			return manage.AnsweredRequest{LogID: logID, Method: "micro_pay", MerchantID: merchantA, Status: 104}, logID == 7
+		},
 	})
 	return h, err
 }

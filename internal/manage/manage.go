@@ -39,13 +39,16 @@ const maxBody = 192 << 10
 const DocumentPath = "/docs/api/openapi.json"
 
 // Config is everything that the management API needs. All members but
-// AllowPrivate are required.
+// AllowPrivate and Requests are required.
 type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Gateway   *gateway.Gateway
 	Reports   *report.Reports
 	Monitor   *monitor.Monitor
+	// Requests finds a Cloud Pay request of this process by its log_id; nil when
+	// it answers none. It may be set until the first request.
+	Requests func(logID uint32) (AnsweredRequest, bool)
 	// AllowPrivate says that callbacks may go to private addresses.
 	AllowPrivate bool
 	Now          func() time.Time

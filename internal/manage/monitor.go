@@ -43,6 +43,7 @@ type monitorInput struct {
 func (s *Server) registerMonitor() {
 	add(s, operation{id: "search-monitor", method: http.MethodGet, path: "/v1/monitor", summary: "查询终端上报的调用与日志，新的在前", tag: "运维"}, s.searchMonitor)
 	add(s, operation{id: "client-latency", method: http.MethodGet, path: "/v1/monitor/latency", summary: "终端上报的接口耗时", tag: "运维"}, s.clientLatency)
+	add(s, operation{id: "get-request", method: http.MethodGet, path: "/v1/requests/{log_id}", summary: "按 log_id 查一次云支付请求", tag: "运维"}, s.answeredRequest)
 }
 
 func (s *Server) searchMonitor(ctx context.Context, a *actor, in *monitorInput) (*answer[Page[MonitorRecord]], error) {

@@ -132,6 +132,7 @@ func rows() map[string]row {
 		"statistics":     reported("/statistics?span=week", row{who: "finance", wrong: "ops", foreign: "stranger", bad: "/v1/merchants/" + merchantA + "/statistics?span=hour", field: "query.span", want: `"total_count":1`}),
 		"client-latency": {who: "ops", bad: "/v1/monitor/latency?from=x", field: "query.from", path: "/v1/monitor/latency", wrong: "provider", want: `"items":[]`},
 		"search-monitor": {who: "ops", bad: "/v1/monitor?limit=0", field: "query.limit", path: "/v1/monitor?log_id=7", wrong: "provider", want: `"items":[]`},
+		"get-request":    {who: "ops", bad: "/v1/requests/0", field: "log_id", path: "/v1/requests/7", wrong: "provider", want: `"method":"micro_pay"`},
 		"doctor":         {who: "ops", wrong: "provider", want: `"check":"account"`},
 		"list-audit":     {who: "provider", bad: "/v1/audit?from=yesterday", field: "query.from", wrong: "manager", want: merchantA},
 	}
@@ -280,5 +281,14 @@ func (r row) testReplay(t *testing.T, op operationOf, path, body string, first *
 	other := call(r.who, path, body+" ", "one")
 	if p := problemOf(t, other); other.Code != http.StatusUnprocessableEntity || !strings.HasSuffix(p.Type, "idempotency_key_reused") {
 		t.Errorf("the key with another body: %d %s, want 422", other.Code, other.Body)
+	}
+}
+
+func TestAnUnknownLogIDIsNotFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	w := h.do(t.Context(), request{token: tokens["ops"], method: http.MethodGet, path: "/v1/requests/8"})
+	if p := problemOf(t, w); w.Code != http.StatusNotFound || !strings.HasSuffix(p.Type, ":request_unknown") {
+		t.Errorf("an unknown log_id: %d %s, want 404", w.Code, w.Body)
 	}
 }
