@@ -15,17 +15,6 @@ import (
 	"cloudpay/internal/store/storetest"
 )
 
-// onEngines runs a test on both engines.
-func onEngines(t *testing.T, f func(t *testing.T, s *store.Store)) {
-	t.Helper()
-	for _, e := range storetest.Engines() {
-		t.Run(e.Name, func(t *testing.T) {
-			t.Parallel()
-			f(t, e.New(t)())
-		})
-	}
-}
-
 // sell makes a paid order at a time and returns it as it is stored.
 func sell(t *testing.T, s *store.Store, no string, at time.Time, total pay.Fen) pay.Order {
 	t.Helper()
@@ -51,24 +40,28 @@ func reports(s *store.Store, now time.Time) *report.Reports {
 
 func TestOrdersStandInTheDayOfShanghai(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *store.Store) {
-		midnight := time.Date(2026, 11, 20, 16, 0, 0, 0, time.UTC)
-		sell(t, s, "before", midnight.Add(-time.Millisecond), 100)
-		sell(t, s, "after", midnight, 7)
-		now := midnight.Add(time.Hour)
-		for range 2 { // live, and folded
-			st, err := reports(s, now).Stats(t.Context(), report.StatQuery{
-				Filter: report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid}, Type: report.Daily, Page: report.Page{Num: 1, Size: 10},
-			})
-			if err != nil || len(st.Items) != 2 || st.Items[0].SuccessAmount != 7 || st.Items[1].SuccessAmount != 100 ||
-				st.Items[0].Begin.Format(time.DateOnly) != "2026-11-21" || st.Items[0].Payers != 1 || st.All.SuccessAmount != 107 {
-				t.Fatalf("statistics = %+v, %v", st, err)
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			midnight := time.Date(2026, 11, 20, 16, 0, 0, 0, time.UTC)
+			sell(t, s, "before", midnight.Add(-time.Millisecond), 100)
+			sell(t, s, "after", midnight, 7)
+			now := midnight.Add(time.Hour)
+			for range 2 { // live, and folded
+				st, err := reports(s, now).Stats(t.Context(), report.StatQuery{
+					Filter: report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid}, Type: report.Daily, Page: report.Page{Num: 1, Size: 10},
+				})
+				if err != nil || len(st.Items) != 2 || st.Items[0].SuccessAmount != 7 || st.Items[1].SuccessAmount != 100 ||
+					st.Items[0].Begin.Format(time.DateOnly) != "2026-11-21" || st.Items[0].Payers != 1 || st.All.SuccessAmount != 107 {
+					t.Fatalf("statistics = %+v, %v", st, err)
+				}
+				if _, err := s.FoldReport(t.Context(), "m", 0, now, 100); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if _, err := s.FoldReport(t.Context(), "m", 0, now, 100); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+		})
+	}
 }
 
 func TestReportsRefuseWhatCannotBeMeant(t *testing.T) {
@@ -111,114 +104,130 @@ func TestReportsRefuseWhatCannotBeMeant(t *testing.T) {
 
 func TestOneNumberPicksAnOrderAndItsRefunds(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *store.Store) {
-		at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
-		sell(t, s, "a", at, 100)
-		o := sell(t, s, "b", at, 200)
-		r := pay.Refund{
-			MerchantID: "m", OutRefundNo: "r", OutTradeNo: "b", Channel: o.Channel, State: pay.RefundPending, Origin: pay.OriginAPI,
-			Unit: s.NewUnit(), Total: 200, Amount: 50, Do: pay.ActSend, DoAt: at, CreatedAt: at, UpdatedAt: at,
-		}
-		if won, err := s.OpenRefund(t.Context(), r, pay.PAID, r.OpenPostings()); err != nil || !won {
-			t.Fatal(won, err)
-		}
-		rs := reports(s, at.Add(time.Hour))
-		for _, c := range []struct {
-			trade, refund string
-			rows          int64
-			net           pay.Fen
-		}{{"b", "", 2, 150}, {"b", "r", 1, -50}, {"", "r", 1, -50}, {"a", "", 1, 100}, {"a", "r", 0, 0}, {"c", "", 0, 0}} {
-			f := report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid, OutTradeNo: c.trade, OutRefundNo: c.refund}
-			l, err := rs.List(t.Context(), f, report.Page{Num: 1, Size: 10})
-			if err != nil || l.Total != c.rows || int64(len(l.Rows)) != c.rows {
-				t.Errorf("list of %q %q = %+v, %v, want %d rows", c.trade, c.refund, l, err, c.rows)
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+			sell(t, s, "a", at, 100)
+			o := sell(t, s, "b", at, 200)
+			r := pay.Refund{
+				MerchantID: "m", OutRefundNo: "r", OutTradeNo: "b", Channel: o.Channel, State: pay.RefundPending, Origin: pay.OriginAPI,
+				Unit: s.NewUnit(), Total: 200, Amount: 50, Do: pay.ActSend, DoAt: at, CreatedAt: at, UpdatedAt: at,
 			}
-			if all, _, err := rs.Overview(t.Context(), f, report.By{}); err != nil || all.NetAmount != c.net || all.Rows != c.rows {
-				t.Errorf("overview of %q %q = %+v, %v, want net %d", c.trade, c.refund, all, err, c.net)
+			if won, err := s.OpenRefund(t.Context(), r, pay.PAID, r.OpenPostings()); err != nil || !won {
+				t.Fatal(won, err)
 			}
-		}
-	})
+			rs := reports(s, at.Add(time.Hour))
+			for _, c := range []struct {
+				trade, refund string
+				rows          int64
+				net           pay.Fen
+			}{{"b", "", 2, 150}, {"b", "r", 1, -50}, {"", "r", 1, -50}, {"a", "", 1, 100}, {"a", "r", 0, 0}, {"c", "", 0, 0}} {
+				f := report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid, OutTradeNo: c.trade, OutRefundNo: c.refund}
+				l, err := rs.List(t.Context(), f, report.Page{Num: 1, Size: 10})
+				if err != nil || l.Total != c.rows || int64(len(l.Rows)) != c.rows {
+					t.Errorf("list of %q %q = %+v, %v, want %d rows", c.trade, c.refund, l, err, c.rows)
+				}
+				if all, _, err := rs.Overview(t.Context(), f, report.By{}); err != nil || all.NetAmount != c.net || all.Rows != c.rows {
+					t.Errorf("overview of %q %q = %+v, %v, want net %d", c.trade, c.refund, all, err, c.net)
+				}
+			}
+		})
+	}
 }
 
 func TestFolderFoldsWhatIsOldEnough(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *store.Store) {
-		now := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
-		for i := range 20 {
-			sell(t, s, strconv.Itoa(i), now.Add(-time.Hour+time.Duration(i)*time.Minute), 100)
-		}
-		sell(t, s, "new", now.Add(-time.Minute), 100)
-		f := report.NewFolder(report.Config{Store: s, Now: func() time.Time { return now }}, slog.New(slog.DiscardHandler))
-		for range 2 {
-			if err := f.Merchant(t.Context(), "m"); err != nil {
-				t.Fatal(err)
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			now := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+			for i := range 20 {
+				sell(t, s, strconv.Itoa(i), now.Add(-time.Hour+time.Duration(i)*time.Minute), 100)
 			}
-		}
-		var live int
-		err := s.ReadReport(t.Context(), "m", func(r *store.ReportReader) error {
-			cs, _, err := r.Changes(t.Context(), 100)
-			live = len(cs)
-			return err
+			sell(t, s, "new", now.Add(-time.Minute), 100)
+			f := report.NewFolder(report.Config{Store: s, Now: func() time.Time { return now }}, slog.New(slog.DiscardHandler))
+			for range 2 {
+				if err := f.Merchant(t.Context(), "m"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var live int
+			err := s.ReadReport(t.Context(), "m", func(r *store.ReportReader) error {
+				cs, _, err := r.Changes(t.Context(), 100)
+				live = len(cs)
+				return err
+			})
+			if err != nil || live != 1 {
+				t.Errorf("%d rows are read live, %v, want the new one", live, err)
+			}
+			all, _, err := reports(s, now).Overview(t.Context(), report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid}, report.By{})
+			if err != nil || all.SuccessCount != 21 {
+				t.Errorf("overview = %+v, %v, want 21 orders", all, err)
+			}
+			if last, err := s.LastTrade(t.Context(), "m", "s1"); err != nil || !last.Equal(now.Add(-time.Minute)) {
+				t.Errorf("last trade %v, %v, want the new one's", last, err)
+			}
+			if last, err := s.LastTrade(t.Context(), "m", "s2"); err != nil || !last.IsZero() {
+				t.Errorf("last trade of a shop without any: %v, %v", last, err)
+			}
 		})
-		if err != nil || live != 1 {
-			t.Errorf("%d rows are read live, %v, want the new one", live, err)
-		}
-		all, _, err := reports(s, now).Overview(t.Context(), report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid}, report.By{})
-		if err != nil || all.SuccessCount != 21 {
-			t.Errorf("overview = %+v, %v, want 21 orders", all, err)
-		}
-		if last, err := s.LastTrade(t.Context(), "m", "s1"); err != nil || !last.Equal(now.Add(-time.Minute)) {
-			t.Errorf("last trade %v, %v, want the new one's", last, err)
-		}
-		if last, err := s.LastTrade(t.Context(), "m", "s2"); err != nil || !last.IsZero() {
-			t.Errorf("last trade of a shop without any: %v, %v", last, err)
-		}
-	})
+	}
 }
 
 // TestLatecomersAreFolded is about an order whose commit came after the fold
 // had passed its time.
 func TestLatecomersAreFolded(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *store.Store) {
-		now := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
-		f := report.NewFolder(report.Config{Store: s, Now: func() time.Time { return now }}, slog.New(slog.DiscardHandler))
-		sell(t, s, "a", now.Add(-time.Hour), 100)
-		if _, err := s.FoldReport(t.Context(), "m", 0, now.Add(-time.Minute), 10); err != nil {
-			t.Fatal(err)
-		}
-		sell(t, s, "late", now.Add(-30*time.Minute), 7)
-		if err := f.Merchant(t.Context(), "m"); err != nil {
-			t.Fatal(err)
-		}
-		all, _, err := reports(s, now).Overview(t.Context(), report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Created}, report.By{})
-		if err != nil || all.SuccessAmount != 107 {
-			t.Errorf("overview = %+v, %v, want 107", all, err)
-		}
-	})
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			now := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+			f := report.NewFolder(report.Config{Store: s, Now: func() time.Time { return now }}, slog.New(slog.DiscardHandler))
+			sell(t, s, "a", now.Add(-time.Hour), 100)
+			if _, err := s.FoldReport(t.Context(), "m", 0, now.Add(-time.Minute), 10); err != nil {
+				t.Fatal(err)
+			}
+			sell(t, s, "late", now.Add(-30*time.Minute), 7)
+			if err := f.Merchant(t.Context(), "m"); err != nil {
+				t.Fatal(err)
+			}
+			all, _, err := reports(s, now).Overview(t.Context(), report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Created}, report.By{})
+			if err != nil || all.SuccessAmount != 107 {
+				t.Errorf("overview = %+v, %v, want 107", all, err)
+			}
+		})
+	}
 }
 
 func TestFoldJobIsOneRowThatComesBack(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *store.Store) {
-		now := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
-		f := report.NewFolder(report.Config{Store: s, Now: func() time.Time { return now }}, slog.New(slog.DiscardHandler))
-		for range 2 {
-			if err := f.Schedule(t.Context()); err != nil {
-				t.Fatal(err)
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			now := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+			f := report.NewFolder(report.Config{Store: s, Now: func() time.Time { return now }}, slog.New(slog.DiscardHandler))
+			for range 2 {
+				if err := f.Schedule(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		runner := jobs.New(jobs.Config{
-			Queue: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Kinds: map[string]jobs.Kind{report.FoldKind: f.Kind()},
+			runner := jobs.New(jobs.Config{
+				Queue: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Kinds: map[string]jobs.Kind{report.FoldKind: f.Kind()},
+			})
+			if ran, err := runner.RunNow(context.WithoutCancel(t.Context()), jobs.Key{Kind: report.FoldKind, Ref: "all"}); err != nil || !ran {
+				t.Fatal(ran, err)
+			}
+			js, err := s.ListJobs(t.Context(), store.JobFilter{Kind: report.FoldKind, Limit: 10})
+			if err != nil || len(js) != 1 || !js[0].RunAt.After(now) || js[0].LastError != "" {
+				t.Errorf("jobs = %+v, %v, want the one, later", js, err)
+			}
 		})
-		if ran, err := runner.RunNow(context.WithoutCancel(t.Context()), jobs.Key{Kind: report.FoldKind, Ref: "all"}); err != nil || !ran {
-			t.Fatal(ran, err)
-		}
-		js, err := s.ListJobs(t.Context(), store.JobFilter{Kind: report.FoldKind, Limit: 10})
-		if err != nil || len(js) != 1 || !js[0].RunAt.After(now) || js[0].LastError != "" {
-			t.Errorf("jobs = %+v, %v, want the one, later", js, err)
-		}
-	})
+	}
 }
 
 func TestPoundageIsRoundedHalfUp(t *testing.T) {
