@@ -408,3 +408,37 @@ func TestBuriedCallbacksOfADeadAddressHideNoOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestRepetitionOfAPaidPageNeedsNothingToSign: the answer to the prepare call
+// was lost, yet the order was paid; or the shop is gone by now. There is nothing
+// to sign for a page, and what is paid is answered as paid (money.md §2).
+func TestRepetitionOfAPaidPageNeedsNothingToSign(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var next channel.Notice
+		h := newHouse(t, options{idle: time.Hour, channels: wrap(wrapped{
+			prepay: func(channel.PrepayRequest) channel.PrepayOutcome {
+				return channel.PrepayOutcome{Outcome: pay.Outcome{Kind: pay.Unknown, Lost: true}}
+			},
+			query: func(pay.Outcome) pay.Outcome { return pay.Outcome{Kind: pay.Unknown, Lost: true} },
+			parse: func([]byte) (channel.Notice, error) { return next, nil },
+		})})
+		in := h.scan(pay.Wxpay)
+		in.TradeType, in.OpenID = pay.TradeOfficialAccount, "o1"
+		if _, _, err := h.gw.Prepay(t.Context(), h.merchant, in); !errors.Is(err, pay.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		next = paidNotice(h, in.OutTradeNo)
+		if _, err := h.notice("provider", "merchant"); err != nil {
+			t.Fatal(err)
+		}
+		if o, _, err := h.gw.Prepay(t.Context(), h.merchant, in); err != nil || o.State != pay.PAID {
+			t.Errorf("%s, %v", o.State, err)
+		}
+		gone := *h.merchant
+		gone.Shops = nil
+		if o, _, err := h.gw.Prepay(t.Context(), &gone, in); err != nil || o.State != pay.PAID {
+			t.Errorf("after the shop is gone: %s, %v", o.State, err)
+		}
+	})
+}

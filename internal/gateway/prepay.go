@@ -132,7 +132,7 @@ func (g *Gateway) answerPrepay(ctx context.Context, m *directory.Merchant, walle
 	if err := o.PayAnswer(); err != nil {
 		return pay.Order{}, ClientArgs{}, err
 	}
-	if !signed(o.TradeType) {
+	if !signed(o.TradeType) || o.State == pay.PAID && o.Prepaid == (pay.Prepaid{}) { // paid, and its prepare call was never heard of
 		return o, ClientArgs{}, nil
 	}
 	args, err := wallet.ClientArgs(req, o.Prepaid, g.now())
@@ -146,13 +146,14 @@ func (g *Gateway) answerPrepay(ctx context.Context, m *directory.Merchant, walle
 func signed(t pay.TradeType) bool { return t != pay.TradeScanCode && t != pay.TradeMobileWeb }
 
 // refusedPrepay answers a request that the directory does not admit any more,
-// as refusedNow does. Without a wallet nothing can be signed.
+// as refusedNow does. Without a wallet nothing can be signed, and what is paid
+// needs it no more.
 func (g *Gateway) refusedPrepay(ctx context.Context, o pay.Order, refusal error) (pay.Order, ClientArgs, error) {
 	old, err := g.refusedNow(ctx, o, refusal)
 	if err == nil {
 		err = old.PayAnswer()
 	}
-	if err == nil && signed(o.TradeType) {
+	if err == nil && signed(o.TradeType) && old.State != pay.PAID {
 		err = refusal
 	}
 	if err != nil {
