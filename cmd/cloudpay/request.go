@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"cloudpay/internal/api"
 	"cloudpay/internal/manage"
@@ -26,7 +27,7 @@ func answeredBy(s *api.Server) func(logID uint32) (manage.AnsweredRequest, bool)
 	return func(logID uint32) (manage.AnsweredRequest, bool) {
 		r, found := s.Find(logID)
 		return manage.AnsweredRequest{
-			LogID: r.LogID, At: r.At, TookMS: r.Took.Milliseconds(), Method: r.Method, MerchantID: r.MerchantID, DeviceID: r.DeviceID,
+			LogID: r.LogID, At: r.At.UTC().Truncate(time.Millisecond), TookMS: r.Took.Milliseconds(), Method: r.Method, MerchantID: r.MerchantID, DeviceID: r.DeviceID,
 			OutTradeNo: r.OutTradeNo, OutRefundNo: r.OutRefundNo, Status: int64(r.Status), InternalStatus: r.InternalStatus,
 			Description: r.Description,
 		}, found
