@@ -2,10 +2,12 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"cloudpay/internal/directory"
+	"cloudpay/internal/pay"
 )
 
 // MemberSettings are the members of an operator account that can be set.
@@ -98,25 +100,29 @@ func (s *Server) addMember(ctx context.Context, a *actor, in *addMemberInput) (*
 	return ok(memberView(made)), nil
 }
 
-// listMembers pages over all accounts and shows those of the actor: a page may
-// hold fewer than asked for, next alone says whether there are more.
+// listMembers shows the actor's accounts. Those of others are passed over here,
+// so that not even the place where a page goes on names one.
 func (s *Server) listMembers(ctx context.Context, a *actor, in *PageQuery) (*answer[Page[Member]], error) {
 	if a.operator() != nil && a.Grants.Role != directory.RoleProvider {
 		return nil, errRole
 	}
-	rows, err := s.Directory.Members(ctx, in.After, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	out := pageOf(rows, in.Limit, memberView, func(m directory.Member) string { return m.ID })
-	kept := out.Body.Items[:0]
-	for i, m := range out.Body.Items {
-		if a.ownMember(rows[i]) == nil {
-			kept = append(kept, m)
+	var own []directory.Member
+	for after := in.After; len(own) <= in.Limit; {
+		rows, err := s.Directory.Members(ctx, after, directory.MaxPage)
+		if err != nil {
+			return nil, err
 		}
+		for _, m := range rows {
+			if a.ownMember(m) == nil {
+				own = append(own, m)
+			}
+		}
+		if len(rows) < directory.MaxPage {
+			break
+		}
+		after = rows[len(rows)-1].ID
 	}
-	out.Body.Items = kept
-	return out, nil
+	return pageOf(own, in.Limit, memberView, func(m directory.Member) string { return m.ID }), nil
 }
 
 // member finds the account of an operation, in the actor's reach.
@@ -125,7 +131,9 @@ func (s *Server) member(ctx context.Context, a *actor, id string) (directory.Mem
 		return directory.Member{}, errRole
 	}
 	m, err := s.Directory.Member(ctx, id)
-	if err != nil {
+	if errors.Is(err, pay.ErrNotFound) {
+		return directory.Member{}, errForeign // deleted, unknown and foreign look alike
+	} else if err != nil {
 		return directory.Member{}, err
 	}
 	return m, a.ownMember(m)

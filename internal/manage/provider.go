@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"time"
 
 	"cloudpay/internal/directory"
@@ -66,12 +67,35 @@ func (v ProviderSettings) apply(p *directory.Provider) {
 }
 
 // merge overlays the members that a PATCH names on what is stored: absent
-// differs from empty.
+// differs from empty. A list that is named is the whole list.
 func merge[T any](stored T, raw []byte) (T, error) {
+	var named T
+	if err := json.Unmarshal(raw, &named); err != nil {
+		return stored, invalidField("body", "请求体不是有效的 JSON")
+	}
+	dropLists(reflect.ValueOf(&stored).Elem(), reflect.ValueOf(&named).Elem())
 	if err := json.Unmarshal(raw, &stored); err != nil {
 		return stored, invalidField("body", "请求体不是有效的 JSON")
 	}
 	return stored, nil
+}
+
+// dropLists empties the lists of stored that named has. encoding/json would
+// decode into their elements and keep what these had and the new ones have not.
+func dropLists(stored, named reflect.Value) {
+	switch stored.Kind() {
+	case reflect.Struct:
+		for i := range stored.NumField() {
+			if stored.Field(i).CanSet() {
+				dropLists(stored.Field(i), named.Field(i))
+			}
+		}
+	case reflect.Slice:
+		if !named.IsNil() {
+			stored.SetZero()
+		}
+	default:
+	}
 }
 
 // ownsProvider reports whether the actor administers the provider itself.

@@ -3,8 +3,11 @@ package manage_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"cloudpay/internal/directory"
 	"cloudpay/internal/jobs"
@@ -94,6 +97,69 @@ func TestWhoKeepsMachinesRunningSeesNoPayers(t *testing.T) {
 	raw := h.as(t, "ops", "GET", "/v1/merchants/"+merchantA+"/orders/"+no, "").Body.String()
 	if strings.Contains(raw, full.PayerID) || strings.Contains(raw, full.TransactionID) || masked.Total != full.Total {
 		t.Errorf("ops sees %s", raw)
+	}
+}
+
+// TestAListInAPatchIsTheWholeList: elements of the list that was there must not
+// shine through those that replace it.
+func TestAListInAPatchIsTheWholeList(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	path := "/v1/merchants/" + merchantA + "/shops/" + shopA
+	for _, body := range []string{
+		`{"profile":{"qrcodes":[{"id":"q1","name":"门口","type":2,"staff_id":"1001"},{"id":"q2"}]}}`,
+		`{"profile":{"qrcodes":[{"id":"q3"}]}}`,
+	} {
+		if w := h.as(t, "boss", "PATCH", path, body); w.Code != http.StatusOK {
+			t.Fatalf("PATCH %s: %d %s", body, w.Code, w.Body)
+		}
+	}
+	m, err := h.people.Merchant(t.Context(), merchantA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop, _ := m.Shop(shopA)
+	if diff := cmp.Diff([]directory.QRCode{{ID: "q3"}}, shop.Profile.QRCodes); diff != "" {
+		t.Errorf("the codes (-want +got):\n%s", diff)
+	}
+}
+
+// TestAListOfMembersNamesNoStranger: not even as the place where it goes on.
+func TestAListOfMembersNamesNoStranger(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var seen []string
+	for after, pages := "", 0; ; pages++ {
+		w := h.as(t, "provider", "GET", "/v1/members?limit=1&after="+after, "")
+		var p manage.Page[manage.Member]
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || pages > 3 {
+			t.Fatalf("page %d: %v %s", pages, err, w.Body)
+		}
+		if strings.Contains(w.Body.String(), "member-b") {
+			t.Errorf("another provider's account: %s", w.Body)
+		}
+		for _, m := range p.Items {
+			seen = append(seen, m.ID)
+		}
+		if after = p.Next; after == "" {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"member-a", "member-a2"}, seen); diff != "" {
+		t.Errorf("accounts (-want +got):\n%s", diff)
+	}
+	for _, id := range []string{"member-b", "nobody", "gone", "no id!"} {
+		if id == "gone" {
+			h.as(t, "operator", "POST", "/v1/members", `{"member_id":"gone","role":"vendor","scope":{"provider_id":"`+providerB+`"}}`)
+			h.as(t, "operator", "DELETE", "/v1/members/gone", "")
+		}
+		if p := problemOf(t, h.as(t, "provider", "GET", "/v1/members/"+url.PathEscape(id), "")); p.Type != "urn:cloudpay:error:not_found" {
+			t.Errorf("account %q is answered for with %+v", id, p)
+		}
+	}
+	w := h.as(t, "stranger", "GET", "/v1/members?limit=1", "")
+	if !strings.Contains(w.Body.String(), "member-b") || strings.Contains(w.Body.String(), "member-a") {
+		t.Errorf("the other provider's list: %s", w.Body)
 	}
 }
 
