@@ -30,7 +30,9 @@ func (d *Directory) StartClient(ctx context.Context, m *Merchant, shopID string,
 
 // GrantClient lets the cashier desk that shows that activator in as the person
 // who scanned it. The person must belong to the merchant, and to the shop if
-// one was asked for.
+// one was asked for. A desk of another merchant than who.Merchant, unless that
+// is "", is answered for as one that does not wait any more: what the caller
+// may do was decided for that merchant.
 func (d *Directory) GrantClient(ctx context.Context, by Actor, activator string, who Identity) error {
 	if err := by.check(); err != nil {
 		return err
@@ -38,6 +40,9 @@ func (d *Directory) GrantClient(ctx context.Context, by Actor, activator string,
 	a, err := d.grantable(ctx, KindClient, activator)
 	if err != nil {
 		return err
+	}
+	if who.Merchant != "" && who.Merchant != a.MerchantID {
+		return errActivatorExpired()
 	}
 	m, err := d.fresh(ctx, a.MerchantID)
 	if err != nil {

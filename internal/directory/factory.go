@@ -248,6 +248,10 @@ func (d *Directory) GrantBinding(ctx context.Context, by Actor, activator string
 	return v, err
 }
 
+func errActivatorExpired() error {
+	return pay.Refuse(pay.ErrDenied, "activator_expired", "二维码已失效，请重新获取")
+}
+
 // grantable returns an activation that a person may grant.
 func (d *Directory) grantable(ctx context.Context, kind, activator string) (ActivationRow, error) {
 	a, err := d.loader.LoadActivation(ctx, activator)
@@ -255,7 +259,7 @@ func (d *Directory) grantable(ctx context.Context, kind, activator string) (Acti
 		return ActivationRow{}, fmt.Errorf("load an activation: %w", err)
 	}
 	if a.Kind != kind || !a.GrantedAt.IsZero() || !d.now().Before(a.EndsAt) {
-		return ActivationRow{}, pay.Refuse(pay.ErrDenied, "activator_expired", "二维码已失效，请重新获取")
+		return ActivationRow{}, errActivatorExpired()
 	}
 	return a, nil
 }
@@ -282,7 +286,7 @@ func (d *Directory) grant(ctx context.Context, by Actor, m *Merchant, a Activati
 		return fmt.Errorf("grant an activation: %w", err)
 	}
 	if !won {
-		return pay.Refuse(pay.ErrDenied, "activator_expired", "二维码已失效，请重新获取")
+		return errActivatorExpired()
 	}
 	return nil
 }

@@ -229,6 +229,10 @@ func TestClientIsLetInByAPerson(t *testing.T) {
 			t.Errorf("an administrator sees %d shops, %v; want all", len(g.Shops), err)
 		}
 		stranger := got[*directory.Merchant](t)(h.CreateMerchant(ctx, byOperator, directory.Merchant{ProviderID: theProvider}))
+		// Whoever may let desks of one merchant in lets in none of another's.
+		asked := begin("")
+		foreign := directory.Identity{Merchant: stranger.ID, Role: directory.RoleBoss}
+		refused(t, h.GrantClient(ctx, boss, asked.Activator, foreign), pay.ErrDenied, "activator_expired")
 		_, _, err = h.ClientState(ctx, stranger, a.Token.Reveal())
 		refused(t, err, pay.ErrDenied, "token_expired")
 		_, _, err = h.ClientState(ctx, m, "x")
