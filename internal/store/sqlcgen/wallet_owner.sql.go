@@ -10,10 +10,10 @@ import (
 )
 
 const merchantsOfAlipay = `-- name: MerchantsOfAlipay :many
-SELECT id FROM merchants WHERE ali_seller_id = $1 ORDER BY id LIMIT 2
+SELECT id FROM merchants WHERE ali_seller_id = $1 AND deleted_ms = 0 ORDER BY id LIMIT 2
 `
 
-// MerchantsOfAlipay returns up to two merchants with that id at Alipay.
+// MerchantsOfAlipay returns up to two living merchants with that id at Alipay.
 func (q *Queries) MerchantsOfAlipay(ctx context.Context, sellerID string) ([]string, error) {
 	rows, err := q.db.Query(ctx, merchantsOfAlipay, sellerID)
 	if err != nil {
@@ -35,10 +35,10 @@ func (q *Queries) MerchantsOfAlipay(ctx context.Context, sellerID string) ([]str
 }
 
 const merchantsOfWxpay = `-- name: MerchantsOfWxpay :many
-SELECT id FROM merchants WHERE wx_sub_mch_id = $1 ORDER BY id LIMIT 2
+SELECT id FROM merchants WHERE wx_sub_mch_id = $1 AND deleted_ms = 0 ORDER BY id LIMIT 2
 `
 
-// MerchantsOfWxpay returns up to two merchants with that id at WeChat Pay.
+// MerchantsOfWxpay returns up to two living merchants with that id at WeChat Pay.
 func (q *Queries) MerchantsOfWxpay(ctx context.Context, subMchID string) ([]string, error) {
 	rows, err := q.db.Query(ctx, merchantsOfWxpay, subMchID)
 	if err != nil {
