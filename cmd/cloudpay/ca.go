@@ -199,7 +199,7 @@ func (c *caIssueCmd) Run(e env) error {
 	if err := os.MkdirAll(out, 0o700); err != nil {
 		return fmt.Errorf("make --out: %w", err)
 	}
-	base := filepath.Join(out, strings.NewReplacer("*", "_", ":", "_").Replace(hosts[0]))
+	base := filepath.Join(out, fileName(hosts[0]))
 	line := issuedLine{
 		Serial: leaf.SerialNumber.Text(16), Hosts: hosts, NotBefore: leaf.NotBefore.UTC().Truncate(time.Second),
 		NotAfter: leaf.NotAfter.UTC().Truncate(time.Second), SHA256: fingerprint(der), File: base + ".pem",
@@ -249,12 +249,18 @@ func (c *caIssueCmd) template() ([]string, *x509.Certificate, error) {
 		}
 		hosts = append(hosts, h)
 	}
+	if fileName(hosts[0])+".pem" == rootCertName {
+		return nil, nil, usage("the files of --host %s would replace the root %s and its key: name another host first", hosts[0], rootCertName)
+	}
 	const maxCommonName = 64 // X.520; some old clients look only at the common name
 	if len(hosts[0]) <= maxCommonName {
 		leaf.Subject = pkix.Name{CommonName: hosts[0]}
 	}
 	return hosts, leaf, nil
 }
+
+// fileName is how the files of a certificate are called, without their endings.
+func fileName(host string) string { return strings.NewReplacer("*", "_", ":", "_").Replace(host) }
 
 // caExportCmd prints the root.
 type caExportCmd struct {

@@ -86,6 +86,21 @@ func TestIssuedCertificateIsTrustedByItsRootOnly(t *testing.T) {
 	}
 }
 
+// A host that is called like the root's files would have replaced the root and
+// its key, which nobody has twice.
+func TestNoCertificateReplacesTheRoot(t *testing.T) {
+	t.Parallel()
+	dir := authority(t)
+	before := readCert(t, filepath.Join(dir, rootCertName))
+	for _, host := range []string{"cloudpayrootca", "CloudPayRootCA"} {
+		cloudpay(t, "ca", "issue", "--dir", dir, "--host", host).want(t, exitUsage, "cloudpayrootca")
+	}
+	if after := readCert(t, filepath.Join(dir, rootCertName)); !after.Equal(before) {
+		t.Error("the root is another one")
+	}
+	cloudpay(t, "ca", "issue", "--dir", dir, "--host", "pay.example", "--host", "cloudpayrootca").want(t, exitOK, "")
+}
+
 func TestEveryCertificateHasItsOwnSerial(t *testing.T) {
 	t.Parallel()
 	dir := authority(t)
