@@ -117,11 +117,11 @@ type BriefOrder struct {
 	TotalFee int64
 	// CreateTime is when the server took it (ct).
 	CreateTime int64
-	// WxpayState is wx_cts.
+	// WxpayState is set for WeChat Pay: the state of the order (wx_cts).
 	WxpayState WxpayOrderState
-	// AlipayState is ali_cts.
+	// AlipayState is set for Alipay: the state of the order (ali_cts).
 	AlipayState AlipayOrderState
-	// CardState is card_cts.
+	// CardState is set for the member card: the state of the order (card_cts).
 	CardState int64
 }
 
@@ -152,11 +152,11 @@ type BriefRefundOrder struct {
 	RefundFee int64
 	// CreateTime is when the server took it (ct).
 	CreateTime int64
-	// WxpayState is wx_rs.
+	// WxpayState is set for WeChat Pay: the state of the refund (wx_rs).
 	WxpayState WxpayRefundState
-	// AlipayState is ali_rs.
+	// AlipayState is set for Alipay: the state of the refund (ali_rs).
 	AlipayState AlipayRefundState
-	// CardState is card_rs.
+	// CardState is set for the member card: the state of the refund (card_rs).
 	CardState int64
 }
 
@@ -201,27 +201,27 @@ func (m *BriefQueryOrderListOverviewResponse) fields(c *walk) {
 type BriefOverview struct {
 	// SubPayPlatform is the kind of wallet (spp).
 	SubPayPlatform int64
-	// SuccessCount is sc.
+	// SuccessCount is how many orders were paid (sc).
 	SuccessCount int64
-	// SuccessAmount is sa.
+	// SuccessAmount is what they came to (sa).
 	SuccessAmount int64
-	// SettleAmount is sta.
+	// SettleAmount is PaySettleAmount without RefundSettleAmount and what was reversed (sta).
 	SettleAmount int64
-	// DiscountAmount is da.
+	// DiscountAmount is the net amount without SettleAmount (da).
 	DiscountAmount int64
-	// PaySettleAmount is psa.
+	// PaySettleAmount is what the merchant is credited for orders (psa).
 	PaySettleAmount int64
-	// RefundSettleAmount is rsa.
+	// RefundSettleAmount is what the merchant is debited for refunds (rsa).
 	RefundSettleAmount int64
-	// RefundCreateCount is rcc.
+	// RefundCreateCount is how many refunds there were (rcc).
 	RefundCreateCount int64
-	// RefundCreateAmount is rca.
+	// RefundCreateAmount is what they came to (rca).
 	RefundCreateAmount int64
-	// Poundage is pdg.
+	// Poundage is the fees (pdg); it may be negative.
 	Poundage int64
-	// IncomeAmount is ia.
+	// IncomeAmount is SettleAmount without Poundage (ia).
 	IncomeAmount int64
-	// OrderRefundedAmount is ora.
+	// OrderRefundedAmount is what was refunded of the orders counted, whenever that was (ora).
 	OrderRefundedAmount int64
 }
 

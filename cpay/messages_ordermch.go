@@ -75,7 +75,7 @@ type WxpayOrderMchExt struct {
 	IsSubscribe bool
 	// SubIsSubscribe says that the payer follows SubAppID.
 	SubIsSubscribe bool
-	// IsBill marks a merchant of 微信买单.
+	// IsBill marks a merchant of WeChat Pay's bill channel.
 	IsBill bool
 	// UseBill says that its channel was used.
 	UseBill bool

@@ -1,7 +1,7 @@
 package cpay
 
-// DeviceReportRequest is what a device tells of itself and of its payments
-// (支付信息上报). Nothing in it is refused for its kind or content; the
+// DeviceReportRequest is what a device tells of itself and of its payments.
+// Nothing in it is refused for its kind or content; the
 // documented example leaves half of it out and misspells the rest.
 type DeviceReportRequest struct {
 	// OutMchID is the provider.

@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,11 +56,11 @@ func TestEveryMemberIsDescribed(t *testing.T) {
 		if len(properties) > 128 {
 			t.Errorf("%s has %d members, more than memberSet holds", name, len(properties))
 		}
-		if schema["description"] == "" {
+		if schema["x-description-en"] == "" {
 			t.Errorf("%s has no comment", name)
 		}
 		for member, p := range properties {
-			if text, _ := p.(object)["description"].(string); text == "" {
+			if text, _ := p.(object)["x-description-en"].(string); text == "" {
 				t.Errorf("%s.%s has no comment", name, member)
 			}
 			if strings.ToLower(member) != member { // protocol.md R50
@@ -77,11 +78,12 @@ type describer struct {
 	docs    map[string]string // by Type and Type.Field
 	schemas map[string]object // by type
 	asked   map[string]bool   // types that a request contains
+	words   *words
 }
 
 func newDescriber(t *testing.T) *describer {
 	t.Helper()
-	d := &describer{t: t, docs: map[string]string{}, schemas: map[string]object{}, asked: map[string]bool{}}
+	d := &describer{t: t, docs: map[string]string{}, schemas: map[string]object{}, asked: map[string]bool{}, words: newWords(t)}
 	names, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
@@ -127,12 +129,19 @@ func (d *describer) comment(n ast.Node) bool {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
+// typeName is the name under which the type of m is described.
+func typeName(m Message) string {
+	if _, reported := m.(*ReportedClient); reported {
+		return "OrderClient"
+	}
+	return reflect.TypeOf(m).Elem().Name()
+}
+
 // ref describes the type of m and refers to it.
 func (d *describer) ref(m Message, request bool) object {
-	typ := reflect.TypeOf(m).Elem()
-	name := typ.Name()
-	if typ == reflect.TypeFor[ReportedClient]() {
-		name, m = "OrderClient", new(OrderClient)
+	name := typeName(m)
+	if _, reported := m.(*ReportedClient); reported {
+		m = new(OrderClient)
 	}
 	if request {
 		d.asked[name] = true
@@ -149,12 +158,12 @@ func (d *describer) define(name string, m Message, request bool) {
 	if schema := d.schemas[name]; schema != nil && schema["x-request"] == true {
 		return
 	}
-	schema := object{"type": "object", "description": d.docs[name]}
+	schema := both(object{"type": "object"}, "description", d.words.of(name), d.docs[name])
 	if request {
 		schema["x-request"] = true
 	}
 	d.schemas[name] = schema
-	properties, must, spellings := object{}, []string{}, map[string][]string{}
+	properties, must, spellings, members := object{}, []string{}, map[string][]string{}, map[string]string{}
 	for i, f := range describe(m, -1) {
 		if f.spelling != "" {
 			spellings[f.name] = append(spellings[f.name], f.spelling)
@@ -162,11 +171,13 @@ func (d *describer) define(name string, m Message, request bool) {
 		}
 		p := d.value(f, request)
 		field := d.field(m, i)
-		_, name, _ := strings.Cut(field, ".")
-		p["description"] = strings.Replace(d.docs[field], name+" ", f.name+" ", 1)
+		_, goName, _ := strings.Cut(field, ".")
+		said := strings.Replace(d.docs[field], goName+" ", f.name+" ", 1)
 		if field == "" {
-			p["description"] = headDocs[f.name]
+			said = headDocs[f.name]
 		}
+		members[goName] = f.name
+		both(p, "description", d.words.of(name+"."+f.name, f.name), said)
 		if also := spellings[f.name]; len(also) > 0 {
 			p["x-spellings"] = also
 		}
@@ -175,8 +186,21 @@ func (d *describer) define(name string, m Message, request bool) {
 			must = append(must, f.name)
 		}
 	}
+	for _, p := range properties { // by the names of the wire
+		o, _ := p.(object)
+		en, _ := o["x-description-en"].(string)
+		o["x-description-en"] = fieldName.ReplaceAllStringFunc(en, func(s string) string {
+			if wire := members[s]; wire != "" && d.docs[s] == "" {
+				return wire
+			}
+			return s
+		})
+	}
 	schema["properties"], schema["x-always"] = properties, must
 }
+
+// fieldName finds what may be the name of a field within a comment.
+var fieldName = regexp.MustCompile(`\b[A-Z][a-z]+[A-Z]\w*\b`)
 
 // headDocs are the members of Head, which are not fields of their messages.
 var headDocs = map[string]string{
@@ -247,44 +271,54 @@ func (d *describer) document() object {
 	for i, e := range catalog() {
 		paths[Path(e.method)] = object{"post": d.operation(i, e)}
 	}
-	paths[Path(MethodPing)] = object{"post": object{
-		"operationId": MethodPing, "summary": "探测", "tags": []string{"设备"}, "x-order": len(paths),
-		"description": "不认证，不检查请求内容；应答不带信封。",
-		"responses":   answerOf(d.ref(new(PingResponse), false)),
-	}}
-	query := func(name, text string, required bool) object {
-		return object{"name": name, "in": "query", "required": required, "description": text, "schema": object{"type": "string"}}
-	}
-	paths[Path(MethodUseDeviceSetting)] = object{"get": object{
-		"operationId": MethodUseDeviceSetting, "summary": "设备配置", "tags": []string{"设备"}, "x-order": len(paths),
-		"description": "不认证：五分钟内有效的 si 即凭证。应答不带信封，配置既嵌套又平铺。internal_status 3214：设备号已绑定其他 sn。",
-		"parameters": []object{
-			query("osi", "门店号 out_shop_id", true), query("si", "配置号", true), query("sn", "设备序列号，建议填写", false),
-		},
-		"responses": answerOf(d.ref(new(UseDeviceSettingResponse), false)),
-	}}
+	d.open(paths)
 	d.schemas["Head"] = d.head()
 	d.ref(new(Detail), true)
 	d.ref(new(MonitorInfo), true)
 	hooks := object{}
 	for name, m := range map[string]Message{"pay": new(PayCallback), "refund": new(RefundCallback), "reverse": new(ReverseCallback)} {
-		hooks[name] = object{"post": object{
-			"summary":     map[string]string{"pay": "支付成功回调", "refund": "退款成功回调", "reverse": "撤单成功回调"}[name],
+		en := map[string]string{"pay": "An order is paid", "refund": "Refunds succeeded", "reverse": "An order is reversed"}[name]
+		hooks[name] = object{"post": both(object{
 			"requestBody": jsonBody(d.envelope("request_content", d.ref(m, false))),
 			"responses":   answerOf(d.envelope("response_content", d.ref(new(CallbackReply), false))),
-		}}
+		}, "summary", d.words.of(typeName(m)), en)}
 	}
 	d.settle()
 	return object{
 		"openapi": "3.1.0",
-		"info": object{
-			"title": "云支付接口", "version": "1",
-			"description": "由 Go 类型生成。金额单位分，时间为 UNIX 秒。输入的整数可写作 1、1.0、1E0 或 \"1\"，编号可写作数字；未知成员忽略；" +
-				"不填的成员不要发送，发送空串表示清空。request_content 与 response_content 是 JSON 文本的字符串，authen_code 是该文本字节的 " +
+		"info": both(both(object{"version": "1"}, "title", "云支付接口", "Cloud Pay interfaces"), "description",
+			"由 Go 类型生成。金额单位分，时间为 UNIX 秒。输入的整数可写作 1、1.0、1E0 或 \"1\"，编号可写作数字；未知成员忽略；"+
+				"不填的成员不要发送，发送空串表示清空。request_content 与 response_content 是 JSON 文本的字符串，authen_code 是该文本字节的 "+
 				"HMAC-SHA256，64 位大写十六进制。状态码 0、102、103、104 的应答带 authen_info，3 和 101 不带。",
-		},
+			"Made from the Go types. Amounts are fen, times UNIX seconds. An integer in a request may be written 1, 1.0, 1E0 or \"1\", and an id as a "+
+				"number; unknown members are ignored; leave out what you do not fill in, an empty text clears. request_content and response_content are "+
+				"strings of JSON text, and authen_code is the HMAC-SHA256 of its bytes in 64 upper-case hexadecimal digits. Answers with status 0, 102, "+
+				"103 and 104 have authen_info, those with 3 and 101 have not."),
 		"paths": paths, "webhooks": hooks, "components": object{"schemas": d.schemas},
 	}
+}
+
+// open describes the interfaces that are not enveloped.
+func (d *describer) open(paths object) {
+	paths[Path(MethodPing)] = object{"post": both(both(object{
+		"operationId": MethodPing, "tags": []string{"设备"}, "x-tags-en": []string{"Devices"}, "x-order": len(paths),
+		"responses": answerOf(d.ref(new(PingResponse), false)),
+	}, "summary", "探测", english[MethodPing]), "description", "不认证，不检查请求内容；应答不带信封。",
+		"Not authenticated; the request may hold anything. The answer has no envelope.")}
+	query := func(name, zh, en string, required bool) object {
+		return both(object{"name": name, "in": "query", "required": required, "schema": object{"type": "string"}}, "description", zh, en)
+	}
+	paths[Path(MethodUseDeviceSetting)] = object{"get": both(both(object{
+		"operationId": MethodUseDeviceSetting, "tags": []string{"设备"}, "x-tags-en": []string{"Devices"}, "x-order": len(paths),
+		"parameters": []object{
+			query("osi", "门店号 out_shop_id", "the shop, out_shop_id", true), query("si", "配置号", "the number of the setting", true),
+			query("sn", "设备序列号，建议填写", "the device's serial number; better filled in", false),
+		},
+		"responses": answerOf(d.ref(new(UseDeviceSettingResponse), false)),
+	}, "summary", "设备配置", english[MethodUseDeviceSetting]),
+		"description", "不认证：五分钟内有效的 si 即凭证。应答不带信封，配置既嵌套又平铺。internal_status 3214：设备号已绑定其他 sn。",
+		"Not authenticated: si is the credential, for five minutes. The answer has no envelope, and holds the setting both nested and flat. "+
+			"internal_status 3214: the device record is bound to another sn.")}
 }
 
 // head is the part that all answers share.
@@ -293,14 +327,13 @@ func (d *describer) head() object {
 	for _, f := range describeHead() {
 		if f.spelling == "" {
 			p := d.value(f, false)
-			p["description"] = headDocs[f.name]
-			properties[f.name] = p
+			properties[f.name] = both(p, "description", d.words.of("Head."+f.name, f.name), headDocs[f.name])
 		}
 	}
-	return object{
-		"type": "object", "description": d.docs["Head"], "properties": properties,
+	return both(object{
+		"type": "object", "properties": properties,
 		"x-always": []string{"status", "description", "log_id", "internal_status"},
-	}
+	}, "description", d.words.of("Head"), d.docs["Head"])
 }
 
 func describeHead() []member {
@@ -326,14 +359,15 @@ func jsonBody(schema object) object {
 }
 
 func answerOf(schema object) object {
-	return object{"200": object{"description": "所有状态都以 HTTP 200 应答。", "content": object{"application/json": object{"schema": schema}}}}
+	return object{"200": both(object{"content": object{"application/json": object{"schema": schema}}},
+		"description", "所有状态都以 HTTP 200 应答。", "All statuses are answered with HTTP 200.")}
 }
 
 // envelope is the document around a content.
 func (d *describer) envelope(name string, content object) object {
 	inside := object{"type": "string", "contentMediaType": "application/json", "contentSchema": content}
 	if name == "r" || name == "rc" {
-		code := object{"type": "string", "maxLength": macLength, "description": "内容的 authen_code"}
+		code := both(object{"type": "string", "maxLength": macLength}, "description", "内容的认证码 authen_code", "authen_code of the content")
 		return object{"type": "object", "required": with("r", name, "a"), "properties": object{name: inside, "a": code}}
 	}
 	return object{
@@ -351,27 +385,9 @@ func with(request, name, code string) []string {
 	return []string{name}
 }
 
-// tags are the chapters of protocol.md §2, by the first interface of each.
-var tags = []struct{ first, name string }{
-	{MethodMicroPay, "支付"},
-	{MethodQueryOrder, "查询、关单、撤单、退款"},
-	{MethodClientOrderDetail, "列表与统计"},
-	{MethodQuerySubMchShopInfo, "门店、商户与身份"},
-	{MethodUnbindDeviceSNCode, "设备"},
-	{MethodMicroFreeze, "押金"},
-	{MethodUploadClientMonitorInfo, "监控"},
-}
-
 // operation describes one interface.
 func (d *describer) operation(i int, e entry) object {
-	tag := ""
-	for _, have := range catalog()[:i+1] {
-		for _, chapter := range tags {
-			if chapter.first == have.method {
-				tag = chapter.name
-			}
-		}
-	}
+	chapter := tagOf(i)
 	outside, inside := "request_content", "response_content"
 	if Brief(e.method) {
 		outside, inside = "r", "rc"
@@ -386,50 +402,26 @@ func (d *describer) operation(i int, e entry) object {
 	head := object{"$ref": "#/components/schemas/Head"}
 	if Brief(e.method) {
 		for short, long := range map[string]string{"s": "status", "d": "description", "li": "log_id", "is": "internal_status"} {
-			members[short] = object{"type": "integer", "description": long}
+			kind := "integer"
 			if short == "d" {
-				members[short] = object{"type": "string", "description": long}
+				kind = "string"
 			}
+			members[short] = both(object{"type": kind}, "description", d.words.of("Head."+long, long), long+": "+headDocs[long])
 		}
 		head = object{"type": "object"}
 	}
-	return object{
-		"operationId": e.method, "summary": e.title, "tags": []string{tag}, "x-order": i,
-		"description":  describeCall(e.method, need),
+	zh, en := describeCall(e.method, need)
+	whose, _ := authorised(e.method)
+	return both(both(object{
+		"operationId": e.method, "tags": []string{chapter.zh}, "x-tags-en": []string{chapter.en}, "x-order": i,
 		"x-required":   need,
 		"x-response":   name,
 		"x-max-bytes":  MaxRequest(e.method),
 		"requestBody":  jsonBody(d.envelope(outside, request)),
 		"responses":    answerOf(d.envelope(inside, object{"allOf": []object{head, {"type": "object", "properties": members}}})),
 		"x-statuses":   []Status{StatusOK, StatusInternal, StatusBadCall, StatusNewNumber, StatusUnknown, StatusRefused},
-		"x-authorised": authorised(e.method),
-	}
-}
-
-// authorised says whose key authenticates a call.
-func authorised(method Method) string {
-	switch method {
-	case MethodCheckBillDeviceBindInfo, MethodGenerateBillDeviceBindQRCode, MethodGetBillDeviceBindInfo:
-		return "a（设备初始密钥）"
-	case MethodRefund, MethodReverse:
-		return "a 或 s（子商户密钥）"
-	}
-	return "a（子商户密钥）"
-}
-
-func describeCall(method Method, need []string) string {
-	text := "认证：" + authorised(method) + "。必填：" + strings.Join(need, "、") + "。应答对象：" + ResponseMember(method) + "。"
-	switch method {
-	case MethodOfficialAccountPay, MethodMiniProgramPay:
-		text += "微信支付须有 open_id 或 sub_open_id，支付宝须有 user_id；pay_platform 可由扩展推出。"
-	case MethodMicroPay, MethodBriefMicroPay:
-		text += "支付平台可由付款码推出。"
-	case MethodQueryIdentityMapping:
-		text += "条件 out 与 mch 二选一。"
-	case MethodBriefQueryOrderList, MethodBriefQueryOrderListOverview:
-		text += "osmi 与 osi 至少有一个；对象的成员在应答中另平铺一份。"
-	}
-	return text
+		"x-authorised": whose,
+	}, "summary", e.title, english[e.method]), "description", zh, en)
 }
 
 // demand is the schema of having the members at paths.
