@@ -42,6 +42,41 @@ func TestRowsAreReadAgainAfterTenSeconds(t *testing.T) {
 	}
 }
 
+// TestAMerchantDoesNotGrowWithoutEnd: whoever has its key can add shops and
+// people by set_sub_mch_shop_info, and all of them are read together.
+func TestAMerchantDoesNotGrowWithoutEnd(t *testing.T) {
+	t.Parallel()
+	d, m, _ := newDirectory(t)
+	if err := d.Seed(t.Context(), sample("")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, id, by := t.Context(), "sz01TESTSUBMCH000001", Actor{Kind: ByMerchant, ID: "sz01TESTSUBMCH000001"}
+	mine, err := d.fresh(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := mine.Shops[0].ID
+	there := mine.rows.below()
+	m.mu.Lock()
+	for i := range MaxBelow - there - 1 { // dead ones count: they are read too
+		r := StaffRow{MerchantID: id, ShopID: shop, ID: fmt.Sprint("gone", i), Profile: "{}", Times: Times{DeletedAt: time.Unix(1, 0)}}
+		m.rows[r.object()] = r
+	}
+	m.mu.Unlock()
+	if _, err := d.AddStaff(ctx, by, id, shop, Staff{ID: "last", Name: "x"}); err != nil {
+		t.Fatalf("the last that has room: %v", err)
+	}
+	if _, err := d.AddStaff(ctx, by, id, shop, Staff{ID: "surplus", Name: "x"}); !errors.Is(err, pay.ErrInvalid) || !strings.Contains(err.Error(), "merchant_too_large") {
+		t.Errorf("one more: %v", err)
+	}
+	if err := d.DeleteStaff(ctx, by, id, shop, "last"); err != nil {
+		t.Errorf("a full merchant cannot be cleared up: %v", err)
+	}
+	if _, err := d.AddStaff(ctx, by, id, shop, Staff{ID: "last", Name: "again"}); err != nil {
+		t.Errorf("a row that is there already is used again: %v", err)
+	}
+}
+
 func TestAbsenceIsRememberedForTwoSeconds(t *testing.T) {
 	t.Parallel()
 	d, m, c := newDirectory(t)

@@ -114,12 +114,26 @@ func (d *Directory) commitMerchant(ctx context.Context, by Actor, action string,
 	if len(rows) > MaxChange {
 		return false, pay.Refuse(pay.ErrInvalid, "change_too_large", fmt.Sprintf("一次最多修改 %d 项", MaxChange))
 	}
+	if n := before.rows.below() + created(rows); created(rows) > 0 && n > MaxBelow {
+		return false, pay.Refuse(pay.ErrInvalid, "merchant_too_large",
+			fmt.Sprintf("商户的门店、设备、店员、管理员和密钥（含已删除的）最多 %d 项，请联系服务商", MaxBelow))
+	}
 	c := Change{Owner: ownerOfMerchant(after.ID), Version: before.Version}
 	return d.commit(ctx, by, action, c, rows, func(r *AuditRow) { r.ProviderID, r.MerchantID = after.ProviderID, after.ID })
 }
 
 // changed is one row that differs; was is nil for a new one.
 type changed struct{ was, is stored }
+
+// created counts the rows that are new.
+func created(rows []changed) (n int) {
+	for _, r := range rows {
+		if r.was == nil {
+			n++
+		}
+	}
+	return n
+}
 
 // commit writes rows with their lines of the trail.
 func (d *Directory) commit(ctx context.Context, by Actor, action string, c Change, rows []changed, whose func(*AuditRow)) (bool, error) {

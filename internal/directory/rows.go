@@ -294,3 +294,13 @@ type MerchantRows struct {
 	Devices  []DeviceRow
 	Staff    []StaffRow
 }
+
+// MaxBelow bounds the rows below a merchant, deleted ones included: all are
+// read together, and whoever has the merchant's key can add to them. A chain of
+// 2,000 shops has some 15,000.
+const MaxBelow = 20_000
+
+// below counts the rows below the merchant.
+func (r MerchantRows) below() int {
+	return len(r.Keys) + len(r.Admins) + len(r.Shops) + len(r.Devices) + len(r.Staff)
+}
