@@ -150,12 +150,12 @@ func (d *Directory) CreateMember(ctx context.Context, by Actor, m Member) (Membe
 	if m.ID == "" {
 		m.ID = randomText(lowerDigits, 12)
 	}
+	if err := m.check(); err != nil { // before its id is looked for
+		return Member{}, err
+	}
 	return d.changeMember(ctx, by, "member.create", m.ID, func(old MemberRow, had bool) (MemberRow, error) {
 		if had && old.DeletedAt.IsZero() {
 			return MemberRow{}, pay.Refuse(pay.ErrConflict, "member_exists", "该成员编号已存在")
-		}
-		if err := m.check(); err != nil {
-			return MemberRow{}, err
 		}
 		return m.row()
 	})

@@ -16,10 +16,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -140,6 +143,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(r.Context(), w, err)
 		return
 	}
+	if !readable(r.URL) {
+		s.refuse(r.Context(), w, newProblem(http.StatusUnprocessableEntity, "path", "地址含有无法使用的字符"))
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		s.refuse(r.Context(), w, bodyError(err))
@@ -214,6 +221,21 @@ func isWrite(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return false
+	}
+	return true
+}
+
+// readable reports whether path and query are text. PostgreSQL takes no NUL and
+// no broken UTF-8, not even to look for them, and no id or number holds one.
+func readable(u *url.URL) bool {
+	query, err := url.QueryUnescape(u.RawQuery)
+	if err != nil {
+		return false
+	}
+	for _, s := range []string{u.Path, query} {
+		if !utf8.ValidString(s) || strings.IndexFunc(s, unicode.IsControl) >= 0 {
+			return false
+		}
 	}
 	return true
 }

@@ -52,6 +52,22 @@ func TestAnInstallationIsMadeOnBothEngines(t *testing.T) {
 					}
 				}
 			}
+			// What is no text is the caller's mistake, on both engines.
+			for _, bad := range []struct{ method, path, body string }{
+				{"GET", "/v1/merchants/m/orders/%00", ""},
+				{"GET", "/v1/tokens/%FF", ""},
+				{"GET", "/v1/tokens?after=%00", ""},
+				{"GET", "/v1/audit?object_id=%FF", ""},
+				{"GET", "/v1/monitor?order_no=%00", ""},
+				{"GET", "/v1/merchants/m/orders?staff_id=%00", ""},
+				{"GET", "/v1/merchants?after=%zz", ""},
+				{"POST", "/v1/clients/%00", `{"out_sub_mch_id":"m","role":"boss"}`},
+				{"POST", "/v1/members", `{"member_id":"\u0000","role":"ops"}`},
+			} {
+				if w := h.do(root, request{method: bad.method, path: bad.path, body: bad.body}); w.Code != http.StatusUnprocessableEntity {
+					t.Errorf("%s %s %s: %d %s", bad.method, bad.path, bad.body, w.Code, w.Body)
+				}
+			}
 			if w := h.do(t.Context(), request{token: token.Value, method: "GET", path: "/v1/whoami"}); w.Code != http.StatusOK {
 				t.Errorf("the new token: %d %s", w.Code, w.Body)
 			}
