@@ -442,3 +442,31 @@ func TestRepetitionOfAPaidPageNeedsNothingToSign(t *testing.T) {
 		}
 	})
 }
+
+// TestRepetitionAfterTheMerchantsAppChangedIsTheSameRequest: the fingerprint is
+// of what was asked for, not of how the merchant was set up: 407 tells a till to
+// charge the customer under another number.
+func TestRepetitionAfterTheMerchantsAppChangedIsTheSameRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var next channel.Notice
+		h := noticed(t, newReceiver(), &next)
+		before, after := *h.merchant, *h.merchant
+		before.Wx.MobAppID, after.Wx.MobAppID = "wx0000000000000001", "wx0000000000000002"
+		in := h.scan(pay.Wxpay)
+		in.TradeType = pay.TradeApp
+		_, _, _ = h.gw.Prepay(t.Context(), &before, in) // what it takes to pay does not matter here
+		next = paidNotice(h, in.OutTradeNo)
+		if _, err := h.notice("provider", "merchant"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := h.gw.Prepay(t.Context(), &after, in); errors.Is(err, pay.ErrConflict) {
+			t.Error(err)
+		}
+		other := in
+		other.MobAppID = "wx0000000000000003"
+		if _, _, err := h.gw.Prepay(t.Context(), &after, other); !errors.Is(err, pay.ErrConflict) {
+			t.Errorf("another application: %v", err)
+		}
+	})
+}

@@ -191,7 +191,7 @@ func (g *Gateway) prepayIntent(m *directory.Merchant, in Prepay) (pay.Order, cha
 	o.TransactionID = ownNumber(now, o.OutTradeNo)
 	o.Fingerprint = pay.Intent{
 		Total: o.Total, Currency: o.Currency, TradeType: o.TradeType, Channel: o.Channel,
-		PayerID: payerOf(appID, in), ShopID: o.ShopID, DeviceID: o.DeviceID,
+		PayerID: payerOf(in), ShopID: o.ShopID, DeviceID: o.DeviceID,
 	}.Fingerprint()
 	product := in.ProductID
 	if product == "" && in.TradeType == pay.TradeScanCode {
@@ -250,10 +250,11 @@ var prepared = []pay.TradeType{
 	pay.TradeScanCode, pay.TradeOfficialAccount, pay.TradeApp, pay.TradeMobileWeb, pay.TradeMiniProgram,
 }
 
-// payerOf names the payer for the fingerprint: the application counts, because
-// an identity is one of an application. "" for whoever scans.
-func payerOf(appID string, in Prepay) string {
-	ids := []string{in.AppID, appID, in.OpenID, in.SubOpenID, in.BuyerID}
+// payerOf names the payer for the fingerprint as the request does: the
+// application counts, because an identity is one of an application, but not the
+// one that the merchant is set up with. "" for whoever scans.
+func payerOf(in Prepay) string {
+	ids := []string{in.AppID, in.SubAppID, in.MobAppID, in.MiniProgramSubAppID, in.OpenID, in.SubOpenID, in.BuyerID}
 	if strings.Join(ids, "") == "" {
 		return ""
 	}
