@@ -191,7 +191,7 @@ type PayContent struct {
 	AuthorCode PayCode
 	// TimeExpire is when the order ends unpaid; micro_pay has none.
 	TimeExpire int64
-	// TotalFee is the amount, 1 to MaxFee.
+	// TotalFee is the amount in fen, 1 to 2,147,483,647 (MaxFee).
 	TotalFee int64
 	// FeeType is CNY; empty means the same.
 	FeeType string

@@ -165,21 +165,21 @@ func tagOf(i int) (last tag) {
 // describeCall says in both languages what a call takes beyond its members.
 func describeCall(method Method, need []string) (zh, en string) {
 	whose, whoseEN := authorised(method)
-	zh = "认证：" + whose + "。必填：" + strings.Join(need, "、") + "。应答对象：" + ResponseMember(method) + "。"
-	en = "Authenticated by " + whoseEN + ". Required: " + strings.Join(need, ", ") + ". The answer stands in " + ResponseMember(method) + "."
+	zh = "认证：" + whose + "。\n必填：" + strings.Join(need, "、") + "。\n应答对象：" + ResponseMember(method) + "。"
+	en = "Authenticated by " + whoseEN + ".\nRequired: " + strings.Join(need, ", ") + ".\nThe answer stands in " + ResponseMember(method) + "."
 	switch method {
 	case MethodOfficialAccountPay, MethodMiniProgramPay:
-		zh += "微信支付须有 open_id 或 sub_open_id，支付宝须有 user_id；pay_platform 可由扩展推出。"
-		en += " WeChat Pay needs open_id or sub_open_id, Alipay needs user_id; pay_platform may follow from the ext."
+		zh += "\n微信支付须有 open_id 或 sub_open_id，支付宝须有 user_id；pay_platform 可由扩展推出。"
+		en += "\nWeChat Pay needs open_id or sub_open_id, Alipay needs user_id; pay_platform may follow from the ext."
 	case MethodMicroPay, MethodBriefMicroPay:
-		zh += "支付平台可由付款码推出。"
-		en += " The wallet may follow from the payment code."
+		zh += "\n支付平台可由付款码推出。"
+		en += "\nThe wallet may follow from the payment code."
 	case MethodQueryIdentityMapping:
-		zh += "条件 out 与 mch 二选一。"
-		en += " One of out and mch is set."
+		zh += "\n条件 out 与 mch 二选一。"
+		en += "\nOne of out and mch is set."
 	case MethodBriefQueryOrderList, MethodBriefQueryOrderListOverview:
-		zh += "osmi 与 osi 至少有一个；对象的成员在应答中另平铺一份。"
-		en += " At least one of osmi and osi is set; the members of the answer stand beside it once more."
+		zh += "\nosmi 与 osi 至少有一个；对象的成员在应答中另平铺一份。"
+		en += "\nAt least one of osmi and osi is set; the members of the answer stand beside it once more."
 	}
 	return zh, en
 }

@@ -12,6 +12,35 @@ import (
 	"cloudpay/cpay"
 )
 
+// TestPagesSpeakTheirLanguage: every member is explained, in Chinese on Chinese
+// pages, and English pages have no Chinese but in examples.
+func TestPagesSpeakTheirLanguage(t *testing.T) {
+	t.Parallel()
+	site, err := documents([]byte(`{"paths":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := func(path string) string {
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return regexp.MustCompile(`(?s)<pre.*?</pre>|<a class="lang".*?</a>`).ReplaceAllString(w.Body.String(), "")
+	}
+	han, rows := regexp.MustCompile(`.*\p{Han}.*`), 0
+	for _, path := range []string{"/docs/en/cpay", "/docs/en/cpay/all"} {
+		for _, line := range han.FindAllString(page(path), -1) {
+			t.Errorf("%s is in English, but says %s", path, line)
+		}
+	}
+	for _, m := range regexp.MustCompile(`<th scope="row">(.*?)</th>.*<td>(.*)</td></tr>`).FindAllStringSubmatch(page("/docs/cpay/all"), -1) {
+		if rows++; !han.MatchString(m[2]) {
+			t.Errorf("%s is explained so: %s", m[1], m[2])
+		}
+	}
+	if rows < 1000 {
+		t.Errorf("only %d members are shown", rows)
+	}
+}
+
 // TestExamplesOfThePagesVerify reads the examples as a developer copies them
 // from the page, and checks them as a server does.
 func TestExamplesOfThePagesVerify(t *testing.T) {

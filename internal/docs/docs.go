@@ -68,7 +68,7 @@ const (
 
 // Site serves documents. It is immutable and safe for concurrent use.
 type Site struct {
-	pages    []*document
+	pages    map[string][]*document // by language
 	template *template.Template
 	css      []byte
 	cssPath  string
@@ -82,16 +82,18 @@ func New(pages ...Page) (*Site, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(css)
-	s := &Site{css: css, cssPath: "/docs/assets/docs." + hex.EncodeToString(sum[:6]) + ".css"}
+	s := &Site{pages: map[string][]*document{}, css: css, cssPath: "/docs/assets/docs." + hex.EncodeToString(sum[:6]) + ".css"}
 	if s.template, err = template.New("").Funcs(pieces).ParseFS(assets, "assets/*.html"); err != nil {
 		return nil, fmt.Errorf("read the templates of the documents: %w", err)
 	}
 	for _, p := range pages {
-		d, err := read(p)
-		if err != nil {
-			return nil, fmt.Errorf("read the document %s: %w", p.Name, err)
+		for _, lang := range []string{chinese, english} {
+			d, err := read(p, lang)
+			if err != nil {
+				return nil, fmt.Errorf("read the document %s: %w", p.Name, err)
+			}
+			s.pages[lang] = append(s.pages[lang], d)
 		}
-		s.pages = append(s.pages, d)
 	}
 	return s, nil
 }
@@ -109,7 +111,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Cache-Control", "no-cache")
-	for _, d := range s.pages {
+	for _, d := range s.pages[chinese] {
 		if path == d.Base(chinese)+"/openapi.json" {
 			answer(w, r, "application/json", d.Document)
 			return
@@ -151,6 +153,7 @@ func answer(w http.ResponseWriter, r *http.Request, contentType string, body []b
 var pieces = template.FuncMap{
 	"wrap":   func(v view, op *operation) piece { return piece{L: v.L, Op: op} },
 	"bodyOf": func(l labels, b *body) piece { return piece{L: l, Body: b} },
+	"humps":  humps,
 	"rows":   func(l labels, r []row) piece { return piece{L: l, Rows: r} },
 }
 
@@ -210,7 +213,7 @@ func (s *Site) find(path string) (view, bool) {
 		v.Other += "/"
 	}
 	name, tail, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
-	for _, d := range s.pages {
+	for _, d := range s.pages[lang] {
 		v.Site = append(v.Site, link{d.Base(lang), d.Title.in(lang), d.Name == name})
 		if d.Name == name {
 			v.Doc = d

@@ -53,7 +53,7 @@ func TestPagesShowWhatTheDocumentSays(t *testing.T) {
 		"/docs/":         {"接口文档", "样例", "Only English", `lang="zh-CN"`, `href="/docs/en/"`},
 		"/docs/en/":      {"Interface documents", "Sample", `lang="en"`, `href="/docs/"`},
 		"/docs/cpay":     {"第一段", "第二段", "状态", "成功", "斑马", "/cpay/zebra", "/v1/apples/{id}", "支付"},
-		"/docs/en/cpay":  {"Two", "Statuses", "fine", `href="/docs/cpay"`},
+		"/docs/en/cpay":  {"Two", "Statuses", "fine", `href="/docs/cpay"`, "A zebra", "Paying"},
 		"/docs/cpay/all": {"/cpay/zebra", "/v1/apples/{id}", "状态"},
 		"/docs/cpay/zebra": {
 			"斑马 &lt;b&gt;", "First.", "Second &lt;script&gt;", "total_fee", "1…2147483647", "分", "said here", "≤127",
@@ -61,7 +61,7 @@ func TestPagesShowWhatTheDocumentSays(t *testing.T) {
 			"sealed zebra {&#34;total_fee&#34;:1,&#34;nested&#34;:{&#34;inner&#34;:[{&#34;deep&#34;:&#34;CNY&#34;}]},&#34;wanted&#34;:&#34;by example&#34;}",
 			"string | integer", "any", "Tree", `<b>必填</b>`,
 		},
-		"/docs/en/cpay/zebra":         {"Required", `<b>required</b>`, `href="/docs/cpay/zebra"`, "Interface documents"},
+		"/docs/en/cpay/zebra":         {"A zebra", "in fen", "said in English", "First.", "Required", `<b>required</b>`, `href="/docs/cpay/zebra"`, "Interface documents"},
 		"/docs/cpay/get-v1-apples-id": {"Get an apple", "≤32", "limit", "50", "an apple", "date-time", "2026", "无内容"},
 		"/docs/cpay/delete-apple":     {"DELETE"},
 		"/docs/api/zebra":             {"Only English"},
@@ -78,6 +78,22 @@ func TestPagesShowWhatTheDocumentSays(t *testing.T) {
 	}
 	if strings.Contains(get(t, s, "/docs/cpay/zebra").Body.String(), "request_content") {
 		t.Error("the envelope is shown as if it were the message")
+	}
+}
+
+func TestPagesSpeakOneLanguage(t *testing.T) {
+	t.Parallel()
+	s := site(t)
+	for path, other := range map[string][]string{
+		"/docs/cpay/zebra":               {"A zebra", "Paying", "in fen", "said in English"},
+		"/docs/en/cpay/zebra":            {"斑马", "支付", "分", "said here"},
+		"/docs/en/cpay/get-v1-apples-id": {"默认"},
+	} {
+		for _, text := range other {
+			if strings.Contains(get(t, s, path).Body.String(), text) {
+				t.Errorf("GET %s shows %q, which is of the other language", path, text)
+			}
+		}
 	}
 }
 

@@ -70,8 +70,11 @@ type openAPI struct {
 type operationJSON struct {
 	OperationID string       `json:"operationId"` //nolint:tagliatelle // OpenAPI's own spelling, here and below
 	Summary     string       `json:"summary"`
+	SummaryEN   string       `json:"x-summary-en"` //nolint:tagliatelle // our extensions, here and below: the same in English
 	Description string       `json:"description"`
+	About       string       `json:"x-description-en"` //nolint:tagliatelle // see above
 	Tags        []string     `json:"tags"`
+	TagsEN      []string     `json:"x-tags-en"` //nolint:tagliatelle // see above
 	Deprecated  bool         `json:"deprecated"`
 	Parameters  []*parameter `json:"parameters"`
 	RequestBody *struct {
@@ -87,6 +90,7 @@ type parameter struct {
 	Name        string  `json:"name"`
 	In          string  `json:"in"`
 	Description string  `json:"description"`
+	About       string  `json:"x-description-en"` //nolint:tagliatelle // our extension: the same in English
 	Required    bool    `json:"required"`
 	Schema      *schema `json:"schema"`
 }
@@ -94,6 +98,7 @@ type parameter struct {
 type response struct {
 	Ref         string              `json:"$ref"`
 	Description string              `json:"description"`
+	About       string              `json:"x-description-en"` //nolint:tagliatelle // our extension: the same in English
 	Content     ordered[*mediaType] `json:"content"`
 }
 
@@ -108,6 +113,7 @@ type schema struct {
 	Type             typeNames         `json:"type"`
 	Format           string            `json:"format"`
 	Description      string            `json:"description"`
+	About            string            `json:"x-description-en"` //nolint:tagliatelle // our extension: the same in English
 	Properties       ordered[*schema]  `json:"properties"`
 	Required         []string          `json:"required"`
 	Items            *schema           `json:"items"`
@@ -153,9 +159,12 @@ func (s *schema) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*plain)(s))
 }
 
-// document is one page's document, read.
+// document is one page's document, read for one language. What a document says
+// in English beside its own language stands in members x-…-en; where it says
+// nothing there, English pages show the other text.
 type document struct {
 	Page
+	lang       string
 	api        openAPI
 	operations []*operation
 	bySlug     map[string]*operation
@@ -165,11 +174,11 @@ type document struct {
 var methods = []string{"get", "post", "put", "patch", "delete"}
 
 // read reads a document and checks that everything it refers to is there.
-func read(p Page) (*document, error) {
+func read(p Page, lang string) (*document, error) {
 	if len(p.Document) > maxDocument {
 		return nil, fmt.Errorf("it has more than %d bytes", maxDocument)
 	}
-	d := &document{Page: p, bySlug: map[string]*operation{}}
+	d := &document{Page: p, lang: lang, bySlug: map[string]*operation{}}
 	if err := json.Unmarshal(p.Document, &d.api); err != nil {
 		return nil, err
 	}
@@ -206,7 +215,7 @@ func (d *document) item(e entry[json.RawMessage], path string, hook bool) error 
 			o.OperationID = "callback_" + e.Name
 		}
 		if hook && len(o.Tags) == 0 {
-			o.Tags = []string{"回调"}
+			o.Tags, o.TagsEN = []string{words[chinese].Callbacks}, []string{words[english].Callbacks}
 		}
 		op, err := d.operation(strings.ToUpper(method), path, o)
 		if err != nil {
@@ -221,6 +230,9 @@ func (d *document) item(e entry[json.RawMessage], path string, hook bool) error 
 	}
 	return nil
 }
+
+// say chooses the language.
+func (d *document) say(text, en string) string { return strings.TrimSpace(Text{text, en}.in(d.lang)) }
 
 // flat resolves a schema and folds what it is made of into one: members of all
 // parts, and a member that several parts describe made of all of them.
@@ -255,7 +267,7 @@ func (d *document) fold(s *schema, depth int) (*schema, string, error) {
 	}
 	for i, part := range parts {
 		whole.Required = append(whole.Required, part.Required...)
-		whole.Description = cmp.Or(whole.Description, part.Description)
+		whole.Description, whole.About = cmp.Or(whole.Description, part.Description), cmp.Or(whole.About, part.About)
 		if i > 0 && len(whole.Type) == 0 {
 			whole.Type = part.Type
 		}
@@ -287,11 +299,11 @@ func (d *document) resolve(s *schema) (*schema, string, error) {
 			return nil, "", fmt.Errorf("%s is not in the document", s.Ref)
 		}
 		name = n
-		said := s.Description
+		said, about := s.Description, s.About
 		s = target
 		if said != "" { // what is said at the place goes before what is said of the type
 			own := *target
-			own.Description = said
+			own.Description, own.About = said, about
 			s = &own
 		}
 	}

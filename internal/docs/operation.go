@@ -62,14 +62,17 @@ const maxDepth = 6
 // operation reads one operation.
 func (d *document) operation(method, path string, o operationJSON) (*operation, error) {
 	op := &operation{
-		ID: o.OperationID, Method: method, Path: path, Summary: o.Summary, Deprecated: o.Deprecated,
-		Description: paragraphs(o.Description), order: o.Order,
+		ID: o.OperationID, Method: method, Path: path, Summary: d.say(o.Summary, o.SummaryEN), Deprecated: o.Deprecated,
+		Description: paragraphs(d.say(o.Description, o.About)), order: o.Order,
 	}
 	if op.Summary == "" {
 		op.Summary = path
 	}
 	if len(o.Tags) > 0 {
 		op.Tag = o.Tags[0]
+	}
+	if d.lang == english && len(o.TagsEN) > 0 {
+		op.Tag = o.TagsEN[0]
 	}
 	op.Slug = slug(op.ID)
 	if op.Slug == "" {
@@ -87,7 +90,7 @@ func (d *document) operation(method, path string, o operationJSON) (*operation, 
 		if err != nil {
 			return nil, err
 		}
-		r.About = strings.TrimSpace(p.Description)
+		r.About = d.say(p.Description, p.About)
 		r.Type += " · " + p.In
 		op.Parameters = append(op.Parameters, r)
 	}
@@ -105,7 +108,7 @@ func (d *document) operation(method, path string, o operationJSON) (*operation, 
 				return nil, fmt.Errorf("%s is not in the document", e.Value.Ref)
 			}
 		}
-		b, err := d.body(op, res.Description, res.Content, true)
+		b, err := d.body(op, d.say(res.Description, res.About), res.Content, true)
 		if err != nil {
 			return nil, fmt.Errorf("response %s: %w", e.Name, err)
 		}
@@ -239,7 +242,7 @@ func (d *document) row(name string, s *schema, depth int, required bool) (row, e
 	if full == nil {
 		return r, nil
 	}
-	r.Type, r.About = d.typeOf(full, typeName), strings.TrimSpace(full.Description)
+	r.Type, r.About = d.typeOf(full, typeName), d.say(full.Description, full.About)
 	limit := func(format string, args ...any) { r.Limits = append(r.Limits, fmt.Sprintf(format, args...)) }
 	if full.MaxLength != nil {
 		limit("≤%d", *full.MaxLength)
@@ -272,10 +275,10 @@ func (d *document) row(name string, s *schema, depth int, required bool) (row, e
 		limit("%s", full.Pattern)
 	}
 	if len(full.Spellings) > 0 {
-		limit("也作 %s", strings.Join(full.Spellings, ", "))
+		limit("%s %s", words[d.lang].Also, strings.Join(full.Spellings, ", "))
 	}
 	if len(full.Default) > 0 {
-		limit("默认 %s", full.Default)
+		limit("%s %s", words[d.lang].Default, full.Default)
 	}
 	return r, nil
 }
@@ -309,6 +312,17 @@ func (d *document) typeOf(s *schema, name string) string {
 		return t + " (" + s.Format + ")"
 	}
 	return t
+}
+
+// humps splits a name such as AlipayPayContentExt where it may break.
+func humps(name string) (parts []string) {
+	from := 0
+	for i := 1; i < len(name); i++ {
+		if 'A' <= name[i] && name[i] <= 'Z' && 'a' <= name[i-1] && name[i-1] <= 'z' {
+			parts, from = append(parts, name[from:i]), i
+		}
+	}
+	return append(parts, name[from:])
 }
 
 // paragraphs splits text at empty lines.
