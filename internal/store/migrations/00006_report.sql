@@ -18,13 +18,15 @@ DROP INDEX refunds_of_order;
 CREATE INDEX refunds_of_order ON refunds (merchant_id, out_trade_no);
 
 -- One row is what one order means to reports. counted says that the merchant
--- was credited, undone_ms when a reverse took it back; ok that it stands as paid.
+-- was credited, undone_ms when a reverse took it back, as the ledger has it: a
+-- refund in place of the reverse is a row of its own. ok says that it stands as paid.
 CREATE VIEW report_orders AS
 SELECT
     o.merchant_id, o.out_trade_no AS number, o.out_trade_no, o.unit AS version, o.updated_ms, o.shop_id, o.staff_id,
     o.device_id, o.qrcode_id, o.source_type, o.channel, o.trade_type, o.terminal_type, o.sub_terminal_type, o.created_ms,
     o.paid_ms, o.payer_id,
-    CAST(CASE WHEN o.state = 'REVERSED' AND o.paid_seen AND (o.reserved = 0 OR o.late <> '')
+    CAST(CASE WHEN o.state = 'REVERSED' AND o.paid_seen AND EXISTS (SELECT 1 FROM postings AS p
+            WHERE p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.event = 'reversed')
         THEN CASE WHEN o.reverse_sent_ms > 0 THEN o.reverse_sent_ms ELSE o.paid_ms END ELSE 0 END AS BIGINT) AS undone_ms,
     CAST(CASE WHEN o.state = 'PAID' THEN 1 ELSE 0 END AS BIGINT) AS ok,
     CAST(CASE WHEN o.state = 'PAID' OR o.paid_seen THEN 1 ELSE 0 END AS BIGINT) AS counted,
