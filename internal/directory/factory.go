@@ -310,7 +310,7 @@ func (d *Directory) BindingOf(ctx context.Context, v FactoryDevice, token string
 	if err := fromJSON(a.Granted, &g); err != nil {
 		return DeviceSetting{}, false, err
 	}
-	m, err := d.Merchant(ctx, g.MerchantID)
+	m, err := d.fresh(ctx, g.MerchantID) // another process may have bound it just now
 	if err != nil {
 		return DeviceSetting{}, false, err
 	}
@@ -328,6 +328,9 @@ func (d *Directory) CheckBinding(ctx context.Context, v FactoryDevice, shopID, d
 		return nil, again("门店不存在，请重新绑定设备")
 	}
 	if err != nil {
+		return nil, err
+	}
+	if m, err = d.fresh(ctx, m.ID); err != nil { // another process may have bound it just now
 		return nil, err
 	}
 	s, _ := m.Shop(shopID)
