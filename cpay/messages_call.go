@@ -20,6 +20,8 @@ type MicroPayRequest struct {
 	PayContent PayContent
 	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
+	// TradeType says nothing that the path does not; what no call can ask for is refused.
+	TradeType TradeType
 	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
 	NonceStr string
 }
@@ -28,6 +30,7 @@ func (m *MicroPayRequest) fields(c *walk) {
 	c.object("pay_mch_key", &m.PayMchKey)
 	c.object("pay_content", &m.PayContent)
 	c.object("order_client", &m.OrderClient)
+	c.int("trade_type", (*int64)(&m.TradeType))
 	c.freshNonce(&m.NonceStr)
 }
 
@@ -48,6 +51,7 @@ func (m *MicroPayRequest) Validate() error {
 	r := rules{}
 	r.merchant(&m.PayMchKey)
 	r.payment(&m.PayContent)
+	r.tradeType(m.TradeType)
 	r.need("pay_content.author_code", string(m.PayContent.AuthorCode))
 	return r.with(m)
 }
@@ -77,6 +81,8 @@ type ScanCodePayRequest struct {
 	PayContent PayContent
 	// OrderClient describes the device. A Client fills it in.
 	OrderClient OrderClient
+	// TradeType says nothing that the path does not; what no call can ask for is refused.
+	TradeType TradeType
 	// NonceStr is made up when empty. It is not echoed and proves nothing (R11).
 	NonceStr string
 }
@@ -85,6 +91,7 @@ func (m *ScanCodePayRequest) fields(c *walk) {
 	c.object("pay_mch_key", &m.PayMchKey)
 	c.object("pay_content", &m.PayContent)
 	c.object("order_client", &m.OrderClient)
+	c.int("trade_type", (*int64)(&m.TradeType))
 	c.freshNonce(&m.NonceStr)
 }
 
@@ -100,6 +107,7 @@ func (m *ScanCodePayRequest) Validate() error {
 		r.fail("pay_mch_key.pay_platform", "is missing")
 	}
 	r.payment(&m.PayContent)
+	r.tradeType(m.TradeType)
 	return r.with(m)
 }
 

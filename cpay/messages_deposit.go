@@ -162,7 +162,12 @@ type DepositConsumeRequest struct {
 	NonceStr string
 }
 
-func (m *DepositConsumeRequest) fields(c *walk) { (*ScanCodePayRequest)(m).fields(c) }
+func (m *DepositConsumeRequest) fields(c *walk) {
+	c.object("pay_mch_key", &m.PayMchKey)
+	c.object("pay_content", &m.PayContent)
+	c.object("order_client", &m.OrderClient)
+	c.freshNonce(&m.NonceStr)
+}
 
 // Method returns MethodDepositConsume.
 func (*DepositConsumeRequest) Method() Method { return MethodDepositConsume }

@@ -32,8 +32,7 @@ func (m *payCall) platform() PayPlatform {
 	return 0
 }
 
-// start is the part of Validate that they share. The trade type is not looked
-// at: the path says it.
+// start is the part of Validate that they share.
 func (m *payCall) start() *rules {
 	r := &rules{}
 	r.merchant(&m.PayMchKey)
@@ -41,6 +40,7 @@ func (m *payCall) start() *rules {
 		r.fail("pay_mch_key.pay_platform", "is missing")
 	}
 	r.payment(&m.PayContent)
+	r.tradeType(m.TradeType)
 	return r
 }
 
@@ -258,6 +258,7 @@ func (m *AppPayRequest) Validate() error {
 		r.fail("pay_mch_key.wxpay_pay_mch_key_ext.mob_app_id", "is missing")
 	}
 	r.payment(&m.PayContent)
+	r.tradeType(m.TradeType)
 	return r.with(m)
 }
 
@@ -339,6 +340,7 @@ func (m *MobWebPayRequest) Validate() error {
 	r.merchant(&m.PayMchKey)
 	(*payCall)(m).onlyWxpay(r)
 	r.payment(&m.PayContent)
+	r.tradeType(m.TradeType)
 	if wx := m.PayContent.WxpayExt; wx == nil || wx.SceneInfo == "" {
 		r.fail("pay_content.wxpay_pay_content_ext.scene_info", "is missing")
 	}

@@ -81,6 +81,14 @@ func (r *rules) payment(m *PayContent) {
 	r.currency("pay_content.fee_type", m.FeeType)
 }
 
+// tradeType refuses ways of paying that no call can ask for. The path says which
+// of the others is meant, whatever stands here: clients copy the member.
+func (r *rules) tradeType(t TradeType) {
+	if t == TradeSoundWave || t == TradeOneCode {
+		r.fail("trade_type", "cannot be asked for")
+	}
+}
+
 // period asks for the end of a time span, and that it is not before the
 // beginning, which may be left out.
 func (r *rules) period(from, to string, start, end int64) {

@@ -119,6 +119,8 @@ func TestRefusalsOfPayments(t *testing.T) {
 		{"code missing", base.with("pay_content.author_code", nil), "author_code"},
 		{"code of the other wallet", base.with("pay_mch_key.pay_platform", 2), "支付平台"},
 		{"platform unknown", base.with("pay_mch_key.pay_platform", 9), "支付平台"},
+		{"sound wave", base.with("trade_type", 5), "trade_type"},
+		{"one code", base.with("trade_type", 8), "trade_type"},
 		{"body too long", base.with("pay_content.body", strings.Repeat("x", 129)), "body"},
 	}
 	for _, tt := range tests {
