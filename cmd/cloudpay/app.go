@@ -86,7 +86,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	})
 	lists := reportsOn(st, dir)
 	mgmt, err := manage.New(manage.Config{
-		Store: st, Directory: dir, Gateway: gw, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks,
+		Store: st, Directory: dir, Gateway: gw, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
 		Now: time.Now, Log: log,
 	})
 	if err != nil {
@@ -98,7 +98,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	}
 	srv := api.New(api.Config{
 		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits(),
-		WalletOwner: st.MerchantOfWallet,
+		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)
 	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, manage: mgmt, registry: reg, log: log}, nil

@@ -42,6 +42,8 @@ type manageFlags struct {
 	MasterKeyFile string `name:"master-key-file" env:"CLOUDPAY_MASTER_KEY_FILE" placeholder:"FILE" help:"File that holds the master key (mode 0600), when no server is used; or another source, as for serve."`
 	OldMasterKey  string `name:"old-master-key-file" env:"CLOUDPAY_OLD_MASTER_KEY_FILE" placeholder:"FILE" hidden:"" help:"The master key that is being replaced, until its rotation is done."`
 
+	PublicURL string `name:"public-url" env:"CLOUDPAY_PUBLIC_URL" placeholder:"https://HOST" help:"Where terminals reach the installation, for links, when no server is used; as for serve."`
+
 	IdemKey string `name:"idempotency-key" placeholder:"KEY" help:"Do it at most once in 24 hours under this key: a command whose answer got lost can be repeated with it."`
 
 	JSON bool `name:"json" help:"JSON for scripts: one object, or one per line for lists."`
@@ -66,7 +68,7 @@ func (f manageFlags) open(ctx context.Context, e env) (*installation, error) {
 	if f.DSN == "" {
 		return nil, usage("say which installation: --server URL for one that runs, or --dsn and --master-key-file for its database")
 	}
-	s := settings{DSN: f.DSN, MasterKeyFile: f.MasterKeyFile}
+	s := settings{DSN: f.DSN, MasterKeyFile: f.MasterKeyFile, PublicURL: f.PublicURL}
 	if s.MasterKeyFile == "" {
 		return nil, usage("say where the master key of the database is: --master-key-file FILE; make one with: cloudpay master-key create FILE")
 	}

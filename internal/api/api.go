@@ -49,6 +49,9 @@ type Config struct {
 	// WalletOwner returns the merchant that a wallet knows by that id, for
 	// query_identity_mapping; an error of kind pay.ErrNotFound for nobody.
 	WalletOwner func(ctx context.Context, id string) (string, error)
+	// PublicURL is where clients reach this installation, for the addresses in
+	// answers; "" is https and the host name that each caller used.
+	PublicURL string
 	// BindURL is the beginning of the QR codes by which devices from the factory
 	// are bound; "" is DefaultBindURL.
 	BindURL string

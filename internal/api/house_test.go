@@ -111,6 +111,7 @@ type options struct {
 	// dial connects callbacks to a receiver in memory; nil is the network.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	now  func() time.Time // of the API's server; nil for the clock
+	url  string           // api.Config.PublicURL
 }
 
 // newHouse builds and starts a house; the test's end stops it.
@@ -158,7 +159,7 @@ func newHouse(tb testing.TB, o options) *house {
 	}
 	mon := monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Hosts: []string{"house.test"}, Interval: 60, Registry: h.reg, Now: time.Now, Log: log})
 	h.server = api.New(api.Config{
-		Gateway: h.gw, Reports: report.New(report.Config{Store: h.store, Now: time.Now}), Monitor: mon, WalletOwner: h.store.MerchantOfWallet, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits,
+		Gateway: h.gw, Reports: report.New(report.Config{Store: h.store, Now: time.Now}), Monitor: mon, WalletOwner: h.store.MerchantOfWallet, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits, PublicURL: o.url,
 	})
 	stop := h.serve(o.pipes)
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))

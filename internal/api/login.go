@@ -22,7 +22,7 @@ func (s *Server) clientInitialize(ctx context.Context, c *call, m *cpay.ClientIn
 	}
 	return &cpay.ClientInitializeResponse{
 		Activator: a.Activator, Token: a.Token.Reveal(), TTL: int64(a.TTL.Seconds()),
-		QRCodeURL: c.entry("client_authorize", "ac", a.Activator),
+		QRCodeURL: s.entry(c, "client_authorize", "ac", a.Activator),
 	}, nil
 }
 

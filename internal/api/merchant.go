@@ -22,7 +22,7 @@ func (s *Server) sdkQuerySubMchInfo(ctx context.Context, c *call, m *cpay.SDKQue
 	if err != nil {
 		return nil, err
 	}
-	info := subMchInfo(c)
+	info := s.subMchInfo(c)
 	for _, ch := range channels {
 		a, err := s.wallet(ctx, c.merchant, ch)
 		if err != nil {
@@ -47,11 +47,11 @@ func (s *Server) sdkQuerySubMchInfo(ctx context.Context, c *call, m *cpay.SDKQue
 
 // subMchInfo is what is the same at every wallet. Times are texts here and
 // numbers elsewhere, as they were (protocol.md §7 row 39).
-func subMchInfo(c *call) cpay.SubMchInfo {
+func (s *Server) subMchInfo(c *call) cpay.SubMchInfo {
 	m, f := c.merchant, &c.merchant.Profile
 	out := cpay.SubMchInfo{
 		CompanyName: m.Name, Desc: f.Desc, OutSubMchID: m.ID, DefaultOrderBody: m.DefaultBody, MerchantName: f.MerchantName,
-		OutSubMchIDURL: c.entry("qrcode_sub_mch", "id", m.ID, "rid", relationID), Logo: base64.StdEncoding.EncodeToString(f.Logo),
+		OutSubMchIDURL: s.entry(c, "qrcode_sub_mch", "id", m.ID, "rid", relationID), Logo: base64.StdEncoding.EncodeToString(f.Logo),
 		AdminEmail: f.AdminEmail, Phone: f.Phone, IsUseCpayShopSystem: f.UseShopSystem, AdPageURL: f.AdPageURL, BuslicID: f.LicenceID,
 		SubMchSource: f.Source, Direct: !f.Upstream, UpstreamOutChannelID: f.UpstreamID, UpstreamCompanyName: f.UpstreamCompany,
 		BankRate: f.BankRatePPM, DisableCardOnlineRecharge: f.NoCardRecharge, AuthenType: 1, PublicKey: m.PublicKeyPEM,

@@ -118,14 +118,21 @@ func applyStaff(shop *directory.Shop, in []cpay.StaffInfo) []directory.Staff {
 // relationID is the rid of the addresses of QR codes (protocol.md §2.0).
 const relationID = "11"
 
-// entry is the address of a browser entry point (protocol.md §2.8), under the
-// name that the caller reached us by.
-func (c *call) entry(path string, query ...string) string {
+// entry is the address of a browser entry point (protocol.md §2.8): below the
+// public address of the installation, or under the name that the caller reached
+// us by where none is configured.
+func (s *Server) entry(c *call, path string, query ...string) string {
 	v := url.Values{}
 	for i := 0; i+1 < len(query); i += 2 {
 		v.Set(query[i], query[i+1])
 	}
-	return (&url.URL{Scheme: "https", Host: c.host, Path: cpay.Path(path), RawQuery: v.Encode()}).String()
+	base := &url.URL{Scheme: "https", Host: c.host}
+	if u, err := url.Parse(s.PublicURL); err == nil && u.Host != "" {
+		base = u
+	}
+	base = base.JoinPath(cpay.Path(path))
+	base.RawQuery = v.Encode()
+	return base.String()
 }
 
 // shopInfo shows a shop with its devices and staff.
@@ -134,7 +141,7 @@ func (s *Server) shopInfo(c *call, shop directory.Shop) cpay.ShopInfo {
 	out := cpay.ShopInfo{
 		ShopID: shop.Number, ShopName: shop.Name, BranchName: p.Branch, Province: p.Province, City: p.City, District: p.District,
 		Address: p.Address, CoordinateType: p.CoordinateType, Longitude: p.Longitude, Latitude: p.Latitude, Height: p.Height, Phone: p.Phone,
-		OutShopID: shop.ID, OutShopIDURL: c.entry("qrcode_shop", "id", shop.ID, "rid", relationID), FeeType: p.FeeType,
+		OutShopID: shop.ID, OutShopIDURL: s.entry(c, "qrcode_shop", "id", shop.ID, "rid", relationID), FeeType: p.FeeType,
 		CreateTime: unix(shop.CreatedAt), UpdateTime: unix(shop.UpdatedAt), GoodsTag: p.GoodsTag,
 		ReceiveNotifyAfterDuty: p.NotesAfterDuty, PayPageMode: p.PayPageMode, ShopType: p.ShopType,
 		SendMicroPayNotify: p.MicroPayNotes, ShopGroupID: p.GroupID, DisableMembershipCard: p.NoMembershipCard,
@@ -161,7 +168,7 @@ func (s *Server) shopInfo(c *call, shop directory.Shop) cpay.ShopInfo {
 	}
 	for _, p := range shop.Staff {
 		staff := staffInfo(p)
-		staff.TradeQRCode = c.entry("qrcode_person", "id", p.ID, "out_shop_id", shop.ID, "rid", relationID)
+		staff.TradeQRCode = s.entry(c, "qrcode_person", "id", p.ID, "out_shop_id", shop.ID, "rid", relationID)
 		out.StaffInfos = append(out.StaffInfos, staff)
 	}
 	return out

@@ -70,6 +70,7 @@ type actor struct {
 	Name   string
 	Kind   directory.ActorKind
 	Grants Grants
+	host   string // that the request was made to; "" at the command line
 }
 
 type actorKey struct{}

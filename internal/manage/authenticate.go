@@ -93,5 +93,5 @@ func (s *Server) authenticate(r *http.Request) (*actor, error) {
 			s.Log.WarnContext(r.Context(), "use of a token not noted", slog.String("token", t.ID), slog.String("error", err.Error()))
 		}
 	}
-	return &actor{ID: t.ID, Name: t.Name, Kind: ByToken, Grants: g}, nil
+	return &actor{ID: t.ID, Name: t.Name, Kind: ByToken, Grants: g, host: r.Host}, nil
 }

@@ -42,7 +42,7 @@ const maxBody = 192 << 10
 const DocumentPath = "/docs/api/openapi.json"
 
 // Config is everything that the management API needs. All members but
-// AllowPrivate and Requests are required.
+// AllowPrivate, Requests and PublicURL are required.
 type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
@@ -54,8 +54,11 @@ type Config struct {
 	Requests func(logID uint32) (AnsweredRequest, bool)
 	// AllowPrivate says that callbacks may go to private addresses.
 	AllowPrivate bool
-	Now          func() time.Time
-	Log          *slog.Logger
+	// PublicURL is where terminals reach the installation, for links; "" is https
+	// and the host name that the caller used.
+	PublicURL string
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Server answers /v1 and the OpenAPI document. It is safe for concurrent use.

@@ -14,7 +14,7 @@ import (
 type Ticket struct {
 	OutShopID string    `json:"osi" doc:"门店编号"`
 	SI        string    `json:"si" doc:"一次性配置串，只显示这一次"`
-	Link      string    `json:"link" doc:"二维码内容的查询串：终端以它请求 use_device_setting"`
+	Link      string    `json:"link" doc:"二维码内容：终端在其后加上 &sn=序列号 请求；不知道公网地址时只有路径和参数"`
 	EndsAt    time.Time `json:"ends_at"`
 }
 
@@ -88,7 +88,23 @@ func (s *Server) makeTicket(ctx context.Context, a *actor, in *ticketInput) (*an
 		return nil, err
 	}
 	si := t.SI.Reveal()
-	return ok(Ticket{OutShopID: v.ID, SI: si, Link: "osi=" + v.ID + "&si=" + si, EndsAt: t.EndsAt}), nil
+	return ok(Ticket{OutShopID: v.ID, SI: si, Link: s.link(a) + "?osi=" + v.ID + "&si=" + si, EndsAt: t.EndsAt}), nil
+}
+
+// settingPath is what a terminal asks for its setting (use_device_setting).
+const settingPath = "/cpay/use_device_setting"
+
+// link is the address of settingPath for terminals: below the public address, or
+// under the name that the caller used. At the command line without a server
+// nobody knows a name, and only the path is left.
+func (s *Server) link(a *actor) string {
+	switch {
+	case s.PublicURL != "":
+		return strings.TrimRight(s.PublicURL, "/") + settingPath
+	case a.host != "":
+		return "https://" + a.host + settingPath
+	}
+	return settingPath
 }
 
 func (s *Server) importInitKeys(ctx context.Context, a *actor, in *initKeysInput) (*answer[Imported], error) {
