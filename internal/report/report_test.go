@@ -244,64 +244,68 @@ func TestPoundageIsRoundedHalfUp(t *testing.T) {
 // has no reverse then, so neither have reports.
 func TestRefundInPlaceOfAReverseIsCountedOnce(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *store.Store) {
-		p := pay.Profiles[pay.Wxpay]
-		at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
-		o := pay.Order{
-			MerchantID: "m", OutTradeNo: "o", ProviderID: "p", Channel: pay.Wxpay, TradeType: pay.TradeMicroPay, State: pay.PAYING,
-			Unit: s.NewUnit(), Total: 100, Currency: "CNY", SentAt: at, CreatedAt: at, UpdatedAt: at, Truth: pay.TruthLocal,
-		}
-		won := func(won bool, err error) {
-			if err != nil || !won {
-				t.Fatal(won, err)
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			p := pay.Profiles[pay.Wxpay]
+			at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+			o := pay.Order{
+				MerchantID: "m", OutTradeNo: "o", ProviderID: "p", Channel: pay.Wxpay, TradeType: pay.TradeMicroPay, State: pay.PAYING,
+				Unit: s.NewUnit(), Total: 100, Currency: "CNY", SentAt: at, CreatedAt: at, UpdatedAt: at, Truth: pay.TruthLocal,
 			}
-		}
-		settle := func(c pay.Change) {
-			c.Order.Unit = s.NewUnit()
-			won(s.SettleOrder(t.Context(), c))
-			var err error
-			if o, err = s.Order(t.Context(), "m", "o"); err != nil {
+			won := func(won bool, err error) {
+				if err != nil || !won {
+					t.Fatal(won, err)
+				}
+			}
+			settle := func(c pay.Change) {
+				c.Order.Unit = s.NewUnit()
+				won(s.SettleOrder(t.Context(), c))
+				var err error
+				if o, err = s.Order(t.Context(), "m", "o"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			paid := pay.Outcome{Kind: pay.Paid, Verified: true, Code: "SUCCESS", Payment: pay.Payment{TransactionID: "4200", Total: 100, PaidAt: at}}
+			won(s.OpenOrder(t.Context(), o))
+			asked, err := p.ReverseAsked(o, "", true, at)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		paid := pay.Outcome{Kind: pay.Paid, Verified: true, Code: "SUCCESS", Payment: pay.Payment{TransactionID: "4200", Total: 100, PaidAt: at}}
-		won(s.OpenOrder(t.Context(), o))
-		asked, err := p.ReverseAsked(o, "", true, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		settle(asked)
-		settle(p.StartReverse(o, at))
-		settle(p.Apply(o, pay.CallQuery, paid, at))
-		settle(p.StartReverse(o, at))
-		settle(p.Apply(o, pay.CallReverse, pay.Outcome{Kind: pay.Declined, Verified: true, Next: pay.NextRefundInstead, Code: "REVERSE_EXPIRE"}, at))
-		r := pay.Refund{
-			MerchantID: "m", OutRefundNo: "r", OutTradeNo: "o", Channel: pay.Wxpay, State: pay.RefundPending, Origin: pay.OriginReverse,
-			Unit: s.NewUnit(), Total: 100, Amount: 100, Do: pay.ActSend, DoAt: at, CreatedAt: at, UpdatedAt: at,
-		}
-		won(s.OpenRefund(t.Context(), r, o.State, r.OpenPostings()))
-		o, err = s.Order(t.Context(), "m", "o")
-		if err != nil {
-			t.Fatal(err)
-		}
-		revoked := pay.Outcome{Kind: pay.Declined, Verified: true, Code: "REVOKED", Returned: true, Payment: paid.Payment}
-		for _, c := range []struct {
-			call pay.Call
-			out  pay.Outcome
-		}{{pay.CallQuery, revoked}, {pay.CallNotice, paid}, {pay.CallQuery, paid}} {
-			settle(p.Apply(o, c.call, c.out, at))
-		}
-		if o.State != pay.REVERSED || o.Late == pay.LateNone || o.Reserved != 100 {
-			t.Fatalf("the order is %s, late %q, reserved %d", o.State, o.Late, o.Reserved)
-		}
-		for range 2 { // live, and folded
-			all, _, err := reports(s, at.Add(time.Hour)).Overview(t.Context(), report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid}, report.By{})
-			if err != nil || all.NetAmount != 0 || all.RevokeSettle != 0 || all.RefundAmount != 100 || all.SuccessCount != 1 {
-				t.Fatalf("figures = %+v, %v", all, err)
+			settle(asked)
+			settle(p.StartReverse(o, at))
+			settle(p.Apply(o, pay.CallQuery, paid, at))
+			settle(p.StartReverse(o, at))
+			settle(p.Apply(o, pay.CallReverse, pay.Outcome{Kind: pay.Declined, Verified: true, Next: pay.NextRefundInstead, Code: "REVERSE_EXPIRE"}, at))
+			r := pay.Refund{
+				MerchantID: "m", OutRefundNo: "r", OutTradeNo: "o", Channel: pay.Wxpay, State: pay.RefundPending, Origin: pay.OriginReverse,
+				Unit: s.NewUnit(), Total: 100, Amount: 100, Do: pay.ActSend, DoAt: at, CreatedAt: at, UpdatedAt: at,
 			}
-			if _, err := s.FoldReport(t.Context(), "m", 0, at.Add(time.Hour), 100); err != nil {
+			won(s.OpenRefund(t.Context(), r, o.State, r.OpenPostings()))
+			o, err = s.Order(t.Context(), "m", "o")
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-	})
+			revoked := pay.Outcome{Kind: pay.Declined, Verified: true, Code: "REVOKED", Returned: true, Payment: paid.Payment}
+			for _, c := range []struct {
+				call pay.Call
+				out  pay.Outcome
+			}{{pay.CallQuery, revoked}, {pay.CallNotice, paid}, {pay.CallQuery, paid}} {
+				settle(p.Apply(o, c.call, c.out, at))
+			}
+			if o.State != pay.REVERSED || o.Late == pay.LateNone || o.Reserved != 100 {
+				t.Fatalf("the order is %s, late %q, reserved %d", o.State, o.Late, o.Reserved)
+			}
+			for range 2 { // live, and folded
+				all, _, err := reports(s, at.Add(time.Hour)).Overview(t.Context(), report.Filter{MerchantID: "m", Kind: report.Both, Axis: report.Paid}, report.By{})
+				if err != nil || all.NetAmount != 0 || all.RevokeSettle != 0 || all.RefundAmount != 100 || all.SuccessCount != 1 {
+					t.Fatalf("figures = %+v, %v", all, err)
+				}
+				if _, err := s.FoldReport(t.Context(), "m", 0, at.Add(time.Hour), 100); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
 }
