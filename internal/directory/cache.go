@@ -93,6 +93,14 @@ func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
 	}
 }
 
+// peek returns the value of key if it is kept, and loads nothing.
+func (c *cache[V]) peek(key string) (V, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k, ok := c.kept[key]
+	return k.value, ok && c.now().Before(k.until)
+}
+
 // errLoadDied is what those who wait are told if the load panics.
 var errLoadDied = errors.New("directory: the load that was waited for did not finish")
 

@@ -77,6 +77,50 @@ func TestAMerchantDoesNotGrowWithoutEnd(t *testing.T) {
 	}
 }
 
+// TestADisabledMerchantIsReadOnce: its tills go on asking, and each of their
+// requests fails the check after which Newer is called.
+func TestADisabledMerchantIsReadOnce(t *testing.T) {
+	t.Parallel()
+	d, m, _ := newDirectory(t)
+	if err := d.Seed(t.Context(), sample("")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, id := t.Context(), "sz01TESTSUBMCH000001"
+	disable := func(merchant *Merchant) error { merchant.Disabled = true; return nil }
+	if _, err := d.UpdateMerchant(ctx, System, id, disable); err != nil {
+		t.Fatal(err)
+	}
+	ask := func() (loads int) {
+		n := m.count()
+		old, known, err := d.Claimed(ctx, id)
+		if err != nil || known {
+			t.Fatalf("known %v, %v", known, err)
+		}
+		if _, known, changed, err := d.Newer(ctx, id, old); err != nil || known || changed {
+			t.Errorf("known %v, changed %v, %v", known, changed, err)
+		}
+		return m.count() - n
+	}
+	ask()
+	if got := ask(); got > 1 {
+		t.Errorf("%d loads for a request, want the version at most", got)
+	}
+	other, err := New(m, m, newKeyring(t, "k"), d.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.UpdateMerchant(ctx, System, id, func(merchant *Merchant) error { merchant.Disabled = false; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	old, _, err := d.Claimed(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known, changed, err := d.Newer(ctx, id, old); err != nil || !known || !changed {
+		t.Errorf("enabled by another process: known %v, changed %v, %v", known, changed, err)
+	}
+}
+
 func TestAbsenceIsRememberedForTwoSeconds(t *testing.T) {
 	t.Parallel()
 	d, m, c := newDirectory(t)

@@ -133,7 +133,11 @@ func (d *Directory) Newer(ctx context.Context, id string, old *Merchant) (m *Mer
 	if err != nil {
 		return nil, false, false, fmt.Errorf("load the version of merchant %s: %w", id, err)
 	}
-	if version == old.Version {
+	held := old.Version
+	if kept, ok := d.merchants.peek(id); ok && old == d.stranger {
+		held = kept.Version // of a merchant that is disabled: its tills go on asking
+	}
+	if version == held {
 		return old, false, false, nil
 	}
 	d.merchants.drop(id)
