@@ -121,7 +121,10 @@ func (s *Server) getAccount(ctx context.Context, a *actor, in *AccountPath) (*an
 	return ok(accountView(acc)), nil
 }
 
-// setAccount replaces an account. Keys that are left out stay as they are.
+// setAccount replaces an account. Keys that are left out stay as they are. Only
+// who runs the installation points it at another address than the wallet's: the
+// server would call whatever a provider names, in its own network too, and show
+// it payment codes.
 func (s *Server) setAccount(ctx context.Context, a *actor, in *setAccountInput) (*answer[Account], error) {
 	if err := a.ownsProvider(in.ID); err != nil {
 		return nil, err
@@ -144,6 +147,9 @@ func (s *Server) setAccount(ctx context.Context, a *actor, in *setAccountInput) 
 	default:
 		return nil, invalidField("body."+in.Channel, "请只填写与渠道一致的账户信息")
 	}
+	if a.operator() != nil && !sameWallet(&acc, old) {
+		return nil, pay.Refuse(pay.ErrDenied, "wallet_address", "接口地址和根证书只能由系统管理员更改")
+	}
 	if err := s.Directory.PutAccount(ctx, a.by(), acc); err != nil {
 		return nil, err
 	}
@@ -152,6 +158,24 @@ func (s *Server) setAccount(ctx context.Context, a *actor, in *setAccountInput) 
 		return nil, err
 	}
 	return ok(accountView(stored)), nil
+}
+
+// sameWallet reports whether an account is at the wallet's own address, or
+// where it was before.
+func sameWallet(is, was *directory.Account) bool {
+	where := func(a *directory.Account) (address, roots string) {
+		switch {
+		case a.Wechat != nil && is.Wechat != nil:
+			return a.Wechat.BaseURL, a.Wechat.CAPEM
+		case a.Alipay != nil && is.Alipay != nil:
+			return a.Alipay.GatewayURL, a.Alipay.CAPEM
+		}
+		return "", ""
+	}
+	address, roots := where(is)
+	oldAddress, oldRoots := where(was)
+	own := address == wechatAddress && is.Wechat != nil || address == alipayAddress && is.Alipay != nil
+	return own && roots == "" || address == oldAddress && roots == oldRoots
 }
 
 func (v *WechatAccount) account(old *directory.WechatAccount) *directory.WechatAccount {

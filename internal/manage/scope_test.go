@@ -100,6 +100,33 @@ func TestWhoKeepsMachinesRunningSeesNoPayers(t *testing.T) {
 	}
 }
 
+// TestAProviderDoesNotMoveItsWallet: the server calls that address with payment
+// codes, and from inside its own network.
+func TestAProviderDoesNotMoveItsWallet(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	path := "/v1/providers/" + providerA + "/accounts/"
+	wx, ali := path+"wxpay", path+"alipay"
+	for _, c := range []struct {
+		who, path, body string
+		want            int
+	}{
+		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2","base_url":"https://10.0.0.1"}}`, http.StatusForbidden},
+		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2","base_url":"https://wallet.test","ca_pem":"x"}}`, http.StatusForbidden},
+		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2","base_url":"https://wallet.test"}}`, http.StatusOK},
+		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2"}}`, http.StatusOK},
+		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2","base_url":"https://wallet.test"}}`, http.StatusForbidden},
+		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2","base_url":"https://openapi.alipay.com/gateway.do"}}`, http.StatusForbidden},
+		{"provider", ali, `{"alipay":{"app_id":"1","private_key_pem":"k","alipay_public_key_pem":"p","gateway_url":"https://10.0.0.1"}}`, http.StatusForbidden},
+		{"provider", ali, `{"alipay":{"app_id":"1","private_key_pem":"k","alipay_public_key_pem":"p"}}`, http.StatusOK},
+		{"operator", ali, `{"alipay":{"app_id":"1","gateway_url":"https://10.0.0.1","alipay_public_key_pem":"p"}}`, http.StatusOK},
+	} {
+		if w := h.as(t, c.who, "PUT", c.path, c.body); w.Code != c.want {
+			t.Errorf("%s PUT %s: %d %s, want %d", c.who, c.body, w.Code, w.Body, c.want)
+		}
+	}
+}
+
 // TestAListInAPatchIsTheWholeList: elements of the list that was there must not
 // shine through those that replace it.
 func TestAListInAPatchIsTheWholeList(t *testing.T) {
