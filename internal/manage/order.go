@@ -310,6 +310,9 @@ func (s *Server) refundOrder(ctx context.Context, a *actor, in *refundInput) (*a
 	if b.ShopID == "" {
 		b.ShopID = o.ShopID
 	}
+	if a.Grants.ShopID != "" && b.ShopID != a.Grants.ShopID {
+		return nil, errForeign
+	}
 	if b.AuthorizedBy != "" {
 		if _, err := directory.MayRefund(m, b.ShopID, b.AuthorizedBy, false); err != nil {
 			return nil, err

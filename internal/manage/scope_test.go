@@ -47,6 +47,37 @@ func TestAShopsPeopleSeeTheirShopOnly(t *testing.T) {
 	}
 }
 
+// TestAShopsPeopleRefundAtTheirShopOnly: the trail must not say that another
+// shop, or somebody there, gave the money back (R14).
+func TestAShopsPeopleRefundAtTheirShopOnly(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	base := "/v1/merchants/" + merchantA
+	if w := h.as(t, "boss", "POST", base+"/shops", `{"out_shop_id":"second","shop_name":"二店"}`); w.Code != http.StatusCreated {
+		t.Fatalf("add shop: %d %s", w.Code, w.Body)
+	}
+	if w := h.as(t, "boss", "POST", base+"/shops/second/staff", `{"staff_id":"7","staff_name":"别店店长","shop_manager":true}`); w.Code != http.StatusCreated {
+		t.Fatalf("add staff: %d %s", w.Code, w.Body)
+	}
+	path := base + "/orders/" + h.order(t) + "/refunds"
+	refund := func(no, shop, by string) string {
+		return `{"out_refund_no":"` + prefixA + no + `","refund_fee":1,"out_shop_id":"` + shop + `","authorized_by":"` + by + `"}`
+	}
+	for _, c := range []struct {
+		who, body string
+		want      int
+	}{
+		{"manager", refund("r1", "second", ""), http.StatusNotFound},
+		{"manager", refund("r2", "second", "7"), http.StatusNotFound},
+		{"manager", refund("r3", "", "7"), http.StatusForbidden},
+		{"manager", refund("r4", shopA, "1002"), http.StatusCreated},
+	} {
+		if w := h.as(t, c.who, "POST", path, c.body); w.Code != c.want {
+			t.Errorf("%s refunds with %s: %d %s, want %d", c.who, c.body, w.Code, w.Body, c.want)
+		}
+	}
+}
+
 // TestAClerkSeesOwnOrders is R8, and its switch 店员查看订单明细范围.
 func TestAClerkSeesOwnOrders(t *testing.T) {
 	t.Parallel()
