@@ -181,7 +181,7 @@ func (d *Directory) newActivation(ctx context.Context, r ActivationRow) (Activat
 
 // activationByToken returns a living activation of that kind.
 func (d *Directory) activationByToken(ctx context.Context, kind, token string) (ActivationRow, error) {
-	ended := pay.Refuse(pay.ErrDenied, "token_expired", "token 已失效，请重新获取二维码")
+	ended := errTokenExpired()
 	if len(token) != activatorLen {
 		return ActivationRow{}, ended
 	}
@@ -248,6 +248,10 @@ func (d *Directory) GrantBinding(ctx context.Context, by Actor, activator string
 	return v, err
 }
 
+func errTokenExpired() error {
+	return pay.Refuse(pay.ErrDenied, "token_expired", "token 已失效，请重新获取二维码")
+}
+
 func errActivatorExpired() error {
 	return pay.Refuse(pay.ErrDenied, "activator_expired", "二维码已失效，请重新获取")
 }
@@ -294,14 +298,14 @@ func (d *Directory) grant(ctx context.Context, by Actor, m *Merchant, a Activati
 // BindingOf answers get_bill_device_bind_info: what the device was bound to
 // since it asked with that token. activated is false while nobody has granted
 // it. The error is of kind pay.ErrDenied with code token_expired when the
-// token is not the device's or its time is over.
+// token is not the device's, its time is over, or the device was unbound since.
 func (d *Directory) BindingOf(ctx context.Context, v FactoryDevice, token string) (s DeviceSetting, activated bool, err error) {
 	a, err := d.activationByToken(ctx, KindDevice, token)
 	if err != nil {
 		return DeviceSetting{}, false, err
 	}
 	if a.SN != v.SN {
-		return DeviceSetting{}, false, pay.Refuse(pay.ErrDenied, "token_expired", "token 已失效，请重新获取二维码")
+		return DeviceSetting{}, false, errTokenExpired()
 	}
 	if a.GrantedAt.IsZero() {
 		return DeviceSetting{}, false, nil
@@ -315,6 +319,9 @@ func (d *Directory) BindingOf(ctx context.Context, v FactoryDevice, token string
 		return DeviceSetting{}, false, err
 	}
 	s, err = settingOf(m, g.ShopID, g.DeviceID, g.StaffID)
+	if errors.Is(err, pay.ErrNotFound) || err == nil && (s.Device.SN != v.SN || m.Disabled || !m.DeletedAt.IsZero()) {
+		return DeviceSetting{}, false, errTokenExpired() // unbound since: it gets no key any more
+	}
 	return s, err == nil, err
 }
 

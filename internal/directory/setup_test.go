@@ -175,6 +175,33 @@ func TestFactoryDeviceIsEnrolledBoundAndChecked(t *testing.T) {
 	})
 }
 
+// TestAnUnboundFactoryDeviceGetsNoKey: what was granted is taken back by
+// unbinding, although the token still lives.
+func TestAnUnboundFactoryDeviceGetsNoKey(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, h *house) {
+		t.Helper()
+		ctx := t.Context()
+		boss := directory.Actor{Kind: directory.ByAdmin, ID: "boss", Role: directory.RoleBoss}
+		_, err := h.ImportInitKeys(ctx, byOperator, strings.NewReader(factorySN+" "+factoryKey))
+		must(t, err)
+		v, _, err := h.ClaimedDevice(ctx, factorySN)
+		must(t, err)
+		a := got[directory.Activation](t)(h.StartBinding(ctx, v))
+		_, err = h.GrantBinding(ctx, boss, a.Activator, directory.TicketRequest{MerchantID: theMerchant, ShopID: theShop, DeviceID: "pos"})
+		must(t, err)
+		if _, activated, err := h.BindingOf(ctx, v, a.Token.Reveal()); !activated || err != nil {
+			t.Fatalf("bound, but %v, %v", activated, err)
+		}
+		must(t, h.UnbindDevice(ctx, boss, theMerchant, theShop, "pos", ""))
+		s, activated, err := h.BindingOf(ctx, v, a.Token.Reveal())
+		refused(t, err, pay.ErrDenied, "token_expired")
+		if activated || s.Merchant != nil {
+			t.Error("an unbound device was given the merchant's key")
+		}
+	})
+}
+
 func TestEnrolmentIsCheckedAsAWhole(t *testing.T) {
 	t.Parallel()
 	h, ctx := onSQLite(t), t.Context()
