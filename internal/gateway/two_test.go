@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -130,4 +131,86 @@ func TestTwoGatewaysOnOneDatabase(t *testing.T) {
 		t.Errorf("work is left: %+v", j)
 	}
 	t.Logf("states %v, refunds accepted %d", states, refunds.Load())
+}
+
+// TestTwoGatewaysPrepareOneOrder: both processes get the same requests, some
+// answers are lost, customers pay while both close. Nobody is shown two codes of
+// one order, and what the wallet keeps is what the order says.
+func TestTwoGatewaysPrepareOneOrder(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	dsn := storetest.Postgres(t)
+	storetest.Migrated(t, dsn)
+	quick := changed(func(p *pay.Profile) {
+		p.CloseFrom, p.ExpireMin, p.ExpireStep, p.ExpireGrace = 0, time.Second, 0, time.Second
+	})
+	h := newHouse(t, options{dsn: dsn, profiles: quick, notices: true})
+	both := []*gateway.Gateway{h.gw, h.neighbour(dsn, quick, 5*time.Second)}
+	seed := uint64(7)
+	if err := h.box.AddFault(sandbox.Fault{Scenario: "drop_after", Rate: 0.2, Seed: &seed}); err != nil {
+		t.Fatal(err)
+	}
+	orders := make([]gateway.Prepay, n)
+	limit := make(chan struct{}, 8)
+	var wg sync.WaitGroup
+	for i := range orders {
+		orders[i] = h.scan([]pay.Channel{pay.Wxpay, pay.Alipay}[i%2])
+		orders[i].ExpireAt = time.Now().Add(15 * time.Second)
+		wg.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			var shown [2]string
+			var asked sync.WaitGroup
+			for g := range both {
+				asked.Go(func() {
+					o, _, err := both[g].Prepay(t.Context(), h.merchant, orders[i])
+					if err != nil && !errors.Is(err, pay.ErrUnavailable) {
+						t.Errorf("prepare %s at %d: %v", orders[i].OutTradeNo, g, err)
+					}
+					shown[g] = o.Prepaid.CodeURL
+				})
+			}
+			asked.Wait()
+			if shown[0] != "" && shown[1] != "" && shown[0] != shown[1] {
+				t.Errorf("order %s was shown as %v", orders[i].OutTradeNo, shown)
+			}
+			if cmp.Or(shown[0], shown[1]) != "" && i%4 < 2 {
+				asked.Go(func() {
+					_, _ = h.box.PayPrepared(t.Context(), "anna", sandbox.Invocation{CodeURL: cmp.Or(shown[0], shown[1])}) // it may be closed already
+				})
+			}
+			if i%8 < 6 {
+				for g := range both {
+					asked.Go(func() {
+						err := both[g].CloseOrder(t.Context(), h.merchant, orders[i].OutTradeNo)
+						if err != nil && !errors.Is(err, pay.ErrUnavailable) && !errors.Is(err, pay.ErrDenied) {
+							t.Errorf("close %s at %d: %v", orders[i].OutTradeNo, g, err)
+						}
+					})
+				}
+			}
+			asked.Wait()
+		})
+	}
+	wg.Wait()
+	if err := h.box.ClearFaults(); err != nil {
+		t.Fatal(err)
+	}
+	states := make(map[pay.OrderState]int)
+	for i := range orders {
+		no := orders[i].OutTradeNo
+		o := h.until(no, 3*time.Minute, func(o pay.Order) bool {
+			return o.State.Final() && !o.Watch && o.Late != pay.LateHeld && o.Reserved == o.Refunded
+		})
+		states[o.State]++
+		want := int64(0)
+		if o.State == pay.PAID {
+			want = int64(o.Total)
+		}
+		if kept, charges := h.kept(no); kept != want || charges > 1 {
+			t.Errorf("order %s is %s, late %q; the wallet kept %d in %d charges", no, o.State, o.Late, kept, charges)
+		}
+		h.checkBooks(no)
+	}
+	t.Logf("states %v", states)
 }

@@ -1,6 +1,7 @@
 package wxpay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -19,6 +20,10 @@ const (
 	maxMwebURL   = 512
 	maxProductID = 32
 )
+
+// nowhere is the address for notices that nobody is to get: the field is
+// required, and no name ends in .invalid (RFC 2606).
+const nowhere = "https://notify.invalid/"
 
 // wordFor is WeChat's word for a trade type that is prepared, "" for the others.
 func wordFor(t pay.TradeType) string {
@@ -68,7 +73,7 @@ func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.P
 	m.set("limit_pay", r.LimitPay)
 	m.set("time_start", wireBeijing(r.Start))
 	m.set("time_expire", wireBeijing(r.Expire))
-	m.set("notify_url", r.NotifyURL)
+	m.set("notify_url", cmp.Or(r.NotifyURL, nowhere))
 	m.set("trade_type", kind)
 	m.set("scene_info", scene(r.SceneInfo, r.ShopID))
 	switch kind {

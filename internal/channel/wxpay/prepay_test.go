@@ -54,6 +54,8 @@ func TestAnOrderIsPreparedAsDocumented(t *testing.T) {
 	plus := func(more map[string]string) map[string]string { return merge(all, more) }
 	noID := prepay(pay.TradeScanCode)
 	noID.ProductID, noID.SceneInfo, noID.ClientIP = "", "", ""
+	deaf := prepay(pay.TradeScanCode) // notify_url is required, and an installation may have none
+	deaf.NotifyURL = ""
 	provider := prepay(pay.TradeOfficialAccount)
 	provider.SubOpenID, provider.OpenID, provider.AppID, provider.SubAppID = "", "oMain", testApp, ""
 	id := prepared["prepay_id"]
@@ -64,6 +66,10 @@ func TestAnOrderIsPreparedAsDocumented(t *testing.T) {
 	}{
 		"a QR code": {
 			prepay(pay.TradeScanCode), plus(fieldsOf{"trade_type": "NATIVE", "product_id": "P1"}), pay.Prepaid{PrepayID: id, CodeURL: prepared["code_url"]},
+		},
+		"a QR code of a server that takes no notices": {
+			deaf, plus(fieldsOf{"trade_type": "NATIVE", "product_id": "P1", "notify_url": "https://notify.invalid/"}),
+			pay.Prepaid{PrepayID: id, CodeURL: prepared["code_url"]},
 		},
 		"a QR code of no product": {
 			noID, plus(fieldsOf{
