@@ -75,6 +75,9 @@ func New(c Config) (*Server, error) {
 	s := &Server{Config: c, mux: http.NewServeMux()}
 	s.api = humago.New(s.mux, apiConfig())
 	s.register()
+	if _, err := explain(s.api.OpenAPI()); err != nil {
+		return nil, err
+	}
 	var err error
 	if s.document, err = documentOf(s.api.OpenAPI()); err != nil {
 		return nil, fmt.Errorf("make the OpenAPI document: %w", err)
