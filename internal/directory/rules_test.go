@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,6 +31,48 @@ func TestR1LastAdministratorCannotBeDeleted(t *testing.T) {
 	if admins := h.merchant().Admins; len(admins) != 1 || admins[0].ID != "son" {
 		t.Errorf("administrators left: %+v, want the son", admins)
 	}
+}
+
+// TestR1HoldsWhenTwoAreDeletedAtOnce: on two nodes, each deletes the other
+// administrator and the other operator.
+func TestR1HoldsWhenTwoAreDeletedAtOnce(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, h *house) {
+		t.Helper()
+		ctx := t.Context()
+		_, err := h.UpdateAdmin(ctx, byOperator, theMerchant, "wife", func(a *directory.Admin) error { a.RefundAuth = true; return nil })
+		must(t, err)
+		reach := directory.Reach{ProviderID: theProvider}
+		for _, id := range []string{"one", "two"} {
+			got[directory.Member](t)(h.CreateMember(ctx, byOperator, directory.Member{ID: id, Name: id, Role: directory.RoleProvider, Reach: reach}))
+		}
+		nodes := []*directory.Directory{h.open(), h.open()}
+		for what, remove := range map[string]func(d *directory.Directory, i int) error{
+			"administrator": func(d *directory.Directory, i int) error {
+				return d.DeleteAdmin(ctx, byOperator, theMerchant, []string{"boss", "wife"}[i])
+			},
+			"operator": func(d *directory.Directory, i int) error {
+				return d.DeleteMember(ctx, byOperator, []string{"one", "two"}[i])
+			},
+		} {
+			results := make(chan error, len(nodes))
+			for i, d := range nodes {
+				go func() { results <- remove(d, i) }()
+			}
+			refusals := 0
+			for range nodes {
+				switch err := <-results; {
+				case errors.Is(err, pay.ErrDenied):
+					refusals++
+				case err != nil:
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if refusals != 1 {
+				t.Errorf("%s: %d of two were refused, want 1", what, refusals)
+			}
+		}
+	})
 }
 
 func TestR1LastOperatorCannotBeDeletedOrDisabled(t *testing.T) {

@@ -83,18 +83,16 @@ func merge[T any](stored T, raw []byte) (T, error) {
 // dropLists empties the lists of stored that named has. encoding/json would
 // decode into their elements and keep what these had and the new ones have not.
 func dropLists(stored, named reflect.Value) {
-	switch stored.Kind() {
-	case reflect.Struct:
-		for i := range stored.NumField() {
-			if stored.Field(i).CanSet() {
-				dropLists(stored.Field(i), named.Field(i))
-			}
+	if stored.Kind() == reflect.Slice && !named.IsNil() {
+		stored.SetZero()
+	}
+	if stored.Kind() != reflect.Struct {
+		return
+	}
+	for i := range stored.NumField() {
+		if stored.Field(i).CanSet() {
+			dropLists(stored.Field(i), named.Field(i))
 		}
-	case reflect.Slice:
-		if !named.IsNil() {
-			stored.SetZero()
-		}
-	default:
 	}
 }
 
