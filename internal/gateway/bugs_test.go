@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -469,4 +470,22 @@ func TestRepetitionAfterTheMerchantsAppChangedIsTheSameRequest(t *testing.T) {
 			t.Errorf("another application: %v", err)
 		}
 	})
+}
+
+// TestCallerWaitsForTheWorkerThatWasFaster: the job that a caller waits for may
+// be taken by the runner in the moment it is written; the caller was then
+// answered before anything had been asked.
+func TestCallerWaitsForTheWorkerThatWasFaster(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	var wg sync.WaitGroup
+	for range 40 {
+		_, no := h.shown(pay.Alipay, nil)
+		wg.Go(func() {
+			if err := h.gw.CloseOrder(t.Context(), h.merchant, no); err != nil {
+				t.Errorf("close %s: %v", no, err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -149,15 +149,19 @@ func (g *Gateway) wallet(ctx context.Context, m *directory.Merchant, ch pay.Chan
 	}, nil
 }
 
+// jobLook is how often a caller looks whether another worker is done with the
+// job he waits for.
+const jobLook = 50 * time.Millisecond
+
 // runFor runs one job, if it is due, for a caller who waits at most
-// AnswerWithin. The job goes on without the caller. What it fails at is its own
-// business: its row stays and it runs again.
+// AnswerWithin, also when a worker was faster and has it. The job goes on without
+// the caller. What it fails at is its own business: its row stays and it runs again.
 func (g *Gateway) runFor(ctx context.Context, k jobs.Key) {
 	after := context.WithoutCancel(ctx)
-	done := make(chan struct{})
+	done, ran := make(chan struct{}), false
 	began := g.calls.Go(func() {
 		defer close(done)
-		_, _ = g.runner.RunNow(after, k)
+		ran, _ = g.runner.RunNow(after, k)
 		g.runner.Wake()
 	})
 	if !began {
@@ -168,7 +172,23 @@ func (g *Gateway) runFor(ctx context.Context, k jobs.Key) {
 	select {
 	case <-done:
 	case <-timer.C:
+		return
 	case <-ctx.Done():
+		return
+	}
+	look := time.NewTicker(jobLook)
+	defer look.Stop()
+	for !ran {
+		if j, err := g.Store.Job(ctx, k); err != nil || j.Lease == "" {
+			return // it is done, or not due
+		}
+		select {
+		case <-look.C:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -272,6 +272,15 @@ func (s *Store) ReleaseJob(ctx context.Context, k jobs.Key, at time.Time) (ok bo
 	return ok, wrap("release job", err)
 }
 
+// Job reads one job; an error that wraps pay.ErrNotFound says that there is none.
+func (s *Store) Job(ctx context.Context, k jobs.Key) (jobs.Job, error) {
+	r, err := s.read.GetJob(ctx, sqlcgen.GetJobParams{MerchantID: k.MerchantID, Kind: k.Kind, Ref: k.Ref})
+	if err != nil {
+		return jobs.Job{}, wrap("read job", absent(err))
+	}
+	return jobOf(r), nil
+}
+
 // BuriedJobs reads at most limit of a merchant's jobs of one kind that are out
 // of service, oldest first, from after a job of an earlier page; the zero job
 // is the beginning.

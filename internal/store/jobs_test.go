@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"cloudpay/internal/jobs"
+	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
 	"cloudpay/internal/store/storetest"
 )
@@ -431,6 +433,12 @@ func TestBuriedJobsAreReadOldestFirst(t *testing.T) {
 				}
 			}
 			mine := job("a", "old", "", 0, noon).MerchantID
+			if j := got[jobs.Job](t)(s.Job(t.Context(), job("a", "alive", "", 0, noon).Key)); j.State != jobs.Ready || j.Ref != "alive" || j.Lease != "" {
+				t.Errorf("read %+v", j)
+			}
+			if _, err := s.Job(t.Context(), job("a", "nobody", "", 0, noon).Key); !errors.Is(err, pay.ErrNotFound) {
+				t.Errorf("a job that does not exist: %v", err)
+			}
 			all := got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 10))
 			same(t, "buried", refs(all), "old old too new")
 			same(t, "the oldest", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 1))), "old")
