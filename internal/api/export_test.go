@@ -18,3 +18,6 @@ func Routes() []RouteInfo {
 	}
 	return out
 }
+
+// MerchantName is merchantName.
+var MerchantName = merchantName

@@ -54,7 +54,7 @@ func (s *Server) clientTryGetInitializers(ctx context.Context, c *call, m *cpay.
 	}
 	f := &g.Merchant.Profile
 	out.SubMchInfo = &cpay.InitializerSubMch{
-		CompanyName: g.Merchant.Name, OutSubMchID: g.Merchant.ID, MerchantName: f.ShortName,
+		CompanyName: g.Merchant.Name, OutSubMchID: g.Merchant.ID, MerchantName: merchantName(g.Merchant),
 		Logo: base64.StdEncoding.EncodeToString(f.Logo),
 	}
 	if len(g.Merchant.Prefixes) > 0 {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -50,7 +51,7 @@ func (s *Server) sdkQuerySubMchInfo(ctx context.Context, c *call, m *cpay.SDKQue
 func (s *Server) subMchInfo(c *call) cpay.SubMchInfo {
 	m, f := c.merchant, &c.merchant.Profile
 	out := cpay.SubMchInfo{
-		CompanyName: m.Name, Desc: f.Desc, OutSubMchID: m.ID, DefaultOrderBody: m.DefaultBody, MerchantName: f.MerchantName,
+		CompanyName: m.Name, Desc: f.Desc, OutSubMchID: m.ID, DefaultOrderBody: m.DefaultBody, MerchantName: merchantName(m),
 		OutSubMchIDURL: s.entry(c, "qrcode_sub_mch", "id", m.ID, "rid", relationID), Logo: base64.StdEncoding.EncodeToString(f.Logo),
 		AdminEmail: f.AdminEmail, Phone: f.Phone, IsUseCpayShopSystem: f.UseShopSystem, AdPageURL: f.AdPageURL, BuslicID: f.LicenceID,
 		SubMchSource: f.Source, Direct: !f.Upstream, UpstreamOutChannelID: f.UpstreamID, UpstreamCompanyName: f.UpstreamCompany,
@@ -79,6 +80,12 @@ func (s *Server) subMchInfo(c *call) cpay.SubMchInfo {
 		})
 	}
 	return out
+}
+
+// merchantName is what the wallets call a merchant (seed S003, where it is
+// required), or else what it calls itself.
+func merchantName(m *directory.Merchant) string {
+	return cmp.Or(m.Profile.MerchantName, m.Profile.ShortName, m.Name)
 }
 
 // prefixType is the type of an order prefix in typed_cashier_ids. The original's

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"cloudpay/cpay"
+	"cloudpay/internal/api"
+	"cloudpay/internal/directory"
 )
 
 // TestShopsKeepEveryMember: what set_sub_mch_shop_info is told of a shop, its
@@ -44,5 +46,24 @@ func TestShopsKeepEveryMember(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestMerchantNameIsNeverEmpty: seed S003 has it in every SubMchInfo.
+func TestMerchantNameIsNeverEmpty(t *testing.T) {
+	t.Parallel()
+	for want, profile := range map[string]directory.MerchantProfile{
+		"at the wallet": {MerchantName: "at the wallet", ShortName: "short"}, "short": {ShortName: "short"}, "long": {},
+	} {
+		if got := api.MerchantName(&directory.Merchant{Name: "long", Profile: profile}); got != want {
+			t.Errorf("merchant_name is %q, want %q", got, want)
+		}
+	}
+	h := newHouse(t, options{merchant: func(m *directory.Merchant) { m.Name = "long" }})
+	a := h.postTo(t, cpay.MethodSDKQuerySubMchInfo, cpay.ResponseMember(cpay.MethodSDKQuerySubMchInfo), theKey,
+		bytes.NewReader(byMAC(object{"out_sub_mch_id": theMerchant, "page_num": 1, "page_size": 1}.text())))
+	a.is(t, 0, 0)
+	if got := a.get("sub_mch_infos.0.sub_mch_infos.0.merchant_name"); got != "long" {
+		t.Errorf("merchant_name is %q, want the name", got)
 	}
 }
