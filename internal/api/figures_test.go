@@ -2,7 +2,7 @@ package api_test
 
 import (
 	"bytes"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -54,7 +54,7 @@ func TestEveryFigureIsUnderItsName(t *testing.T) {
 		{"brief_query_order_list_overview", "ovs.0.", short, brief},
 	} {
 		for member, want := range c.want {
-			if got := c.a.get(c.at + member); got != fmt.Sprint(want) {
+			if got := c.a.get(c.at + member); got != strconv.Itoa(want) {
 				t.Errorf("%s: %s is %s, want %d", c.name, member, got, want)
 			}
 		}
