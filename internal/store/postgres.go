@@ -37,6 +37,8 @@ const (
 var pgPlans = map[string]string{
 	"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "enable_material": "off",
 	"enable_bitmapscan": "off", "jit": "off", "join_collapse_limit": "1",
+	// To start a helper process takes longer than any of our queries.
+	"max_parallel_workers_per_gather": "0",
 }
 
 // pgConfig reads a DSN and adds the settings of every connection. An error of

@@ -13,9 +13,10 @@ import (
 )
 
 // Load is a merchant with many orders: 20 shops, 5 tills and 3 people in each,
-// both wallets, code payments and QR codes, three hundredths refunded, a
-// hundredth each reversed, closed and declined. Trade is from 8 to 22 o'clock;
-// every tenth day six tenths of it fall into one hour.
+// both wallets, code payments and QR codes. Three hundredths are refunded, as
+// far as that is before the end of the load, and a hundredth each is reversed,
+// closed and declined. Trade is from 8 to 22 o'clock; every tenth day six tenths
+// of it fall into one hour.
 type Load struct {
 	Merchant string
 	Orders   int       // at least Days
@@ -119,7 +120,7 @@ timed AS (
 ),
 sized AS (
     SELECT t.*, CASE WHEN state IN ('PAID', 'REVERSED') THEN created + 1500 + i * 37 % 9000 ELSE 0 END AS paid,
-        CASE WHEN state = 'PAID' AND i % 33 = 7 THEN CASE WHEN i % 2 = 0 THEN total ELSE total / 2 END ELSE 0 END AS back
+        CASE WHEN state = 'PAID' AND i % 33 = 7 AND created + 80000 + i % 5 * 21600000 < $end THEN CASE WHEN i % 2 = 0 THEN total ELSE total / 2 END ELSE 0 END AS back
     FROM timed AS t
 )
 SELECT
