@@ -2,9 +2,11 @@
 // a wallet, and what the answer means.
 //
 // An adapter turns one call into one request on the wire and its answer into
-// a pay.Outcome. It decides nothing else: it keeps no state, never retries,
-// never reads a clock, and never turns an error into an outcome other than
-// Unknown. The suite in channeltest runs against every adapter.
+// a pay.Outcome. It decides nothing else: it keeps no state of orders, never
+// retries, and never turns an error into an outcome other than Unknown. What it
+// remembers is the wallet's keys and how the account's last calls went; its
+// clock, which is injected, serves signatures, the freshness of answers and the
+// expiry of keys. The suite in channeltest runs against every adapter.
 //
 // # The meaning of outcomes (upstreams.md §6)
 //
@@ -54,7 +56,7 @@ const (
 const MaxAnswer = 64 << 10
 
 // Channel is one wallet account of one provider. Implementations are safe for
-// concurrent use and hold no state between calls.
+// concurrent use and hold no state of orders between calls.
 type Channel interface {
 	// Pay charges a scanned payment code. It is sent at most once.
 	Pay(ctx context.Context, r PayRequest) pay.Outcome
@@ -91,11 +93,61 @@ type Channel interface {
 	// ParseNotice verifies and reads an upstream's message to us. It returns an
 	// error, and no notice, for anything that does not verify; the error text
 	// carries nothing of the message. body is the raw body, at most MaxAnswer.
+	// ErrProbe is a refusal that is no reason for an alarm.
 	ParseNotice(header map[string][]string, body []byte) (Notice, error)
+}
+
+// The generations of WeChat Pay's interface (Merchant.API).
+const (
+	APIv2 = "v2"
+	APIv3 = "v3"
+)
+
+// RefundLister is a channel that can list all refunds of an order, those made
+// elsewhere included (money.md §2). Alipay has no such call.
+type RefundLister interface {
+	// Refunds asks for the refunds of a paid order. Outcome is Paid when the
+	// list is whole: verified, about our order, merchant and total.
+	Refunds(ctx context.Context, r OrderRequest) RefundList
+}
+
+// RefundList is an outcome with the refunds of one order.
+type RefundList struct {
+	pay.Outcome
+	Refunds []ListedRefund
+}
+
+// ListedRefund is one refund that the wallet knows. Its Outcome is that of
+// QueryRefund: Paid is done, Waiting is under way.
+type ListedRefund struct {
+	OutRefundNo string // ours or the number of whoever made it
+	RefundOutcome
+}
+
+// AbnormalRefunder is a channel that can send on a refund which the customer's
+// bank sent back (RefundOutcome.ByHand).
+type AbnormalRefunder interface {
+	// RefundAbnormal asks the wallet to pay out a refund whose state is abnormal:
+	// to another card of the customer, or to the merchant, who then pays the
+	// customer by other means. Waiting reads "accepted".
+	RefundAbnormal(ctx context.Context, r AbnormalRefund) RefundOutcome
+}
+
+// AbnormalRefund names an abnormal refund and where its money goes. Without an
+// Account it goes to the merchant's own bank account.
+type AbnormalRefund struct {
+	RefundRequest
+	RefundID string        // the wallet's number of the refund
+	BankType string        // the wallet's name of the customer's bank
+	Account  secret.Secret // the customer's bank account, encrypted on the wire
+	RealName secret.Secret // its holder, encrypted on the wire
 }
 
 // Merchant is how one sub-merchant is named at the wallet.
 type Merchant struct {
+	// API chooses the generation of WeChat Pay's interface for this merchant:
+	// APIv2, APIv3, or "" for the account's default. Orders are the same in both.
+	API          string
 	SubMchID     string        // WeChat sub_mch_id
 	SubAppID     string        // WeChat sub_appid, optional
 	AppAuthToken secret.Secret // Alipay app_auth_token, optional
@@ -107,6 +159,10 @@ type OrderRequest struct {
 	Merchant   Merchant
 	OutTradeNo string
 	Total      pay.Fen // for the comparison, never trusted from the answer alone
+	// TransactionID is the wallet's number of the order. Only Query reads it: if
+	// it is given, the order is asked for by it and the answer must carry it;
+	// OutTradeNo may then be "" and is compared only if it is not.
+	TransactionID string
 }
 
 // PayRequest is everything a code payment needs. Amounts are in fen.

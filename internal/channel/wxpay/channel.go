@@ -34,16 +34,29 @@ const (
 	refundTime = "2006-01-02 15:04:05" // refund success times only
 )
 
-// Config is one provider's account. All fields but RootCAs, SignType and
-// Transport are required.
+// Config is one provider's account. BaseURL, MchID, AppID and the client
+// certificate are required, and what the generation of the interface needs.
 type Config struct {
-	BaseURL string         // https://api.mch.weixin.qq.com
-	RootCAs *x509.CertPool // nil: the system's
-	MchID   string         // the provider's
-	AppID   string         // the provider's
-	APIKey  secret.Secret  // APIv2 key: signs requests, verifies answers
-	// ClientCertPEM and ClientKeyPEM are the provider's API certificate, which
-	// reverse and refund are refused without.
+	BaseURL   string         // https://api.mch.weixin.qq.com
+	BackupURL string         // https://api2.mch.weixin.qq.com, "" for none; used only when BaseURL cannot be dialled
+	RootCAs   *x509.CertPool // nil: the system's
+	MchID     string         // the provider's
+	AppID     string         // the provider's
+	// API is the interface of merchants that do not say (channel.Merchant.API):
+	// channel.APIv2, which "" means, or channel.APIv3.
+	API    string
+	APIKey secret.Secret // APIv2 key: signs requests, verifies answers; needed for v2
+	// APIv3Key opens platform certificates and notices; needed for v3, 32 bytes.
+	APIv3Key secret.Secret
+	// PublicKeyID (PUB_KEY_ID_…) and PublicKeyPEM are WeChat Pay's public key,
+	// both "" for an account that only has platform certificates.
+	PublicKeyID  string
+	PublicKeyPEM string
+	// Now is the clock of signatures, freshness and expiry; needed for v3.
+	Now func() time.Time
+	// ClientCertPEM and ClientKeyPEM are the provider's API certificate. v2
+	// refuses reverse and refund without it; v3 signs with its key and names its
+	// serial.
 	ClientCertPEM string
 	ClientKeyPEM  secret.Secret
 	SignType      SignType // "" is MD5, upstream's default
