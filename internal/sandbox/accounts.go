@@ -33,14 +33,25 @@ type Provider struct {
 }
 
 // WeChatAccount is a provider's account with WeChat Pay. APIv2Key signs both
-// ways; the client certificate is needed by reverse and refund only.
+// ways of v2, where the client certificate is needed by reverse and refund
+// only. With APIv3 the client certificate's key signs every request, and
+// WeChat Pay answers with a platform certificate, which GET /v3/certificates
+// tells, or with the key whose public half is PublicKeyPEM.
 type WeChatAccount struct {
-	MchID         string           `json:"mch_id"`
-	AppID         string           `json:"app_id"`
-	APIv2Key      string           `json:"api_v2_key"`
-	ClientCertPEM string           `json:"client_cert_pem"`
-	ClientKeyPEM  string           `json:"client_key_pem"`
-	Merchants     []WeChatMerchant `json:"merchants"`
+	MchID         string `json:"mch_id"`
+	AppID         string `json:"app_id"`
+	APIv2Key      string `json:"api_v2_key"`
+	ClientCertPEM string `json:"client_cert_pem"`
+	ClientKeyPEM  string `json:"client_key_pem"`
+	// APIv3Key opens what WeChat Pay encrypts for the provider: 32 characters.
+	APIv3Key string `json:"api_v3_key"`
+	// SerialNo is the client certificate's, in upper-case hexadecimal.
+	SerialNo string `json:"serial_no"`
+	// PublicKeyID names the WeChat Pay public key: PUB_KEY_ID_ and digits.
+	PublicKeyID string `json:"public_key_id"`
+	// PublicKeyPEM is that key (PKIX), which never expires.
+	PublicKeyPEM string           `json:"public_key_pem"`
+	Merchants    []WeChatMerchant `json:"merchants"`
 }
 
 // WeChatMerchant is a shop under a provider, with the three applications that
@@ -90,12 +101,17 @@ type identity struct {
 	ServerKeyPEM  string   `json:"server_key_pem"`
 	// AlipayKeysPEM are the keys Alipay answers with, one per provider.
 	AlipayKeysPEM []string `json:"alipay_keys_pem"`
+	// WeChatKeys are the keys WeChat Pay answers APIv3 with, one ring per
+	// provider.
+	WeChatKeys []wxKeyring `json:"wechat_keys"`
 }
 
 // wxProvider and aliApp are the parsed forms the handlers look things up in.
 type wxProvider struct {
 	account   WeChatAccount
 	merchants map[string]WeChatMerchant
+	clientKey *rsa.PublicKey // verifies APIv3 requests
+	keys      *wxKeys        // sign APIv3 answers and notices
 }
 
 // aliApp is an Alipay application: what verifies its requests, what signs the
@@ -161,6 +177,11 @@ func (id *identity) grow(c Config) (bool, error) {
 	id.Accounts.Providers = append(id.Accounts.Providers, made...)
 	id.AlipayKeysPEM = append(id.AlipayKeysPEM, keys...)
 	grown = grown || len(made) > 0
+	ringed, err := id.growKeyrings(c.Now())
+	if err != nil {
+		return false, err
+	}
+	grown = grown || ringed
 	for i := range id.Accounts.Providers {
 		p := &id.Accounts.Providers[i]
 		for j := len(p.WeChat.Merchants); j < c.MerchantsPerProvider; j++ {
@@ -220,6 +241,9 @@ func (id *identity) index() (map[string]*wxProvider, map[string]*aliApp, error) 
 	wx, ali := map[string]*wxProvider{}, map[string]*aliApp{}
 	for i, p := range id.Accounts.Providers {
 		w := &wxProvider{account: p.WeChat, merchants: map[string]WeChatMerchant{}}
+		if err := w.readKeys(id.WeChatKeys[i]); err != nil {
+			return nil, nil, fmt.Errorf("read keys of %s: %w", p.WeChat.MchID, err)
+		}
 		for _, m := range p.WeChat.Merchants {
 			w.merchants[m.SubMchID] = m
 		}

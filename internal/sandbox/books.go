@@ -17,7 +17,7 @@ import (
 
 // schemaVersion is the shape of sandbox.db this binary writes. The file is a
 // test bench's, so a newer one is refused rather than migrated down.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // schema is the whole database. Amounts are fen, times are Unix milliseconds.
 //
@@ -49,7 +49,8 @@ CREATE TABLE IF NOT EXISTS refunds (       -- one row: one refund number; unique
   seq INTEGER PRIMARY KEY, trade INTEGER NOT NULL REFERENCES trades (seq), unique_key TEXT NOT NULL UNIQUE,
   out_refund_no TEXT NOT NULL, refund_id TEXT NOT NULL UNIQUE, amount INTEGER NOT NULL CHECK (amount > 0),
   state TEXT NOT NULL, fate TEXT NOT NULL, accepted_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
-  done_ms INTEGER NOT NULL, before INTEGER NOT NULL DEFAULT 0, account TEXT NOT NULL DEFAULT '') STRICT;
+  done_ms INTEGER NOT NULL, before INTEGER NOT NULL DEFAULT 0, account TEXT NOT NULL DEFAULT '',
+  memo TEXT NOT NULL DEFAULT '{}') STRICT;
 CREATE INDEX IF NOT EXISTS refunds_of_trade ON refunds (trade, seq);
 CREATE INDEX IF NOT EXISTS refunds_due ON refunds (due_ms) WHERE state = 'processing' AND due_ms > 0;
 CREATE TABLE IF NOT EXISTS debits (        -- one row: money that really left a customer
@@ -72,7 +73,7 @@ CREATE TABLE IF NOT EXISTS notices (       -- one row: one message to a merchant
   seq INTEGER PRIMARY KEY, trade INTEGER NOT NULL REFERENCES trades (seq), channel TEXT NOT NULL,
   provider TEXT NOT NULL, url TEXT NOT NULL, notify_id TEXT NOT NULL, fields TEXT NOT NULL,
   made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, tries INTEGER NOT NULL, state TEXT NOT NULL,
-  answer TEXT NOT NULL) STRICT;
+  answer TEXT NOT NULL, form TEXT NOT NULL DEFAULT '') STRICT;
 CREATE INDEX IF NOT EXISTS notices_due ON notices (due_ms) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS notices_of_trade ON notices (trade, seq);
 CREATE TABLE IF NOT EXISTS faults (        -- one row: one rule of mischief; rng is its generator's state
@@ -80,6 +81,18 @@ CREATE TABLE IF NOT EXISTS faults (        -- one row: one rule of mischief; rng
 CREATE TABLE IF NOT EXISTS fault_counts (  -- one row: how often a scenario was applied, since the file was made
   scenario TEXT PRIMARY KEY, fired INTEGER NOT NULL) STRICT;
 `
+
+// upgrades add columns to the tables of a file whose version is first to last;
+// a table of its that is younger than the file is made by schema, whole.
+var upgrades = []struct {
+	first, last int
+	sql         string
+}{
+	{1, 1, "ALTER TABLE refunds ADD COLUMN before INTEGER NOT NULL DEFAULT 0"}, // coupons
+	{1, 1, "ALTER TABLE refunds ADD COLUMN account TEXT NOT NULL DEFAULT ''"},
+	{1, 2, "ALTER TABLE refunds ADD COLUMN memo TEXT NOT NULL DEFAULT '{}'"}, // APIv3
+	{2, 2, "ALTER TABLE notices ADD COLUMN form TEXT NOT NULL DEFAULT ''"},
+}
 
 // maxGroup bounds how many calls share one commit, so that none of them waits
 // for an endless stream of others.
@@ -175,9 +188,10 @@ func (b *books) prepare(ctx context.Context) error {
 			version, schemaVersion)
 	}
 	older := ""
-	if version == 1 { // of before coupons: the tables that exist get the new columns
-		older = "ALTER TABLE refunds ADD COLUMN before INTEGER NOT NULL DEFAULT 0;" +
-			"ALTER TABLE refunds ADD COLUMN account TEXT NOT NULL DEFAULT '';"
+	for _, u := range upgrades {
+		if u.first <= version && version <= u.last {
+			older += u.sql + ";"
+		}
 	}
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE;"+older+schema+fmt.Sprintf("PRAGMA user_version = %d; COMMIT", schemaVersion)); err != nil {
 		return fmt.Errorf("%w; is another sandbox running on this directory?", err)

@@ -94,7 +94,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	if b, err = openBooks(t.Context(), dir); err == nil {
 		t.Fatal("a database of version 99 was opened", b.close(t.Context()))
 	}
-	if want := "newer (99) than this binary (2)"; !strings.Contains(err.Error(), want) {
+	if want := "newer (99) than this binary (3)"; !strings.Contains(err.Error(), want) {
 		t.Errorf("openBooks = %v, want %q", err, want)
 	}
 }
@@ -123,7 +123,8 @@ func TestADatabaseOfBeforePreparedOrdersIsTakenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []string{
-		"ALTER TABLE refunds DROP COLUMN before", "ALTER TABLE refunds DROP COLUMN account", "DROP TABLE prepared", "DROP TABLE notices",
+		"ALTER TABLE refunds DROP COLUMN before", "ALTER TABLE refunds DROP COLUMN account",
+		"ALTER TABLE refunds DROP COLUMN memo", "DROP TABLE prepared", "DROP TABLE notices",
 		"PRAGMA user_version = 1",
 	} {
 		if _, err := b.conn.ExecContext(t.Context(), q); err != nil {
@@ -137,7 +138,7 @@ func TestADatabaseOfBeforePreparedOrdersIsTakenUp(t *testing.T) {
 		if b, err = openBooks(t.Context(), dir); err != nil {
 			t.Fatal(err)
 		}
-		for _, q := range []string{"SELECT before, account FROM refunds", "SELECT handle FROM prepared", "SELECT notify_id FROM notices"} {
+		for _, q := range []string{"SELECT before, account, memo FROM refunds", "SELECT handle FROM prepared", "SELECT notify_id, form FROM notices"} {
 			if _, err := b.conn.ExecContext(t.Context(), q); err != nil {
 				t.Errorf("%s: %v", q, err)
 			}

@@ -90,14 +90,14 @@ func (id *identity) sign(template *x509.Certificate, key crypto.PublicKey) (stri
 }
 
 // certificate is the part all our certificates share. The serial is random, as
-// a certificate authority's must be.
+// a certificate authority's must be, and has the 40 hexadecimal digits of
+// WeChat's: its first digit is never 0, so that no form of writing it drops one.
 func certificate(name string) *x509.Certificate {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		panic("sandbox: no randomness: " + err.Error())
-	}
+	serial := make([]byte, 20)
+	_, _ = rand.Read(serial) // never fails: the runtime ends the process instead
+	serial[0] = 0x40 | serial[0]&0x3f
 	return &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name, Organization: []string{"cloudpay sandbox"}},
+		SerialNumber: new(big.Int).SetBytes(serial), Subject: pkix.Name{CommonName: name, Organization: []string{"cloudpay sandbox"}},
 		NotBefore: validFrom, NotAfter: validUntil, KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 }
