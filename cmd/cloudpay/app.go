@@ -51,6 +51,8 @@ type app struct {
 	// the API.
 	admin    net.Listener
 	registry *prometheus.Registry
+	now      func() time.Time
+	moves    bool // somebody may move the clock, as in the demo
 	log      *slog.Logger
 }
 
@@ -64,7 +66,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	dir, err := directory.New(st, st, keys, time.Now)
+	dir, err := directory.New(st, st, keys, s.now)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -74,20 +76,20 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	wallets := &wallets{directory: dir, built: map[string]builtWallet{}}
+	wallets := &wallets{directory: dir, now: s.now, built: map[string]builtWallet{}}
 	gw := gateway.New(gateway.Config{
 		Store: st, Directory: dir, Channels: wallets.channel,
 		Notify:  notify.New(notify.Config{AllowPrivate: s.AllowPrivateCallbacks}),
 		CodeKey: vault.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
-		Now: time.Now, Log: log, Metrics: gateway.NewMetrics(reg),
+		Now: s.now, Log: log, Metrics: gateway.NewMetrics(reg),
 	})
 	mon := monitor.New(monitor.Config{
-		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: time.Now, Log: log,
+		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: s.now, Log: log,
 	})
-	lists := reportsOn(st, dir)
+	lists := reportsOn(st, dir, s.now)
 	mgmt, err := manage.New(manage.Config{
 		Store: st, Directory: dir, Gateway: gw, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
-		Now: time.Now, Log: log,
+		Now: s.now, Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -97,11 +99,11 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		return nil, errors.Join(err, st.Close())
 	}
 	srv := api.New(api.Config{
-		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: time.Now, Log: log, Limits: s.limits(),
+		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: s.now, Log: log, Limits: s.limits(),
 		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)
-	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, manage: mgmt, registry: reg, log: log}, nil
+	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, manage: mgmt, registry: reg, now: s.now, moves: s.Clock != nil, log: log}, nil
 }
 
 // close releases what openApp opened, for who does not serve.
@@ -157,6 +159,7 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 // the same.
 type wallets struct {
 	directory *directory.Directory
+	now       func() time.Time
 	mu        sync.Mutex
 	built     map[string]builtWallet
 }
@@ -178,7 +181,7 @@ func (w *wallets) channel(ctx context.Context, providerID string, ch pay.Channel
 	if b, ok := w.built[key]; ok && b.tag == a.Tag {
 		return b.channel, nil
 	}
-	c, err := newChannel(a)
+	c, err := newChannel(a, w.now)
 	if err != nil {
 		return nil, fmt.Errorf("account of provider %s at %s: %w", providerID, ch, err)
 	}
@@ -187,7 +190,7 @@ func (w *wallets) channel(ctx context.Context, providerID string, ch pay.Channel
 }
 
 // newChannel builds the adapter for an account.
-func newChannel(a *directory.Account) (channel.Channel, error) {
+func newChannel(a *directory.Account, now func() time.Time) (channel.Channel, error) {
 	switch a.Channel {
 	case pay.Wxpay:
 		w := a.Wechat
@@ -207,7 +210,7 @@ func newChannel(a *directory.Account) (channel.Channel, error) {
 		}
 		return alipay.New(alipay.Config{
 			GatewayURL: l.GatewayURL, RootCAs: roots, AppID: l.AppID, AppPrivateKeyPEM: l.PrivateKeyPEM,
-			AlipayPublicKeyPEM: l.AlipayPublicPEM, Now: time.Now,
+			AlipayPublicKeyPEM: l.AlipayPublicPEM, Now: now,
 		})
 	}
 	return nil, fmt.Errorf("no adapter for channel %q", a.Channel)

@@ -46,6 +46,18 @@ type settings struct {
 
 	LogLevel   string `name:"log-level" env:"CLOUDPAY_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
 	Committers int    `name:"committers" env:"CLOUDPAY_COMMITTERS" default:"0" placeholder:"N" help:"PostgreSQL connections that commit; 0 means the preset."`
+
+	// Clock is the sandbox's, which the demo runs on. Nothing a user can set leads
+	// here, so that serve never has it.
+	Clock func() time.Time `kong:"-"`
+}
+
+// now is the time the whole gateway runs on.
+func (s settings) now() time.Time {
+	if s.Clock != nil {
+		return s.Clock()
+	}
+	return time.Now()
 }
 
 // maxPublicURL leaves room for the path of a notice in the 256 characters that

@@ -80,10 +80,11 @@ func (c *demoCmd) Run(ctx context.Context, e env) (err error) {
 		return err
 	}
 	s.PublicURL = baseURL("http", l.Addr()) // the sandbox sends its notices here
-	box, err := openSandbox(ctx, sandboxOptions{Dir: dir, Strict: c.Strict, Profile: c.Profile, ControlAddr: c.SandboxAddr, WalletAddr: "127.0.0.1:0"}, log)
+	box, err := openSandbox(ctx, sandboxOptions{Dir: dir, Strict: c.Strict, Shared: true, Profile: c.Profile, ControlAddr: c.SandboxAddr, WalletAddr: "127.0.0.1:0"}, log)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	s.Clock = box.box.Now
 	// What an earlier start wrote names addresses that are gone: whoever waits for
 	// the file must not find it before everything answers.
 	announced := filepath.Join(dir, "demo.json")
@@ -111,7 +112,7 @@ func (c *demoCmd) Run(ctx context.Context, e env) (err error) {
 		if err := writeJSON(announced, file); err != nil {
 			return err
 		}
-		c.greet(e, dir, file)
+		c.greet(e, dir, file, s.now())
 		return nil
 	})
 	return g.Wait()
@@ -275,7 +276,7 @@ func publicHalf(private string) string {
 }
 
 // greet prints the URLs and commands that can be pasted into another terminal.
-func (c *demoCmd) greet(e env, dir string, f demoFile) {
+func (c *demoCmd) greet(e env, dir string, f demoFile, now time.Time) {
 	self, err := os.Executable()
 	if err != nil {
 		self = "cloudpay"
@@ -293,7 +294,6 @@ func (c *demoCmd) greet(e env, dir string, f demoFile) {
 	if dir != ".demo" {
 		data = " --data " + dir
 	}
-	now := time.Now()
 	w := f.Merchants[0].Prefixes[0] + now.Format("060102150405") + "0001"
 	x := f.Merchants[0].Prefixes[0] + now.Format("060102150405") + "0002"
 	y := f.Merchants[0].Prefixes[0] + now.Format("060102150405") + "0003"

@@ -16,8 +16,8 @@ const foldDrain = 500 * time.Millisecond
 
 // reportConfig is what reports are made from: the store, and the rates that
 // merchants have.
-func reportConfig(st *store.Store, dir *directory.Directory) reports.Config {
-	return reports.Config{Store: st, Now: time.Now, Rate: func(ctx context.Context, merchantID string) (int64, error) {
+func reportConfig(st *store.Store, dir *directory.Directory, now func() time.Time) reports.Config {
+	return reports.Config{Store: st, Now: now, Rate: func(ctx context.Context, merchantID string) (int64, error) {
 		m, err := dir.Merchant(ctx, merchantID)
 		if err != nil {
 			return 0, err
@@ -27,20 +27,24 @@ func reportConfig(st *store.Store, dir *directory.Directory) reports.Config {
 }
 
 // reportsOn answers reports.
-func reportsOn(st *store.Store, dir *directory.Directory) *reports.Reports {
-	return reports.New(reportConfig(st, dir))
+func reportsOn(st *store.Store, dir *directory.Directory, now func() time.Time) *reports.Reports {
+	return reports.New(reportConfig(st, dir, now))
 }
 
 // fold keeps reports cheap until ctx ends. That it cannot be planned stops
 // nobody: it is planned anew at every start, and reports say so when they are
 // too far behind.
 func (a *app) fold(ctx context.Context) error {
-	f := reports.NewFolder(reportConfig(a.store, a.directory), a.log)
+	f := reports.NewFolder(reportConfig(a.store, a.directory, a.now), a.log)
 	if err := f.Schedule(ctx); err != nil && ctx.Err() == nil {
 		a.log.WarnContext(ctx, "the fold of reports is not planned", slog.String("error", err.Error()))
 	}
+	idle := time.Minute
+	if a.moves {
+		idle = time.Second
+	}
 	return jobs.New(jobs.Config{
-		Queue: a.store, Now: time.Now, Log: a.log, Workers: 1, Drain: foldDrain, MaxIdle: time.Minute,
+		Queue: a.store, Now: a.now, Log: a.log, Workers: 1, Drain: foldDrain, MaxIdle: idle,
 		Kinds: map[string]jobs.Kind{reports.FoldKind: f.Kind()},
 	}).Run(ctx)
 }

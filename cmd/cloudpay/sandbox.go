@@ -30,6 +30,7 @@ type sandboxCmd struct {
 	Answer  sandboxAnswerCmd  `cmd:"" help:"Answer a customer's password prompt."`
 	Open    sandboxOpenCmd    `cmd:"" help:"Open a prepared order on a customer's phone, and answer it."`
 	Fault   sandboxFaultCmd   `cmd:"" help:"Make the wallets misbehave."`
+	Clock   sandboxClockCmd   `cmd:"" help:"Print the sandbox's time, or move it forward."`
 	Totals  sandboxTotalsCmd  `cmd:"" help:"Print what really happened."`
 }
 
@@ -72,6 +73,7 @@ func (c *sandboxServeCmd) Run(ctx context.Context, e env) (err error) {
 type sandboxOptions struct {
 	Dir, Profile            string
 	Strict                  bool
+	Shared                  bool // the gateway runs on the sandbox's clock
 	WalletAddr, ControlAddr string
 }
 
@@ -93,7 +95,7 @@ func openSandbox(ctx context.Context, o sandboxOptions, log *slog.Logger) (*boxS
 		return nil, usage("control address %q: the control API has no sign-in, so it listens on loopback only", o.ControlAddr)
 	}
 	c := sandbox.Config{
-		Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Now: time.Now, Log: log,
+		Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Now: time.Now, Shared: o.Shared, Log: log,
 		Notify: &http.Transport{Proxy: nil, IdleConnTimeout: time.Minute}, // notices go where the merchant said, and nowhere else
 	}
 	if o.Profile == "classic" {
@@ -172,7 +174,8 @@ func (f boxFlags) url() (string, error) {
 
 // call sends one request to the control API and returns its answer.
 func (f boxFlags) call(ctx context.Context, method, path string, in any) ([]byte, error) {
-	const limit, answerTime = 1 << 20, 10 * time.Second
+	// An advance of the clock sends notices for up to half a minute.
+	const limit, answerTime = 1 << 20, 45 * time.Second
 	base, err := f.url()
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -37,4 +38,22 @@ func TestSandboxOpenSaysWhyNot(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, t.TempDir())
 	cloudpay(t, "sandbox", "open", "--data", d.dir, "anna", "weixin://wxpay/bizpayurl?pr=1").want(t, exitFailed, "no prepared order")
+}
+
+// TestScriptDemoRunsOnTheSandboxsClock leaves a password prompt unanswered and
+// moves the clock instead of waiting: the gateway reverses the order when its
+// minute is over on that clock.
+func TestScriptDemoRunsOnTheSandboxsClock(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, t.TempDir())
+	order := d.file.Merchants[0].Prefixes[0] + "0000000000000001"
+	cloudpay(t, "pay", "--data", d.dir, "--order", order, "--auth-code", d.payCode(t, "wxpay", "anna"),
+		"--amount", "600.00", "--interval", "1ms", "--queries", "1").want(t, exitUnknown, "等待用户输入密码中")
+	cloudpay(t, "sandbox", "clock", "--data", d.dir).want(t, exitOK, `"ahead":"0s"`)
+	cloudpay(t, "sandbox", "clock", "--data", d.dir, "--advance", "3m").want(t, exitOK, `"ahead":"3m0s"`)
+	cloudpay(t, "sandbox", "clock", "--data", d.dir, "--advance=-3m").want(t, exitFailed, "advance")
+	d.until(t, "the order is closed", func() bool {
+		r := cloudpay(t, "query", "--data", d.dir, order)
+		return strings.Contains(r.stdout, "订单已关闭")
+	})
 }

@@ -32,6 +32,8 @@ func (s *Sandbox) Control() http.Handler {
 		"POST /sandbox/v1/customers/{id}/answer": s.postAnswer,
 		"POST /sandbox/v1/customers/{id}/open":   s.postOpen,
 		"GET /sandbox/v1/customers/{id}/ids":     s.getIdentity,
+		"GET /sandbox/v1/clock":                  s.getClock,
+		"POST /sandbox/v1/clock":                 s.postClock,
 		"GET /sandbox/v1/notices":                s.getNotices,
 		"POST /sandbox/v1/notices/send":          s.postNotices,
 		"POST /sandbox/v1/faults":                s.postFault,

@@ -146,7 +146,10 @@ func (s *Sandbox) SendNotices(ctx context.Context) (int, error) {
 // closes. The bench calls it where nobody else would look.
 func (s *Sandbox) ServeNotices(ctx context.Context) {
 	for s.wait(ctx, noticeTick) {
-		if _, err := s.SendNotices(ctx); err != nil && !errors.Is(err, errClosed) && ctx.Err() == nil {
+		s.clock.moving.Lock()
+		_, err := s.SendNotices(ctx)
+		s.clock.moving.Unlock()
+		if err != nil && !errors.Is(err, errClosed) && ctx.Err() == nil {
 			s.c.Log.ErrorContext(ctx, "notices not sent", slog.String("error", err.Error()))
 		}
 	}
@@ -248,7 +251,7 @@ func (s *Sandbox) noticeBody(n notice, eff *effect) (body []byte, contentType st
 		tamper()
 		return wxFieldsOf(fields).encode(), "text/xml", nil
 	}
-	now := at(s.c.Now().UnixMilli())
+	now := at(s.wireNow().UnixMilli())
 	fields["notify_id"], fields["notify_time"] = n.notifyID, now.Format(longDay)
 	signed := map[string]string{}
 	for name, value := range fields {

@@ -69,8 +69,12 @@ type Config struct {
 	RefundDelay time.Duration
 	// DialogTimeout is when an unanswered password dialogue closes (default 30 s).
 	DialogTimeout time.Duration
-	// Now is the business clock. It is called once per transaction.
+	// Now is the clock that business time starts from; Advance moves the
+	// sandbox's own ahead of it. It is called once per transaction.
 	Now func() time.Time
+	// Shared says that whoever talks to the sandbox runs on Sandbox.Now too, so
+	// that signed messages carry that time even after Advance.
+	Shared bool
 	// After is the timer behind faults that make a caller wait (default time.After).
 	After func(time.Duration) <-chan time.Time
 	// Notify sends the wallets' notices to the merchants' notify_url (default:
@@ -145,6 +149,7 @@ type Sandbox struct {
 	authority  *x509.CertPool
 	serverCert tls.Certificate
 	faults     faultBook
+	clock      *machine
 	closing    chan struct{}
 	closeOnce  sync.Once
 	closeErr   error
@@ -161,7 +166,8 @@ func New(ctx context.Context, c Config) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{c: c, books: b, closing: make(chan struct{})}
+	s := &Sandbox{c: c, books: b, clock: &machine{base: c.Now}, closing: make(chan struct{})}
+	s.c.Now = s.clock.now
 	if err := s.load(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open sandbox in %s: %w", c.Dir, err), b.close(ctx))
 	}
@@ -170,6 +176,9 @@ func New(ctx context.Context, c Config) (*Sandbox, error) {
 
 // load reads or makes the accounts and takes up what an earlier start left.
 func (s *Sandbox) load(ctx context.Context) error {
+	if err := s.clock.load(ctx, s.books); err != nil {
+		return err
+	}
 	id, err := loadIdentity(ctx, s.c, s.books)
 	if err != nil {
 		return err
