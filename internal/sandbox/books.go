@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS trades (        -- one row: one merchant's order numb
   returned INTEGER NOT NULL CHECK (returned BETWEEN 0 AND reserved), refunds INTEGER NOT NULL,
   refund_ms INTEGER NOT NULL, UNIQUE (channel, merchant, out_trade_no)) STRICT;
 CREATE INDEX IF NOT EXISTS trades_by_number ON trades (out_trade_no);
+CREATE INDEX IF NOT EXISTS trades_of_customer ON trades (customer);
 CREATE INDEX IF NOT EXISTS trades_waiting ON trades (customer, seq) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS trades_rollback ON trades (rollback_ms) WHERE state = 'paid' AND rollback_ms > 0;
 CREATE TABLE IF NOT EXISTS refunds (       -- one row: one refund number; unique_key is its scope in the wallet
@@ -61,6 +62,7 @@ CREATE INDEX IF NOT EXISTS debits_of_day ON debits (customer, channel, at_ms);
 CREATE TABLE IF NOT EXISTS credits (       -- one row: money that really came back; kind is refund, reverse or rollback
   seq INTEGER PRIMARY KEY, trade INTEGER NOT NULL REFERENCES trades (seq), kind TEXT NOT NULL,
   customer TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), at_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS credits_of_customer ON credits (customer);
 CREATE INDEX IF NOT EXISTS credits_of_trade ON credits (trade);
 CREATE TABLE IF NOT EXISTS prepared (      -- one row: a handle the wallet gave out for an order to be paid later
   seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, provider TEXT NOT NULL, merchant TEXT NOT NULL,

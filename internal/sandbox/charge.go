@@ -122,14 +122,21 @@ func (s *Sandbox) take(ctx context.Context, tx *txn, t *trade, eff *effect) (pay
 // at midnight in Beijing and counts every payment with the same wallet,
 // whether the password was asked for or not.
 func (s *Sandbox) asksPassword(ctx context.Context, tx *txn, t *trade) (bool, error) {
-	rule := passwordRules[s.c.Profile]
+	rule := passwordRules[s.passwordPreset()]
 	if t.total > rule.amount {
 		return true, nil
 	}
-	var today int
-	_, err := tx.row(ctx, "SELECT count(*) FROM debits WHERE customer = ? AND channel = ? AND at_ms >= ?",
-		[]any{t.customer, t.channel, dayStart(tx.now).UnixMilli()}, []any{&today})
+	today, err := tx.paymentsToday(ctx, t.customer, t.channel)
 	return today >= rule.free, err
+}
+
+// paymentsToday counts a customer's payments with one wallet since midnight in
+// Beijing.
+func (t *txn) paymentsToday(ctx context.Context, customer string, ch Channel) (int, error) {
+	var n int
+	_, err := t.row(ctx, "SELECT count(*) FROM debits WHERE customer = ? AND channel = ? AND at_ms >= ?",
+		[]any{customer, ch, dayStart(t.now).UnixMilli()}, []any{&n})
+	return n, err
 }
 
 // newTrade opens an order number nobody has used.

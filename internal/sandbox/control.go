@@ -40,6 +40,8 @@ func (s *Sandbox) Control() http.Handler {
 		"GET /sandbox/v1/faults":                 s.getFaults,
 		"DELETE /sandbox/v1/faults":              s.deleteFaults,
 		"GET /sandbox/v1/scenarios":              s.getScenarios,
+		"GET /sandbox/v1/scene":                  s.getScene,
+		"PUT /sandbox/v1/scene":                  s.putScene,
 		"GET /sandbox/v1/trades":                 s.getTrades,
 		"GET /sandbox/v1/arrived":                s.getArrived,
 		"GET /sandbox/v1/totals":                 s.getTotals,
@@ -50,6 +52,7 @@ func (s *Sandbox) Control() http.Handler {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		_, _ = io.WriteString(w, s.accounts.CAPEM)
 	})
+	(&phone{s: s}).routes(mux)
 	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !onLoopback(r.Host) {

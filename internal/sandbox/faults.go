@@ -285,36 +285,16 @@ func (s *Sandbox) AddFault(f Fault) error {
 // addFault is AddFault under the caller's context, returning the rule as it
 // stands.
 func (s *Sandbox) addFault(ctx context.Context, f Fault) (Fault, error) {
-	sc, err := f.check()
-	if err != nil {
+	if _, err := f.check(); err != nil {
 		return f, err
 	}
-	seed := uint64(defaultSeed)
-	if f.Seed != nil {
-		seed = *f.Seed
-	}
-	err = s.run(ctx, func(ctx context.Context, tx *txn) error {
+	err := s.run(ctx, func(ctx context.Context, tx *txn) error {
 		rules := slices.DeleteFunc(s.faults.snapshot(), (*faultRule).exhausted)
-		if len(rules) >= maxFaults {
-			return fmt.Errorf("%w: %d faults are at work; DELETE /sandbox/v1/faults first", ErrConflict, maxFaults)
-		}
-		seq, err := tx.next(ctx, "SELECT coalesce(max(seq), 0) + 1 FROM faults")
+		rule, err := tx.insertFault(ctx, f, len(rules))
 		if err != nil {
 			return err
 		}
-		f.ID = seq
-		rule := &faultRule{Fault: f, scenario: sc, pcg: rand.NewPCG(seed, 0)}
-		spec, err := json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		state, err := rule.pcg.MarshalBinary()
-		if err != nil {
-			return err
-		}
-		if err := tx.exec(ctx, "INSERT INTO faults (seq, spec, seen, fired, rng) VALUES (?,?,0,0,?)", seq, string(spec), state); err != nil {
-			return err
-		}
+		f.ID = rule.ID
 		s.faults.replace(append(rules, rule))
 		return nil
 	})
@@ -322,6 +302,34 @@ func (s *Sandbox) addFault(ctx context.Context, f Fault) (Fault, error) {
 		return f, fmt.Errorf("add fault: %w", err)
 	}
 	return f, nil
+}
+
+// insertFault checks a rule and writes it down beside the others at work.
+func (t *txn) insertFault(ctx context.Context, f Fault, others int) (*faultRule, error) {
+	sc, err := f.check()
+	if err != nil {
+		return nil, err
+	}
+	if others >= maxFaults {
+		return nil, fmt.Errorf("%w: %d faults are at work; DELETE /sandbox/v1/faults first", ErrConflict, maxFaults)
+	}
+	seed := uint64(defaultSeed)
+	if f.Seed != nil {
+		seed = *f.Seed
+	}
+	if f.ID, err = t.next(ctx, "SELECT coalesce(max(seq), 0) + 1 FROM faults"); err != nil {
+		return nil, err
+	}
+	rule := &faultRule{Fault: f, scenario: sc, pcg: rand.NewPCG(seed, 0)}
+	spec, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	state, err := rule.pcg.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return rule, t.exec(ctx, "INSERT INTO faults (seq, spec, seen, fired, rng) VALUES (?,?,0,0,?)", f.ID, string(spec), state)
 }
 
 // Faults lists the rules, exhausted ones included until they make room.

@@ -3,14 +3,15 @@
 //
 // It knows upstreams.md: the two wallets' wire formats, signatures, states and
 // refusals (§2, §4, §5, §8), and how they misbehave (§8.7). It must not know
-// anything of ours: it imports no package of this module and shares no code
-// with the channel adapters, so that a mistake in signing or reading cannot
-// hide in both ends.
+// anything of ours: it imports no package of this module but ui, the built
+// pages, and shares no code with the channel adapters, so that a mistake in
+// signing or reading cannot hide in both ends.
 //
-// The sandbox serves two handlers. Wallet is the wallets themselves, at the
+// The sandbox serves three handlers. Wallet is the wallets themselves, at the
 // host root as upstream has them (/pay/micropay, /gateway.do …), to be served
 // over TLS with TLSConfig. Control is the bench behind them: payment codes,
-// the customer's answers, faults and the truth (docs/sandbox.md).
+// the customer's answers, faults, the truth and the customer's phone at /phone
+// (docs/sandbox.md). Phone is that phone for other machines, and nothing else.
 //
 // Every change is on disk before the answer that reports it is sent, and
 // totals are summed from the movements of money, not from what trades claim,
@@ -26,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -137,6 +139,9 @@ type passwordRule struct {
 var passwordRules = map[string]passwordRule{
 	ProfileSeed:    {amount: 500_00, free: 5},
 	ProfileCurrent: {amount: 1000_00, free: 10},
+	"s002":         {amount: 3000_00 - 1, free: 10}, // "single payments of ¥3000 and more" (seed S002 §4.1)
+	"always":       {},
+	"never":        {amount: maxTotal, free: math.MaxInt},
 }
 
 // Sandbox is a running bench. All methods are safe for concurrent use.
@@ -150,6 +155,7 @@ type Sandbox struct {
 	serverCert tls.Certificate
 	faults     faultBook
 	clock      *machine
+	desk       sceneDesk
 	closing    chan struct{}
 	closeOnce  sync.Once
 	closeErr   error
@@ -198,7 +204,10 @@ func (s *Sandbox) load(ctx context.Context) error {
 		if err := forgetOldCodes(ctx, tx); err != nil {
 			return err
 		}
-		return s.faults.load(ctx, tx)
+		if err := s.faults.load(ctx, tx); err != nil {
+			return err
+		}
+		return s.loadScene(ctx, tx)
 	})
 }
 

@@ -166,6 +166,14 @@ var scenarioTable = []Scenario{
 		Name: "force_password", Effect: "the phone asks for the password whatever the amount", Channels: both, Endpoint: EndpointPay,
 		apply: func(e *effect, _ Channel, _ Params) { e.password = true },
 	},
+	{
+		Name: "no_money", Effect: "refused: NOTENOUGH or ACQ.BUYER_BALANCE_NOT_ENOUGH", Channels: both, Endpoint: EndpointPay,
+		apply: refusal("NOTENOUGH", "ACQ.BUYER_BALANCE_NOT_ENOUGH"),
+	},
+	{
+		Name: "code_expired", Effect: "refused: AUTHCODEEXPIRE or ACQ.PAYMENT_AUTH_CODE_INVALID", Channels: both, Endpoint: EndpointPay,
+		apply: refusal("AUTHCODEEXPIRE", "ACQ.PAYMENT_AUTH_CODE_INVALID"),
+	},
 	systemError("syserr", EndpointPay, nil, "committed", "code"),
 	systemError("syserr_committed", EndpointPay, new(true), "code"),
 	systemError("syserr_uncommitted", EndpointPay, new(false), "code"),
@@ -286,6 +294,14 @@ func pick(ch Channel, wx, ali forcedAnswer) *forcedAnswer {
 		return &wx
 	}
 	return &ali
+}
+
+// refusal makes a scenario that refuses a call with the wallet's own code.
+func refusal(wx, ali string) func(*effect, Channel, Params) {
+	return func(e *effect, ch Channel, _ Params) {
+		e.skip = true
+		e.forced = pick(ch, forcedAnswer{code: wx}, forcedAnswer{code: "40004", subCode: ali})
+	}
 }
 
 // systemError makes the scenarios that answer SYSTEMERROR. committed nil
