@@ -126,7 +126,9 @@ func TestTwoGatewaysOnOneDatabase(t *testing.T) {
 		}
 		h.checkBooks(no)
 	}
-	<-time.After(3 * time.Second)
+	for deadline := time.Now().Add(time.Minute); len(h.jobs()) > 0 && time.Now().Before(deadline); {
+		<-time.After(100 * time.Millisecond)
+	}
 	for _, j := range h.jobs() {
 		t.Errorf("work is left: %+v", j)
 	}
