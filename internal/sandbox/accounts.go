@@ -69,12 +69,20 @@ func (m WeChatMerchant) owns(appID string) bool {
 }
 
 // AlipayAccount is a provider's application with Alipay: the application signs
-// with AppPrivateKeyPEM (PKCS#8) and verifies with AlipayPublicKeyPEM.
+// with AppPrivateKeyPEM (PKCS#8) and verifies with AlipayPublicKeyPEM, or, in
+// certificate mode, with AlipayCertPEM. A call chooses the mode by carrying
+// app_cert_sn.
 type AlipayAccount struct {
-	AppID              string           `json:"app_id"`
-	AppPrivateKeyPEM   string           `json:"app_private_key_pem"`
-	AlipayPublicKeyPEM string           `json:"alipay_public_key_pem"`
-	Merchants          []AlipayMerchant `json:"merchants"`
+	AppID              string `json:"app_id"`
+	AppPrivateKeyPEM   string `json:"app_private_key_pem"`
+	AlipayPublicKeyPEM string `json:"alipay_public_key_pem"`
+	// AppCertPEM certifies the application's key, AlipayCertPEM Alipay's other
+	// key towards it, with the intermediate certificate behind it, and
+	// RootCertPEM is the bundle of roots that both lead to.
+	AppCertPEM    string           `json:"app_cert_pem"`
+	AlipayCertPEM string           `json:"alipay_cert_pem"`
+	RootCertPEM   string           `json:"root_cert_pem"`
+	Merchants     []AlipayMerchant `json:"merchants"`
 }
 
 // AlipayMerchant is a shop that authorised the provider's application.
@@ -120,6 +128,7 @@ type aliApp struct {
 	account   AlipayAccount
 	appKey    *rsa.PublicKey  // verifies requests
 	key       *rsa.PrivateKey // signs answers
+	mode      *aliMode        // does both in certificate mode
 	merchants map[string]AlipayMerchant
 }
 
@@ -256,7 +265,7 @@ func (id *identity) index() (map[string]*wxProvider, map[string]*aliApp, error) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("read alipay key for application %s: %w", p.Alipay.AppID, err)
 		}
-		a := &aliApp{account: p.Alipay, appKey: &appKey.PublicKey, key: key, merchants: map[string]AlipayMerchant{}}
+		a := &aliApp{account: p.Alipay, appKey: &appKey.PublicKey, key: key, mode: &aliMode{}, merchants: map[string]AlipayMerchant{}}
 		for _, m := range p.Alipay.Merchants {
 			a.merchants[m.AppAuthToken] = m
 		}

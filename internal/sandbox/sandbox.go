@@ -200,6 +200,9 @@ func (s *Sandbox) load(ctx context.Context) error {
 	if s.serverCert, err = tls.X509KeyPair([]byte(id.ServerCertPEM), []byte(id.ServerKeyPEM)); err != nil {
 		return fmt.Errorf("read wallet certificate: %w", err)
 	}
+	if err := s.loadAliCerts(ctx); err != nil {
+		return err
+	}
 	return s.books.run(ctx, s.c.Now, func(ctx context.Context, tx *txn) error {
 		if err := forgetOldCodes(ctx, tx); err != nil {
 			return err
