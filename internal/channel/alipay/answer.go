@@ -78,6 +78,7 @@ func (m members) get(name string) string {
 type signed struct {
 	content []byte // the response object, byte for byte as it was signed
 	sign    string // base64, "" when the answer is not signed
+	certSN  string // of the certificate it is signed under, "" in key mode
 }
 
 // errorMember holds the answer to requests that the gateway refused early.
@@ -99,7 +100,7 @@ func splitAnswer(body []byte, method string) (signed, error) {
 	if refused {
 		content = refusal
 	}
-	a := signed{content: content, sign: m.get("sign")}
+	a := signed{content: content, sign: m.get("sign"), certSN: m.get("alipay_cert_sn")}
 	if raw, present := m["sign"]; present && raw[0] != '"' {
 		return signed{}, errJSON
 	}

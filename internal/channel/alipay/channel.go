@@ -36,14 +36,23 @@ var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 // wireTime is the form of all times of Alipay; fractions of a second are read too.
 const wireTime = "2006-01-02 15:04:05"
 
-// Config is one provider's application. GatewayURL, AppID, both keys and Now
-// are required.
+// formType is how requests are posted.
+const formType = "application/x-www-form-urlencoded;charset=utf-8"
+
+// Config is one provider's application. GatewayURL, AppID, AppPrivateKeyPEM and
+// Now are required, and either AlipayPublicKeyPEM (key mode) or the three
+// certificates (certificate mode, which wins when both are there).
 type Config struct {
 	GatewayURL         string         // https://openapi.alipay.com/gateway.do
 	RootCAs            *x509.CertPool // nil: the system's
 	AppID              string
 	AppPrivateKeyPEM   secret.Secret // signs requests
-	AlipayPublicKeyPEM string        // verifies answers and notices
+	AlipayPublicKeyPEM string        // verifies answers and notices in key mode
+	// AppCertPEM names our key to Alipay, AlipayCertPEM verifies answers and
+	// notices, and RootCertPEM is the pinned bundle of roots that it and its
+	// successors lead to: the files appCertPublicKey, alipayCertPublicKey_RSA2
+	// and alipayRootCert of the application.
+	AppCertPEM, AlipayCertPEM, RootCertPEM string
 	// ServiceProviderID is sys_service_provider_id, for the provider's rebate; may be empty.
 	ServiceProviderID string
 	// Now stamps requests. It is real time even where business time is moved
@@ -55,13 +64,16 @@ type Config struct {
 }
 
 // Channel is one provider's application at Alipay. It implements
-// channel.Channel, holds no state but its connections, and is safe for
-// concurrent use.
+// channel.Channel and channel.Healther, holds no state but its connections,
+// Alipay's certificates and how its last calls went, and is safe for concurrent
+// use.
 type Channel struct {
 	gateway    *url.URL
 	appID      string
 	key        *rsa.PrivateKey
-	alipayKey  *rsa.PublicKey
+	alipayKey  *rsa.PublicKey // nil in certificate mode
+	trust      *trust         // nil in key mode
+	pulse      channel.Pulse
 	providerID string
 	now        func() time.Time
 	poster     *channel.Poster
@@ -83,15 +95,19 @@ func New(c Config) (*Channel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("alipay application %s: %w", c.AppID, err)
 	}
-	alipayKey, err := parsePublicKey(c.AlipayPublicKeyPEM)
+	ch := &Channel{
+		gateway: gateway, appID: c.AppID, key: key, providerID: c.ServiceProviderID, now: c.Now,
+		poster: channel.NewPoster(channel.PosterConfig{RootCAs: c.RootCAs, Transport: c.Transport}),
+	}
+	if c.AppCertPEM+c.AlipayCertPEM+c.RootCertPEM != "" {
+		ch.trust, err = newTrust(c, key)
+	} else {
+		ch.alipayKey, err = parsePublicKey(c.AlipayPublicKeyPEM)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("alipay application %s: %w", c.AppID, err)
 	}
-	return &Channel{
-		gateway: gateway, appID: c.AppID, key: key, alipayKey: alipayKey,
-		providerID: c.ServiceProviderID, now: c.Now,
-		poster: channel.NewPoster(channel.PosterConfig{RootCAs: c.RootCAs, Transport: c.Transport}),
-	}, nil
+	return ch, nil
 }
 
 // CloseIdle drops the idle connections. Calls under way are not touched.
@@ -136,12 +152,23 @@ const (
 // send signs and posts biz once and returns the members of a verified 10000
 // answer. For every other answer ok is false and out is the outcome.
 func (c *Channel) send(ctx context.Context, to call, r channel.OrderRequest, biz any) (answer members, out pay.Outcome, ok bool) {
+	answer, out, ok = c.exchange(ctx, to, r, biz)
+	if ok {
+		c.pulse.Good(c.now())
+	} else {
+		c.pulse.Outcome(c.now(), to.method, out)
+	}
+	return answer, out, ok
+}
+
+// exchange is send without the note of how it went.
+func (c *Channel) exchange(ctx context.Context, to call, r channel.OrderRequest, biz any) (answer members, out pay.Outcome, ok bool) {
 	form, err := c.request(to, r.Merchant, biz)
 	if err != nil {
 		// Nothing left: a mistake in the account, the same for every call.
 		return nil, pay.Outcome{Kind: pay.Unknown, Alert: true, Lost: true, Next: to.lost, Pause: to.lostPause, Text: "请求无法签名"}, false
 	}
-	body, err := c.poster.Post(ctx, c.gateway, "application/x-www-form-urlencoded;charset=utf-8", []byte(form))
+	body, err := c.poster.Post(ctx, c.gateway, formType, []byte(form))
 	if err != nil {
 		return nil, to.missing(err), false
 	}
@@ -156,7 +183,7 @@ func (c *Channel) send(ctx context.Context, to call, r channel.OrderRequest, biz
 	if a.sign == "" {
 		return nil, to.unsigned(answer), false
 	}
-	if !verifyText(c.alipayKey, a.content, a.sign) {
+	if !c.verifies(ctx, a) {
 		return nil, to.missing(channel.ErrSignature), false
 	}
 	if no := answer.get("out_trade_no"); no != "" && no != r.OutTradeNo {
@@ -166,6 +193,21 @@ func (c *Channel) send(ctx context.Context, to call, r channel.OrderRequest, biz
 		return nil, to.refused(answer), false
 	}
 	return answer, pay.Outcome{}, true
+}
+
+// verifies reports whether an answer is Alipay's: signed with the key of key
+// mode, or under the certificate that it names, which is fetched if it is new.
+// The other certificate of a rotation does not stand in.
+func (c *Channel) verifies(ctx context.Context, a signed) bool {
+	if c.trust == nil {
+		return verifyText(c.alipayKey, a.content, a.sign)
+	}
+	cert := c.trust.key(ctx, a.certSN, c.now, c.fetchCert)
+	if cert == nil || !verifyText(cert.key, a.content, a.sign) {
+		return false
+	}
+	c.trust.note(cert, c.now())
+	return true
 }
 
 // request builds the signed form of one call (upstreams.md §4.1).
@@ -189,6 +231,10 @@ func (c *Channel) request(to call, merchant channel.Merchant, biz any) (string, 
 	}
 	if to.notifyURL != "" {
 		form.Set("notify_url", to.notifyURL)
+	}
+	if c.trust != nil {
+		form.Set("app_cert_sn", c.trust.appSN)
+		form.Set("alipay_root_cert_sn", c.trust.rootSN)
 	}
 	sign, err := signText(c.key, stringToSign(form, true, "sign"))
 	if err != nil {

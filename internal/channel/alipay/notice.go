@@ -36,9 +36,7 @@ func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notic
 		}
 		m[name] = text
 	}
-	text := stringToSign(form, false, "sign", "sign_type")
-	if form.Get("sign_type") != "RSA2" || !verifyText(c.alipayKey, []byte(text), form.Get("sign")) ||
-		form.Get("app_id") != c.appID || form.Get("out_trade_no") == "" {
+	if form.Get("sign_type") != "RSA2" || !c.verifiesNotice(form) || form.Get("app_id") != c.appID || form.Get("out_trade_no") == "" {
 		return channel.Notice{}, errNotice
 	}
 	n := channel.Notice{
@@ -63,4 +61,33 @@ func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notic
 		}
 	}
 	return n, nil
+}
+
+// verifiesNotice checks a notice's signature. Alipay does not document that a
+// notice names its certificate, so in certificate mode each live one is tried.
+// If it does, only that one counts; a serial number that we do not know is not
+// fetched, since anybody can post one: the next answer to a call of ours brings
+// the certificate, and Alipay repeats the notice.
+func (c *Channel) verifiesNotice(form url.Values) bool {
+	text, sign, now := []byte(stringToSign(form, false, "sign", "sign_type")), form.Get("sign"), c.now()
+	good := c.trust == nil && verifyText(c.alipayKey, text, sign)
+	if c.trust != nil {
+		sn := form.Get("alipay_cert_sn")
+		// A library leaves the serial number out of what is signed; either way it
+		// only chooses among keys that we trust already.
+		other := []byte(stringToSign(form, false, "sign", "sign_type", "alipay_cert_sn"))
+		for _, cert := range c.trust.all(now) {
+			if sn != "" && sn != cert.sn {
+				continue
+			}
+			if good = verifyText(cert.key, text, sign) || sn != "" && verifyText(cert.key, other, sign); good {
+				c.trust.note(cert, now)
+				break
+			}
+		}
+	}
+	if good {
+		c.pulse.Good(now)
+	}
+	return good
 }
