@@ -345,15 +345,6 @@ func newAliSigner(certText, keyText string) (aliSigner, error) {
 	return aliSigner{sn: certSN(cert), pem: certText, key: key}, err
 }
 
-// parseCert reads the first certificate of a PEM text.
-func parseCert(text string) (*x509.Certificate, error) {
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return nil, errors.New("not a PEM block")
-	}
-	return x509.ParseCertificate(block.Bytes)
-}
-
 // certSN is Alipay's name of a certificate: the MD5 of its issuer and its
 // decimal serial number, the issuer's parts from the last to the first
 // (upstreams.md §4.1).
