@@ -22,7 +22,7 @@ type accountListCmd struct{ accountFlags }
 // Run lists the accounts.
 func (c *accountListCmd) Run(ctx context.Context, e env) error {
 	return c.listAll(ctx, e, pathOf("providers", c.Provider, "accounts"), []column{
-		{"渠道", "channel"}, {"微信商户号", "wxpay.mch_id"}, {"微信AppID", "wxpay.app_id"}, {"支付宝应用", "alipay.app_id"}, {"密钥指纹", "key_fingerprint"},
+		{"渠道", "channel"}, {"微信商户号", "wxpay.mch_id"}, {"微信AppID", "wxpay.app_id"}, {"接口", "wxpay.api"}, {"支付宝应用", "alipay.app_id"}, {"密钥指纹", "key_fingerprint"},
 	})
 }
 
@@ -42,31 +42,47 @@ type accountSetCmd struct {
 	CAFile string `name:"ca-file" placeholder:"FILE" help:"Root certificates of the wallet's address; the system's without it."`
 
 	MchID    string `name:"mch-id" help:"WeChat: 服务商商户号."`
+	API      string `name:"api" enum:",v2,v3" default:"" help:"WeChat: what merchants without a choice of their own use; v3 once there is an APIv3 key."`
 	APIKey   string `name:"api-key-file" placeholder:"FILE" help:"WeChat: APIv2 key."`
-	SignType string `name:"sign-type" enum:"MD5,HMAC-SHA256" default:"HMAC-SHA256" help:"WeChat: how requests are signed."`
-	Cert     string `name:"cert-file" placeholder:"FILE" help:"WeChat: API certificate (apiclient_cert.pem), for refunds and reverses."`
+	APIv3Key string `name:"api-v3-key-file" placeholder:"FILE" help:"WeChat: APIv3 key."`
+	SignType string `name:"sign-type" enum:"MD5,HMAC-SHA256" default:"HMAC-SHA256" help:"WeChat: how v2's requests are signed."`
+	Cert     string `name:"cert-file" placeholder:"FILE" help:"WeChat: API certificate (apiclient_cert.pem), for v3, and for v2's refunds and reverses."`
 	Key      string `name:"key-file" placeholder:"FILE" help:"WeChat: its private key (apiclient_key.pem)."`
 	BaseURL  string `name:"base-url" placeholder:"URL" help:"WeChat: another address than WeChat's own, e.g. the sandbox's."`
+	Backup   string `name:"backup-url" placeholder:"URL" help:"WeChat: the address for when the first takes no connection."`
+	WxKeyID  string `name:"public-key-id" placeholder:"ID" help:"WeChat: id of WeChat Pay's public key (PUB_KEY_ID_…)."`
+	WxKey    string `name:"public-key-file" placeholder:"FILE" help:"WeChat: WeChat Pay's public key (pub_key.pem)."`
 
 	PrivateKey string `name:"private-key-file" placeholder:"FILE" help:"Alipay: the application's private key (PKCS#8 PEM)."`
 	PublicKey  string `name:"alipay-public-key-file" placeholder:"FILE" help:"Alipay: Alipay's public key (PEM)."`
+	AppCert    string `name:"app-cert-file" placeholder:"FILE" help:"Alipay, certificate mode: the application's certificate (appCertPublicKey_….crt)."`
+	AlipayCert string `name:"alipay-cert-file" placeholder:"FILE" help:"Alipay, certificate mode: Alipay's certificate (alipayCertPublicKey_RSA2.crt)."`
+	RootCert   string `name:"alipay-root-cert-file" placeholder:"FILE" help:"Alipay, certificate mode: Alipay's roots (alipayRootCert.crt)."`
 	GatewayURL string `name:"gateway-url" placeholder:"URL" help:"Alipay: another address than Alipay's own."`
 }
+
+// keyFile is a member of an account that comes from a file.
+type keyFile struct{ name, file string }
 
 // Run stores the account and prints it without its keys.
 func (c *accountSetCmd) Run(ctx context.Context, e env) error {
 	account := body{"app_id": c.AppID}
-	public := []struct{ name, file string }{{"ca_pem", c.CAFile}}
-	private := []struct{ name, file string }{}
+	public := []keyFile{{"ca_pem", c.CAFile}}
+	var private []keyFile
 	switch c.Channel {
 	case "wxpay":
-		account["mch_id"], account["sign_type"], account["base_url"] = c.MchID, c.SignType, c.BaseURL
-		public = append(public, struct{ name, file string }{"cert_pem", c.Cert})
-		private = append(private, struct{ name, file string }{"api_key", c.APIKey}, struct{ name, file string }{"key_pem", c.Key})
+		account["mch_id"], account["sign_type"], account["base_url"], account["backup_url"] = c.MchID, c.SignType, c.BaseURL, c.Backup
+		account["public_key_id"] = c.WxKeyID
+		if c.API != "" {
+			account["api"] = c.API
+		}
+		public = append(public, keyFile{"cert_pem", c.Cert}, keyFile{"public_key_pem", c.WxKey})
+		private = append(private, keyFile{"api_key", c.APIKey}, keyFile{"api_v3_key", c.APIv3Key}, keyFile{"key_pem", c.Key})
 	case "alipay":
 		account["gateway_url"] = c.GatewayURL
-		public = append(public, struct{ name, file string }{"alipay_public_key_pem", c.PublicKey})
-		private = append(private, struct{ name, file string }{"private_key_pem", c.PrivateKey})
+		public = append(public, keyFile{"alipay_public_key_pem", c.PublicKey}, keyFile{"app_cert_pem", c.AppCert},
+			keyFile{"alipay_cert_pem", c.AlipayCert}, keyFile{"root_cert_pem", c.RootCert})
+		private = append(private, keyFile{"private_key_pem", c.PrivateKey})
 	}
 	for _, f := range public {
 		if f.file != "" {

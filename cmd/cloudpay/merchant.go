@@ -30,6 +30,7 @@ type merchantFlags struct {
 	NotifyURL      *string `name:"notify-url" placeholder:"URL" help:"Where payments are told; the provider's without it."`
 	WxSubMchID     *string `name:"wx-sub-mch-id" help:"WeChat Pay: 子商户号."`
 	WxSubAppID     *string `name:"wx-sub-app-id" help:"WeChat Pay: the merchant's AppID."`
+	WxAPI          *string `name:"wx-api" enum:"v2,v3," help:"WeChat Pay: v2 or v3; empty for what the provider's account says."`
 	AliSellerID    *string `name:"ali-seller-id" help:"Alipay: the merchant's PID (2088…)."`
 	AliTokenFile   string  `name:"ali-token-file" placeholder:"FILE" help:"Alipay: file with the app_auth_token, - for standard input."`
 	RefundMustSign *bool   `name:"refund-must-sign" negatable:"" help:"退款必须签名."`
@@ -47,6 +48,7 @@ func (f merchantFlags) body(e env) (body, error) {
 	set(b, "notify_url", f.NotifyURL)
 	set(b, "wx_sub_mch_id", f.WxSubMchID)
 	set(b, "wx_sub_app_id", f.WxSubAppID)
+	set(b, "wx_api", f.WxAPI)
 	set(b, "ali_seller_id", f.AliSellerID)
 	set(b, "refund_must_sign", f.RefundMustSign)
 	set(b, "reverse_paid", f.ReversePaid)

@@ -28,7 +28,7 @@ func assemble(rows MerchantRows, key *secret.DataKey, pad secret.Secret) (*Merch
 		ID: r.ID, ProviderID: r.ProviderID, SubProviderID: r.SubProviderID, Name: r.Name, DefaultBody: r.DefaultBody,
 		Prefixes: rows.Prefixes, NotifyURL: r.NotifyURL,
 		ReversePaid: r.ReversePaid, RefundMustSign: r.RefundMustSign, Disabled: r.Disabled,
-		Wx:        WechatMerchant{SubMchID: r.WxSubMchID, SubAppID: r.WxSubAppID, MobAppID: r.WxMobAppID, MiniAppID: r.WxMiniAppID},
+		Wx:        WechatMerchant{SubMchID: r.WxSubMchID, SubAppID: r.WxSubAppID, MobAppID: r.WxMobAppID, MiniAppID: r.WxMiniAppID, API: r.WxAPI},
 		Ali:       AlipayMerchant{SellerID: r.AliSellerID},
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, DeletedAt: r.DeletedAt, Version: rows.Version,
 		rows: rows, pad: pad,
@@ -183,7 +183,7 @@ func (m *Merchant) takeApart(key *secret.DataKey, now time.Time) (MerchantRows, 
 	r := MerchantRow{
 		ID: m.ID, ProviderID: m.ProviderID, SubProviderID: m.SubProviderID, Name: m.Name, DefaultBody: m.DefaultBody,
 		NotifyURL: m.NotifyURL, ReversePaid: m.ReversePaid, RefundMustSign: m.RefundMustSign, Disabled: m.Disabled,
-		WxSubMchID: m.Wx.SubMchID, WxSubAppID: m.Wx.SubAppID, WxMobAppID: m.Wx.MobAppID, WxMiniAppID: m.Wx.MiniAppID,
+		WxSubMchID: m.Wx.SubMchID, WxSubAppID: m.Wx.SubAppID, WxMobAppID: m.Wx.MobAppID, WxMiniAppID: m.Wx.MiniAppID, WxAPI: m.Wx.API,
 		AliSellerID: m.Ali.SellerID, Times: old.Merchant.Times,
 	}
 	r.DeletedAt = m.DeletedAt

@@ -107,6 +107,9 @@ func (m *Merchant) check() error {
 	); err != nil {
 		return err
 	}
+	if m.Wx.API != "" && m.Wx.API != APIv2 && m.Wx.API != APIv3 {
+		return invalid("wx_api", "wx_api 只能是 v2 或 v3，空为服务商账户的设置")
+	}
 	if m.SubProviderID != "" {
 		if err := checkID("sub_provider_id", m.SubProviderID); err != nil {
 			return err

@@ -21,8 +21,9 @@ const (
 	MaxName = 3 * 128
 	// MaxURL is the longest callback address, as in caller_notify_url.
 	MaxURL = 255
-	// MaxFields is the largest account as JSON: two certificates and two keys
-	// of 4096 bits are below 16 KiB.
+	// MaxFields is the largest account as JSON: four certificates, Alipay's roots
+	// and two keys of 4096 bits are below 24 KiB. The account whose keys it
+	// replaced is kept beside it for a while.
 	MaxFields = 32 << 10
 
 	minPrefix = 8

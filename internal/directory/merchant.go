@@ -66,6 +66,8 @@ type WechatMerchant struct {
 	// mini_program_pay, used when a request names none.
 	MobAppID  string
 	MiniAppID string
+	// API is APIv2 or APIv3, "" for what the provider's account says.
+	API string
 }
 
 // AlipayMerchant is how Alipay names a merchant.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"cloudpay/internal/pay"
+	"cloudpay/internal/secret"
 )
 
 func providerOf(r ProviderRow) (Provider, error) {
@@ -124,8 +126,13 @@ func (d *Directory) changeOwned(ctx context.Context, by Actor, action, owner, pr
 	return pay.Refuse(pay.ErrUnavailable, "directory_busy", "资料正在被他人修改，请稍后再试")
 }
 
+// accountGrace is how long an account's old keys verify what was signed with
+// them: as long as a wallet repeats a notice (upstreams.md §3.7, §4.7).
+const accountGrace = 25 * time.Hour
+
 // PutAccount adds a provider's account at a wallet, or replaces the stored one
-// if it differs.
+// if it differs. When keys change, the old ones go on verifying for a day. It
+// checks that nothing is missing; CheckCredentials looks into keys.
 func (d *Directory) PutAccount(ctx context.Context, by Actor, a Account) error {
 	if err := a.check(); err != nil {
 		return invalid("account", err.Error())
@@ -136,25 +143,59 @@ func (d *Directory) PutAccount(ctx context.Context, by Actor, a Account) error {
 	}
 	key := accountKey(a.ProviderID, a.Channel)
 	err = d.changeOwned(ctx, by, "account.put", ownerOfProvider(a.ProviderID), a.ProviderID, func() ([]changed, error) {
-		text, err := a.encode()
+		now := a
+		now.Previous, now.PreviousUntil = nil, time.Time{}
+		was, err := d.loader.LoadAccount(ctx, a.ProviderID, a.Channel)
+		known := err == nil
+		if err != nil && !errors.Is(err, pay.ErrNotFound) {
+			return nil, err
+		}
+		if known {
+			// What does not open any more is replaced, and cannot be kept.
+			if text, err := p.key.Open(accountPlace(key), was.Fields); err == nil {
+				if now.succeed(text, d.now()) {
+					return nil, nil
+				}
+			}
+		}
+		text, err := now.encode()
 		if err != nil {
 			return nil, invalid("account", err.Error())
 		}
 		is := AccountRow{ProviderID: a.ProviderID, Channel: a.Channel, Fields: p.key.Seal(accountPlace(key), text)}
-		was, err := d.loader.LoadAccount(ctx, a.ProviderID, a.Channel)
-		if errors.Is(err, pay.ErrNotFound) {
+		if !known {
 			return []changed{{is: is}}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if old, err := p.key.Open(accountPlace(key), was.Fields); err == nil && old.Equal(text) {
-			return nil, nil
 		}
 		return []changed{{was: was, is: is}}, nil
 	})
 	d.accounts.drop(key)
 	return err
+}
+
+// succeed takes over what must be kept of the account that a replaces, and
+// reports whether nothing of it changes.
+func (a *Account) succeed(text secret.Secret, now time.Time) (same bool) {
+	old, err := decodeAccount(a.ProviderID, a.Channel, text)
+	if err != nil {
+		return false
+	}
+	is, was := *a.fields(), *old.fields()
+	if is == was {
+		return true
+	}
+	if now.Before(old.PreviousUntil) {
+		a.Previous, a.PreviousUntil = old.Previous, old.PreviousUntil
+	}
+	// Addresses and the choice of API are no keys; another account has nothing to
+	// do with this one.
+	for _, f := range []*accountFields{&is, &was} {
+		f.BaseURL, f.BackupURL, f.CAPEM, f.SignType, f.API = "", "", "", "", ""
+	}
+	if is != was && is.MchID == was.MchID && is.AppID == was.AppID {
+		old.Previous, old.PreviousUntil = nil, time.Time{}
+		a.Previous, a.PreviousUntil = old, now.Add(accountGrace)
+	}
+	return false
 }
 
 func subProviderOf(r SubProviderRow) SubProvider {

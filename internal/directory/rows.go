@@ -143,6 +143,7 @@ type MerchantRow struct {
 	WxSubAppID      string
 	WxMobAppID      string
 	WxMiniAppID     string
+	WxAPI           string // APIv2, APIv3, or "" for the account's
 	AliAppAuthToken []byte // sealed, empty for none
 	AliSellerID     string
 	Profile         string // JSON of MerchantProfile

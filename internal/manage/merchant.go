@@ -25,6 +25,7 @@ type MerchantSettings struct {
 	WxSubAppID     string                    `json:"wx_sub_app_id,omitempty" doc:"子商户 AppID" maxLength:"32"`
 	WxMobAppID     string                    `json:"wx_mob_app_id,omitempty" doc:"APP 支付的 AppID" maxLength:"32"`
 	WxMiniAppID    string                    `json:"wx_mini_app_id,omitempty" doc:"小程序 AppID" maxLength:"32"`
+	WxAPI          string                    `json:"wx_api,omitempty" doc:"微信支付接口：v2 或 v3，空为服务商账户的设置" enum:",v2,v3"`
 	AliSellerID    string                    `json:"ali_seller_id,omitempty" doc:"支付宝商户 PID（2088…）" maxLength:"32"`
 	AliToken       *string                   `json:"ali_app_auth_token,omitempty" doc:"支付宝应用授权令牌，只写；空串清除" writeOnly:"true" maxLength:"128"`
 	Profile        directory.MerchantProfile `json:"profile,omitzero" doc:"资料"`
@@ -105,14 +106,14 @@ func merchantSettings(m *directory.Merchant) MerchantSettings {
 	return MerchantSettings{
 		SubProviderID: m.SubProviderID, Name: m.Name, DefaultBody: m.DefaultBody, NotifyURL: m.NotifyURL, ReversePaid: m.ReversePaid,
 		RefundMustSign: m.RefundMustSign, Disabled: m.Disabled, WxSubMchID: m.Wx.SubMchID, WxSubAppID: m.Wx.SubAppID,
-		WxMobAppID: m.Wx.MobAppID, WxMiniAppID: m.Wx.MiniAppID, AliSellerID: m.Ali.SellerID, Profile: m.Profile, Policy: m.Policy,
+		WxMobAppID: m.Wx.MobAppID, WxMiniAppID: m.Wx.MiniAppID, WxAPI: m.Wx.API, AliSellerID: m.Ali.SellerID, Profile: m.Profile, Policy: m.Policy,
 	}
 }
 
 func (v MerchantSettings) apply(m *directory.Merchant) {
 	m.SubProviderID, m.Name, m.DefaultBody, m.NotifyURL = v.SubProviderID, v.Name, v.DefaultBody, v.NotifyURL
 	m.ReversePaid, m.RefundMustSign, m.Disabled = v.ReversePaid, v.RefundMustSign, v.Disabled
-	m.Wx = directory.WechatMerchant{SubMchID: v.WxSubMchID, SubAppID: v.WxSubAppID, MobAppID: v.WxMobAppID, MiniAppID: v.WxMiniAppID}
+	m.Wx = directory.WechatMerchant{SubMchID: v.WxSubMchID, SubAppID: v.WxSubAppID, MobAppID: v.WxMobAppID, MiniAppID: v.WxMiniAppID, API: v.WxAPI}
 	m.Ali.SellerID, m.Profile, m.Policy = v.AliSellerID, v.Profile, v.Policy
 	if v.AliToken != nil {
 		m.Ali.AppAuthToken = secret.New(*v.AliToken)

@@ -138,6 +138,7 @@ func TestAProviderDoesNotMoveItsWallet(t *testing.T) {
 	h := newHouse(t)
 	path := "/v1/providers/" + providerA + "/accounts/"
 	wx, ali := path+"wxpay", path+"alipay"
+	private, public := alipayKeys(t)
 	for _, c := range []struct {
 		who, path, body string
 		want            int
@@ -149,8 +150,8 @@ func TestAProviderDoesNotMoveItsWallet(t *testing.T) {
 		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2","base_url":"https://wallet.test"}}`, http.StatusForbidden},
 		{"provider", wx, `{"wxpay":{"mch_id":"1","app_id":"wx2","base_url":"https://openapi.alipay.com/gateway.do"}}`, http.StatusForbidden},
 		{"provider", ali, `{"alipay":{"app_id":"1","private_key_pem":"k","alipay_public_key_pem":"p","gateway_url":"https://10.0.0.1"}}`, http.StatusForbidden},
-		{"provider", ali, `{"alipay":{"app_id":"1","private_key_pem":"k","alipay_public_key_pem":"p"}}`, http.StatusOK},
-		{"operator", ali, `{"alipay":{"app_id":"1","gateway_url":"https://10.0.0.1","alipay_public_key_pem":"p"}}`, http.StatusOK},
+		{"provider", ali, `{"alipay":{"app_id":"1","private_key_pem":` + private + `,"alipay_public_key_pem":` + public + `}}`, http.StatusOK},
+		{"operator", ali, `{"alipay":{"app_id":"1","gateway_url":"https://10.0.0.1","alipay_public_key_pem":` + public + `}}`, http.StatusOK},
 	} {
 		if w := h.as(t, c.who, "PUT", c.path, c.body); w.Code != c.want {
 			t.Errorf("%s PUT %s: %d %s, want %d", c.who, c.body, w.Code, w.Body, c.want)

@@ -131,7 +131,7 @@ func merchantParams(r directory.MerchantRow) sqlcgen.PutMerchantParams {
 	return sqlcgen.PutMerchantParams{
 		ID: r.ID, ProviderID: r.ProviderID, SubProviderID: r.SubProviderID, Name: r.Name, DefaultBody: r.DefaultBody,
 		NotifyUrl: r.NotifyURL, ReversePaid: r.ReversePaid, RefundMustSign: r.RefundMustSign, Disabled: r.Disabled,
-		WxSubMchID: r.WxSubMchID, WxSubAppID: r.WxSubAppID, WxMobAppID: r.WxMobAppID, WxMiniAppID: r.WxMiniAppID,
+		WxSubMchID: r.WxSubMchID, WxSubAppID: r.WxSubAppID, WxMobAppID: r.WxMobAppID, WxMiniAppID: r.WxMiniAppID, WxApi: r.WxAPI,
 		AliAppAuthToken: sealed(r.AliAppAuthToken), AliSellerID: r.AliSellerID, Profile: r.Profile, Policy: r.Policy,
 		CreatedMs: ms(r.CreatedAt), UpdatedMs: ms(r.UpdatedAt), DeletedMs: ms(r.DeletedAt),
 	}

@@ -49,7 +49,7 @@ func merchantOf(r sqlcgen.Merchant) directory.MerchantRow {
 	return directory.MerchantRow{
 		ID: r.ID, ProviderID: r.ProviderID, SubProviderID: r.SubProviderID, Name: r.Name, DefaultBody: r.DefaultBody,
 		NotifyURL: r.NotifyUrl, ReversePaid: r.ReversePaid, RefundMustSign: r.RefundMustSign, Disabled: r.Disabled,
-		WxSubMchID: r.WxSubMchID, WxSubAppID: r.WxSubAppID, WxMobAppID: r.WxMobAppID, WxMiniAppID: r.WxMiniAppID,
+		WxSubMchID: r.WxSubMchID, WxSubAppID: r.WxSubAppID, WxMobAppID: r.WxMobAppID, WxMiniAppID: r.WxMiniAppID, WxAPI: r.WxApi,
 		AliAppAuthToken: r.AliAppAuthToken, AliSellerID: r.AliSellerID, Profile: r.Profile, Policy: r.Policy,
 		Times: times(r.CreatedMs, r.UpdatedMs, r.DeletedMs),
 	}

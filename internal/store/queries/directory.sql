@@ -34,13 +34,13 @@ ON CONFLICT (provider_id, id) DO UPDATE SET
 -- it to another provider. Repeating it leaves the same row.
 INSERT INTO merchants (
     id, provider_id, sub_provider_id, name, default_body, notify_url, reverse_paid, refund_must_sign, disabled,
-    wx_sub_mch_id, wx_sub_app_id, wx_mob_app_id, wx_mini_app_id, ali_app_auth_token, ali_seller_id, profile, policy,
+    wx_sub_mch_id, wx_sub_app_id, wx_mob_app_id, wx_mini_app_id, wx_api, ali_app_auth_token, ali_seller_id, profile, policy,
     created_ms, updated_ms, deleted_ms
 )
 VALUES (
     sqlc.arg(id), sqlc.arg(provider_id), sqlc.arg(sub_provider_id), sqlc.arg(name), sqlc.arg(default_body),
     sqlc.arg(notify_url), sqlc.arg(reverse_paid), sqlc.arg(refund_must_sign), sqlc.arg(disabled),
-    sqlc.arg(wx_sub_mch_id), sqlc.arg(wx_sub_app_id), sqlc.arg(wx_mob_app_id), sqlc.arg(wx_mini_app_id),
+    sqlc.arg(wx_sub_mch_id), sqlc.arg(wx_sub_app_id), sqlc.arg(wx_mob_app_id), sqlc.arg(wx_mini_app_id), sqlc.arg(wx_api),
     sqlc.arg(ali_app_auth_token), sqlc.arg(ali_seller_id), sqlc.arg(profile), sqlc.arg(policy),
     sqlc.arg(created_ms), sqlc.arg(updated_ms), sqlc.arg(deleted_ms)
 )
@@ -48,7 +48,7 @@ ON CONFLICT (id) DO UPDATE SET
     sub_provider_id = excluded.sub_provider_id, name = excluded.name, default_body = excluded.default_body,
     notify_url = excluded.notify_url, reverse_paid = excluded.reverse_paid, refund_must_sign = excluded.refund_must_sign,
     disabled = excluded.disabled, wx_sub_mch_id = excluded.wx_sub_mch_id, wx_sub_app_id = excluded.wx_sub_app_id,
-    wx_mob_app_id = excluded.wx_mob_app_id, wx_mini_app_id = excluded.wx_mini_app_id,
+    wx_mob_app_id = excluded.wx_mob_app_id, wx_mini_app_id = excluded.wx_mini_app_id, wx_api = excluded.wx_api,
     ali_app_auth_token = excluded.ali_app_auth_token, ali_seller_id = excluded.ali_seller_id,
     profile = excluded.profile, policy = excluded.policy, created_ms = excluded.created_ms,
     updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms

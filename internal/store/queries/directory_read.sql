@@ -14,7 +14,7 @@ FROM sub_providers WHERE provider_id = sqlc.arg(provider_id) ORDER BY id;
 SELECT
     id, provider_id, name, default_body, notify_url, reverse_paid, refund_must_sign, disabled, wx_sub_mch_id,
     wx_sub_app_id, ali_app_auth_token, ali_seller_id, sub_provider_id, wx_mob_app_id, wx_mini_app_id, profile, policy,
-    created_ms, updated_ms, deleted_ms
+    created_ms, updated_ms, deleted_ms, wx_api
 FROM merchants WHERE id = sqlc.arg(id);
 
 -- name: ListMerchants :many
@@ -23,7 +23,7 @@ FROM merchants WHERE id = sqlc.arg(id);
 SELECT
     m.id, m.provider_id, m.name, m.default_body, m.notify_url, m.reverse_paid, m.refund_must_sign, m.disabled,
     m.wx_sub_mch_id, m.wx_sub_app_id, m.ali_app_auth_token, m.ali_seller_id, m.sub_provider_id, m.wx_mob_app_id,
-    m.wx_mini_app_id, m.profile, m.policy, m.created_ms, m.updated_ms, m.deleted_ms
+    m.wx_mini_app_id, m.profile, m.policy, m.created_ms, m.updated_ms, m.deleted_ms, m.wx_api
 FROM merchants AS m
 WHERE m.id > sqlc.arg(after) AND m.deleted_ms = 0
   AND (CAST(sqlc.arg(provider_id) AS TEXT) = '' OR m.provider_id = CAST(sqlc.arg(provider_id) AS TEXT))

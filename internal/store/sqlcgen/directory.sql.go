@@ -411,21 +411,21 @@ func (q *Queries) PutMember(ctx context.Context, arg PutMemberParams) (int64, er
 const putMerchant = `-- name: PutMerchant :execrows
 INSERT INTO merchants (
     id, provider_id, sub_provider_id, name, default_body, notify_url, reverse_paid, refund_must_sign, disabled,
-    wx_sub_mch_id, wx_sub_app_id, wx_mob_app_id, wx_mini_app_id, ali_app_auth_token, ali_seller_id, profile, policy,
+    wx_sub_mch_id, wx_sub_app_id, wx_mob_app_id, wx_mini_app_id, wx_api, ali_app_auth_token, ali_seller_id, profile, policy,
     created_ms, updated_ms, deleted_ms
 )
 VALUES (
     $1, $2, $3, $4, $5,
     $6, $7, $8, $9,
-    $10, $11, $12, $13,
-    $14, $15, $16, $17,
-    $18, $19, $20
+    $10, $11, $12, $13, $14,
+    $15, $16, $17, $18,
+    $19, $20, $21
 )
 ON CONFLICT (id) DO UPDATE SET
     sub_provider_id = excluded.sub_provider_id, name = excluded.name, default_body = excluded.default_body,
     notify_url = excluded.notify_url, reverse_paid = excluded.reverse_paid, refund_must_sign = excluded.refund_must_sign,
     disabled = excluded.disabled, wx_sub_mch_id = excluded.wx_sub_mch_id, wx_sub_app_id = excluded.wx_sub_app_id,
-    wx_mob_app_id = excluded.wx_mob_app_id, wx_mini_app_id = excluded.wx_mini_app_id,
+    wx_mob_app_id = excluded.wx_mob_app_id, wx_mini_app_id = excluded.wx_mini_app_id, wx_api = excluded.wx_api,
     ali_app_auth_token = excluded.ali_app_auth_token, ali_seller_id = excluded.ali_seller_id,
     profile = excluded.profile, policy = excluded.policy, created_ms = excluded.created_ms,
     updated_ms = excluded.updated_ms, deleted_ms = excluded.deleted_ms
@@ -446,6 +446,7 @@ type PutMerchantParams struct {
 	WxSubAppID      string
 	WxMobAppID      string
 	WxMiniAppID     string
+	WxApi           string
 	AliAppAuthToken []byte
 	AliSellerID     string
 	Profile         string
@@ -472,6 +473,7 @@ func (q *Queries) PutMerchant(ctx context.Context, arg PutMerchantParams) (int64
 		arg.WxSubAppID,
 		arg.WxMobAppID,
 		arg.WxMiniAppID,
+		arg.WxApi,
 		arg.AliAppAuthToken,
 		arg.AliSellerID,
 		arg.Profile,

@@ -135,7 +135,7 @@ const getMerchant = `-- name: GetMerchant :one
 SELECT
     id, provider_id, name, default_body, notify_url, reverse_paid, refund_must_sign, disabled, wx_sub_mch_id,
     wx_sub_app_id, ali_app_auth_token, ali_seller_id, sub_provider_id, wx_mob_app_id, wx_mini_app_id, profile, policy,
-    created_ms, updated_ms, deleted_ms
+    created_ms, updated_ms, deleted_ms, wx_api
 FROM merchants WHERE id = $1
 `
 
@@ -163,6 +163,7 @@ func (q *Queries) GetMerchant(ctx context.Context, id string) (Merchant, error) 
 		&i.CreatedMs,
 		&i.UpdatedMs,
 		&i.DeletedMs,
+		&i.WxApi,
 	)
 	return i, err
 }
@@ -733,7 +734,7 @@ const listMerchants = `-- name: ListMerchants :many
 SELECT
     m.id, m.provider_id, m.name, m.default_body, m.notify_url, m.reverse_paid, m.refund_must_sign, m.disabled,
     m.wx_sub_mch_id, m.wx_sub_app_id, m.ali_app_auth_token, m.ali_seller_id, m.sub_provider_id, m.wx_mob_app_id,
-    m.wx_mini_app_id, m.profile, m.policy, m.created_ms, m.updated_ms, m.deleted_ms
+    m.wx_mini_app_id, m.profile, m.policy, m.created_ms, m.updated_ms, m.deleted_ms, m.wx_api
 FROM merchants AS m
 WHERE m.id > $1 AND m.deleted_ms = 0
   AND (CAST($2 AS TEXT) = '' OR m.provider_id = CAST($2 AS TEXT))
@@ -795,6 +796,7 @@ func (q *Queries) ListMerchants(ctx context.Context, arg ListMerchantsParams) ([
 			&i.CreatedMs,
 			&i.UpdatedMs,
 			&i.DeletedMs,
+			&i.WxApi,
 		); err != nil {
 			return nil, err
 		}

@@ -65,6 +65,19 @@ type Audit struct {
 	After      string
 }
 
+type ChannelHealth struct {
+	ProviderID  string
+	Channel     string
+	Api         string
+	Credentials string
+	VerifiedMs  int64
+	FailedMs    int64
+	Failure     string
+	UnknownMs   int64
+	Unknown     string
+	WrittenMs   int64
+}
+
 type DataKey struct {
 	Owner  string
 	Sealed []byte
@@ -151,6 +164,7 @@ type Merchant struct {
 	CreatedMs       int64
 	UpdatedMs       int64
 	DeletedMs       int64
+	WxApi           string
 }
 
 type MerchantKey struct {
