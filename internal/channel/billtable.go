@@ -135,6 +135,9 @@ func (r *BillRow) Text(name string) string {
 	return ""
 }
 
+// Has reports whether the row's table has a column.
+func (r *BillRow) Has(name string) bool { return r.table.Has(name) }
+
 // Units returns an amount in hundred-thousandths of a yuan, 0 if the table has
 // no such column.
 func (r *BillRow) Units(name string) int64 {
@@ -155,6 +158,21 @@ func (r *BillRow) Fen(name string) pay.Fen {
 		r.bad(name, "a whole number of fen")
 	}
 	return pay.Fen(n / FeeUnit)
+}
+
+// maxFee is the largest fee of one line in units, ten million yuan: the sum of
+// MaxBillLines of them does not overflow.
+const maxFee = 1_000_000_000_000
+
+// Fee returns a fee in hundred-thousandths of a yuan, 0 if the table has no
+// such column.
+func (r *BillRow) Fee(name string) int64 {
+	n := r.Units(name)
+	if n > maxFee || n < -maxFee {
+		r.bad(name, "a fee")
+		return 0
+	}
+	return n
 }
 
 // Count returns a whole number that is not negative.
@@ -200,4 +218,10 @@ func CheckFigures(list ...BillFigure) error {
 		}
 	}
 	return nil
+}
+
+// Has reports whether the table has a column.
+func (t *BillTable) Has(name string) bool {
+	_, there := t.index[name]
+	return there
 }
