@@ -52,7 +52,7 @@ func (s *Sandbox) aliPrepare(ctx context.Context, tx *txn, r *aliRequest, kind s
 		total: total, expireMS: expireMS, context: hex.EncodeToString(sum[:16]),
 		memo: memo{
 			Subject: string(b.Subject), StoreID: string(b.StoreID), TerminalID: string(b.TerminalID), Kind: kind,
-			AppID: r.app.account.AppID, NotifyURL: notifyURL, Options: options(aliOptions, aliOption(b.raw)),
+			AppID: r.app.account.AppID, ByCert: r.byCert, NotifyURL: notifyURL, Options: options(aliOptions, aliOption(b.raw)),
 		},
 	}
 	t, err := s.findTrade(ctx, tx, Alipay, p.merchant, "", p.outTradeNo)

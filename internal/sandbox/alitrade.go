@@ -124,7 +124,7 @@ func (s *Sandbox) aliPay(ctx context.Context, tx *txn, r *aliRequest) (aliAnswer
 		total: total, code: string(b.AuthCode), expireMS: expireMS, context: aliContext(b, total),
 		memo: memo{
 			Subject: string(b.Subject), StoreID: string(b.StoreID), TerminalID: string(b.TerminalID),
-			AppID: r.app.account.AppID, NotifyURL: notifyURL, Options: options(aliOptions, aliOption(b.raw)),
+			AppID: r.app.account.AppID, ByCert: r.byCert, NotifyURL: notifyURL, Options: options(aliOptions, aliOption(b.raw)),
 		},
 	}, r.eff)
 	if err != nil {

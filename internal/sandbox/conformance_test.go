@@ -2,7 +2,9 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -17,21 +19,36 @@ import (
 // neither side of this project wrote (upstreams.md §8.1).
 func TestAlipayLibraryIsServed(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, nil)
+	for name, load := range map[string]func(*alipay.Client, sandbox.AlipayAccount) error{
+		"key mode": func(c *alipay.Client, a sandbox.AlipayAccount) error { return c.LoadAliPayPublicKey(a.AlipayPublicKeyPEM) },
+		"certificate mode": func(c *alipay.Client, a sandbox.AlipayAccount) error {
+			return errors.Join(c.LoadAppCertPublicKey(a.AppCertPEM), c.LoadAlipayCertPublicKey(a.AlipayCertPEM), c.LoadAliPayRootCert(a.RootCertPEM))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			serveLibrary(t, load)
+		})
+	}
+}
+
+func serveLibrary(t *testing.T, load func(*alipay.Client, sandbox.AlipayAccount) error) {
+	t.Helper()
+	b, box := newInbox(t, "success")
 	a := b.Accounts().Providers[0].Alipay
 	client, err := alipay.New(a.AppID, a.AppPrivateKeyPEM, false,
 		alipay.WithSandboxGateway(b.wallet.URL+"/gateway.do"), alipay.WithHTTPClient(b.client(-1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := client.LoadAliPayPublicKey(a.AlipayPublicKeyPEM); err != nil {
+	if err := load(client, a); err != nil {
 		t.Fatal(err)
 	}
 	token, no := a.Merchants[0].AppAuthToken, b.no()
 	pay := func(no, amount string) (*alipay.TradePayRsp, error) {
 		return client.TradePay(t.Context(), alipay.TradePay{
 			Trade: alipay.Trade{
-				AppAuthToken: token, Subject: "测试 商品 50%", OutTradeNo: no, TotalAmount: amount, ProductCode: "FACE_TO_FACE_PAYMENT",
+				AppAuthToken: token, NotifyURL: "https://merchant.example/notify", Subject: "测试 商品 50%", OutTradeNo: no, TotalAmount: amount, ProductCode: "FACE_TO_FACE_PAYMENT",
 			},
 			Scene: "bar_code", AuthCode: b.code(sandbox.Alipay, ""),
 		})
@@ -59,6 +76,20 @@ func TestAlipayLibraryIsServed(t *testing.T) {
 	cancelled, err := client.TradeCancel(t.Context(), alipay.TradeCancel{AppAuthToken: token, OutTradeNo: waiting})
 	if err != nil || cancelled.Action != "close" || cancelled.RetryFlag != "N" {
 		t.Errorf("TradeCancel = %+v, %v", cancelled, err)
+	}
+	if _, err := b.SendNotices(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	form, err := url.ParseQuery(box.taken()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := client.DecodeNotification(t.Context(), form); err != nil || n.OutTradeNo != no || n.TradeStatus != "TRADE_SUCCESS" {
+		t.Errorf("DecodeNotification = %+v, %v", n, err)
+	}
+	form.Set("total_amount", "0.03")
+	if n, err := client.DecodeNotification(t.Context(), form); err == nil {
+		t.Errorf("DecodeNotification of an altered notice = %+v, want an error", n)
 	}
 	b.fault(sandbox.Fault{Scenario: "bad_sign", Channel: sandbox.Alipay})
 	if got, err := pay(b.no(), "0.01"); err == nil {

@@ -39,6 +39,7 @@ func (s *Sandbox) Control() http.Handler {
 		"POST /sandbox/v1/faults":                s.postFault,
 		"GET /sandbox/v1/faults":                 s.getFaults,
 		"DELETE /sandbox/v1/faults":              s.deleteFaults,
+		"POST /sandbox/v1/alipay/rotate":         s.postAlipayRotation,
 		"GET /sandbox/v1/scenarios":              s.getScenarios,
 		"GET /sandbox/v1/scene":                  s.getScene,
 		"PUT /sandbox/v1/scene":                  s.putScene,

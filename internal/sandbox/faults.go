@@ -34,6 +34,7 @@ const (
 	EndpointRefund      = "refund"
 	EndpointRefundQuery = "refundquery"
 	EndpointClose       = "close"
+	EndpointAliCert     = "alipaycert" // Alipay's certificate by its serial number
 	EndpointAny         = "*"
 )
 
@@ -47,6 +48,7 @@ var endpointNames = map[string]string{
 	EndpointRefund: EndpointRefund, "alipay.trade.refund": EndpointRefund,
 	EndpointRefundQuery: EndpointRefundQuery, "alipay.trade.fastpay.refund.query": EndpointRefundQuery,
 	EndpointClose: EndpointClose, "closeorder": EndpointClose, "alipay.trade.close": EndpointClose,
+	EndpointAliCert: EndpointAliCert, "alipay.open.app.alipaycert.download": EndpointAliCert,
 	EndpointAny: EndpointAny,
 }
 

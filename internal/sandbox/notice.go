@@ -34,6 +34,10 @@ var noticeWaits = map[Channel][]time.Duration{
 	Alipay: {4 * time.Minute, 10 * time.Minute, 10 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour, 15 * time.Hour},
 }
 
+// noticeByCert marks the fields of a notice that is signed in certificate mode.
+// It is not sent.
+const noticeByCert = ":by_cert"
+
 // The states of a notice.
 const (
 	noticeWaiting = "waiting"
@@ -110,6 +114,9 @@ func (s *Sandbox) aliNotice(tx *txn, t *trade, refund *refund) map[string]string
 			"other_contribute", "otherContribute").Replace(list.raw)
 	}
 	delete(fields, "discount_goods_detail")
+	if t.memo.ByCert {
+		fields[noticeByCert] = "true"
+	}
 	if refund != nil {
 		fields["refund_fee"], fields["gmt_refund"], fields["out_biz_no"] = t.returned.Yuan(), at(tx.nowMS()).Format(longDay), refund.outRefundNo
 		if t.fullyRefunded() {
@@ -252,6 +259,8 @@ func (s *Sandbox) noticeBody(n notice, eff *effect) (body []byte, contentType st
 		return wxFieldsOf(fields).encode(), "text/xml", nil
 	}
 	now := at(s.wireNow().UnixMilli())
+	byCert := fields[noticeByCert] != ""
+	delete(fields, noticeByCert)
 	fields["notify_id"], fields["notify_time"] = n.notifyID, now.Format(longDay)
 	signed := map[string]string{}
 	for name, value := range fields {
@@ -259,7 +268,7 @@ func (s *Sandbox) noticeBody(n notice, eff *effect) (body []byte, contentType st
 			signed[name] = value
 		}
 	}
-	sign, err := rsa2Sign(s.ali[n.provider].key, []byte(aliSignText(signed)))
+	sign, err := rsa2Sign(s.ali[n.provider].noticeKey(byCert), []byte(aliSignText(signed)))
 	if err != nil {
 		return nil, "", err
 	}

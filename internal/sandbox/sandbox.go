@@ -29,6 +29,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -226,7 +227,15 @@ func (s *Sandbox) Close() error {
 
 // Accounts returns the invented accounts and keys. The slices are the
 // caller's to read, not to change.
-func (s *Sandbox) Accounts() Accounts { return s.accounts }
+func (s *Sandbox) Accounts() Accounts {
+	out := s.accounts
+	out.Providers = slices.Clone(out.Providers)
+	for i := range out.Providers {
+		a := &out.Providers[i].Alipay
+		a.AlipayCertPEM = s.ali[a.AppID].mode.newest().pem
+	}
+	return out
+}
 
 // run is books.run on the sandbox's clock.
 func (s *Sandbox) run(ctx context.Context, fn func(ctx context.Context, tx *txn) error) error {

@@ -49,9 +49,13 @@ type effect struct {
 	noise    noise // how the answer travels
 	badSign  bool
 	unsigned bool
-	tampered *tampering
-	delay    time.Duration
-	lose     bool
+	cert     certFault // Alipay, certificate mode: what the answer is signed under
+	// plain leaves slashes of Alipay's answers unescaped, escapedSign escapes
+	// those of the signature too.
+	plain, escapedSign bool
+	tampered           *tampering
+	delay              time.Duration
+	lose               bool
 
 	gift        *gift // coupons the customer has
 	twice       bool  // a notice is sent in two copies
@@ -275,6 +279,17 @@ var scenarioTable = []Scenario{
 	transport("bad_json", "carried out, but the answer is garbled: not JSON, not XML", func(e *effect) { e.noise = noiseGarbled }),
 	transport("bad_sign", "carried out, but the answer's signature is wrong", func(e *effect) { e.badSign = true }),
 	transport("unsigned_2xx", "carried out, but the answer has no signature", func(e *effect) { e.unsigned = true }),
+	certScenario("cert_unknown", "names a certificate that cannot be downloaded", certUnknown),
+	certScenario("cert_forged", "is signed under a certificate that does not lead to the root, and can be downloaded", certForged),
+	certScenario("cert_expired", "is signed under a certificate whose time is over", certExpired),
+	{
+		Name: "plain_slashes", Effect: `carried out; slashes in the answer are not escaped as \/`, Channels: onlyAli, Endpoint: EndpointAny,
+		apply: func(e *effect, _ Channel, _ Params) { e.plain = true },
+	},
+	{
+		Name: "escaped_sign", Effect: `carried out; slashes in the answer's sign are escaped as \/ too`, Channels: onlyAli, Endpoint: EndpointAny,
+		apply: func(e *effect, _ Channel, _ Params) { e.escapedSign = true },
+	},
 	{
 		Name: "tamper", Effect: "a field of the answer (the amount) is altered after it was signed", Channels: both, Endpoint: EndpointPay,
 		Params: []string{"field", "value"},
@@ -341,6 +356,14 @@ func transport(name, text string, spoil func(*effect)) Scenario {
 			e.skip = e.skip || !p.isCommitted()
 			spoil(e)
 		},
+	}
+}
+
+// certScenario makes the scenarios about Alipay's certificate.
+func certScenario(name, text string, fault certFault) Scenario {
+	return Scenario{
+		Name: name, Effect: "carried out; in certificate mode the answer " + text, Channels: onlyAli, Endpoint: EndpointAny,
+		apply: func(e *effect, _ Channel, _ Params) { e.cert = fault },
 	}
 }
 

@@ -76,6 +76,8 @@ type memo struct {
 	AppID     string `json:"app_id,omitempty"`
 	SignType  string `json:"sign_type,omitempty"`
 	NotifyURL string `json:"notify_url,omitempty"`
+	// ByCert says that Alipay's notices are signed in certificate mode.
+	ByCert bool `json:"by_cert,omitempty"`
 	// Options are the fields that only say how it may be paid or shown.
 	Options map[string]string `json:"options,omitempty"`
 	// Coupons paid a part of it.
