@@ -20,7 +20,9 @@ import (
 func TestAlipayLibraryIsServed(t *testing.T) {
 	t.Parallel()
 	for name, load := range map[string]func(*alipay.Client, sandbox.AlipayAccount) error{
-		"key mode": func(c *alipay.Client, a sandbox.AlipayAccount) error { return c.LoadAliPayPublicKey(a.AlipayPublicKeyPEM) },
+		"key mode": func(c *alipay.Client, a sandbox.AlipayAccount) error {
+			return c.LoadAliPayPublicKey(a.AlipayPublicKeyPEM)
+		},
 		"certificate mode": func(c *alipay.Client, a sandbox.AlipayAccount) error {
 			return errors.Join(c.LoadAppCertPublicKey(a.AppCertPEM), c.LoadAlipayCertPublicKey(a.AlipayCertPEM), c.LoadAliPayRootCert(a.RootCertPEM))
 		},

@@ -16,6 +16,23 @@ func TestTheSandboxIsServed(t *testing.T) {
 	channeltest.Run(t, adapter(t))
 }
 
+// TestTheSandboxIsServedByCertificate is the same suite in certificate mode.
+func TestTheSandboxIsServedByCertificate(t *testing.T) {
+	t.Parallel()
+	a := adapter(t)
+	a.New = func(b *channeltest.Bench) (channel.Channel, error) { return New(byCertificate(b)) }
+	channeltest.Run(t, a)
+}
+
+// byCertificate is the bench's application in certificate mode.
+func byCertificate(b *channeltest.Bench) Config {
+	a := b.Provider.Alipay
+	return Config{
+		GatewayURL: b.URL + "/gateway.do", RootCAs: b.Roots, AppID: a.AppID, AppPrivateKeyPEM: secret.New(a.AppPrivateKeyPEM),
+		AppCertPEM: a.AppCertPEM, AlipayCertPEM: a.AlipayCertPEM, RootCertPEM: a.RootCertPEM, Now: b.Now,
+	}
+}
+
 func TestTheStrictSandboxIsServed(t *testing.T) {
 	t.Parallel()
 	channeltest.RunStrict(t, adapter(t))
