@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -99,6 +100,20 @@ func (a Accounts) GoString() string { return a.String() }
 
 // LogValue hides the keys.
 func (a Accounts) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// secrets lists what must not be shown of the accounts' symmetric keys and
+// tokens; private keys never travel.
+func (a Accounts) secrets() []string {
+	var list []string
+	for i := range a.Providers {
+		p := &a.Providers[i]
+		list = append(list, p.WeChat.APIv2Key, p.WeChat.APIv3Key)
+		for _, m := range p.Alipay.Merchants {
+			list = append(list, m.AppAuthToken)
+		}
+	}
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" })
+}
 
 // identity is what the sandbox keeps of itself between starts: its accounts
 // plus the halves of the keys that only the wallets have.

@@ -156,12 +156,13 @@ func (s *Sandbox) serveAlipay(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	params, err := readAliForm(r.URL.RawQuery, body)
-	req := &aliRequest{params: params, eff: &effect{}}
+	req := &aliRequest{params: params, eff: &effect{log: exchangeOf(ctx)}}
 	if err != nil {
 		s.sendAli(w, r, req, aliRefuse("40002", "isv.invalid-parameter", "参数无效"))
 		return
 	}
 	op, refusal := s.checkAli(req)
+	judgeAli(ctx, req, refusal)
 	if refusal.code == "" {
 		req.biz, refusal = parseAliBiz(params["biz_content"])
 	}
@@ -274,6 +275,7 @@ func (s *Sandbox) sendAli(w http.ResponseWriter, r *http.Request, req *aliReques
 		encode = func(o aliObject) []byte { return unescaped(o.encode()) }
 	}
 	signed := encode(object)
+	req.eff.log.signed(string(signed))
 	body := []byte("{" + jsonText(key) + ":" + string(signed))
 	if req.app != nil && !req.eff.unsigned {
 		tail, err := s.aliSeal(req, signed)

@@ -43,6 +43,8 @@ func (s *Sandbox) Control() http.Handler {
 		"GET /sandbox/v1/scenarios":              s.getScenarios,
 		"GET /sandbox/v1/scene":                  s.getScene,
 		"PUT /sandbox/v1/scene":                  s.putScene,
+		"GET /sandbox/v1/requests":               s.getRequests,
+		"GET /sandbox/v1/requests/{id}":          s.getRequest,
 		"GET /sandbox/v1/trades":                 s.getTrades,
 		"GET /sandbox/v1/arrived":                s.getArrived,
 		"GET /sandbox/v1/totals":                 s.getTotals,
@@ -54,6 +56,7 @@ func (s *Sandbox) Control() http.Handler {
 		_, _ = io.WriteString(w, s.accounts.CAPEM)
 	})
 	(&phone{s: s}).routes(mux)
+	s.requestPages(mux)
 	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !onLoopback(r.Host) {

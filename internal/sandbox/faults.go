@@ -409,14 +409,17 @@ func (r *faultRule) draw() bool {
 // before anything happens, so that they hold even if the process dies in the
 // middle of the mischief.
 func (s *Sandbox) takeFaults(ctx context.Context, c call) (*effect, error) {
-	eff := &effect{}
+	eff := &effect{log: exchangeOf(ctx)}
 	signals := s.signals(c)
+	var names []string
+	defer func() { eff.log.aimed(c, names) }()
 	if len(signals) == 0 && len(s.faults.snapshot()) == 0 {
 		return eff, nil
 	}
 	err := s.run(ctx, func(ctx context.Context, tx *txn) error {
 		for _, sig := range signals {
 			sig.apply(eff)
+			names = append(names, sig.name)
 			if err := tx.countFault(ctx, sig.name); err != nil {
 				return err
 			}
@@ -434,6 +437,7 @@ func (s *Sandbox) takeFaults(ctx context.Context, c call) (*effect, error) {
 			}
 			if fired {
 				r.scenario.apply(eff, c.channel, r.Params)
+				names = append(names, r.Scenario)
 			}
 		}
 		return nil

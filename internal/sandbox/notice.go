@@ -198,14 +198,17 @@ func (s *Sandbox) takeNotices(ctx context.Context) ([]notice, error) {
 // sendNotice makes one attempt, with what befalls it, and says what it met and
 // whether the merchant took it.
 func (s *Sandbox) sendNotice(ctx context.Context, n notice) (answer string, taken bool, err error) {
+	ctx = context.WithValue(ctx, exchangeKey{}, s.beginExchange(kindNotice, n.channel))
 	eff, err := s.takeFaults(ctx, call{channel: n.channel, endpoint: EndpointNotify, merchant: n.merchant, outTradeNo: n.outTradeNo, amount: n.total})
 	if err != nil {
 		return "", false, err
 	}
 	if eff.drop {
+		s.unsent(eff.log, n, "fault: not sent")
 		return "fault: not sent", false, nil
 	}
 	if eff.hang > 0 && !s.wait(ctx, eff.hang) {
+		s.unsent(eff.log, n, "fault: held back")
 		return "fault: held back", false, nil
 	}
 	body, contentType, err := s.noticeBody(n, eff)
@@ -253,6 +256,7 @@ func (s *Sandbox) noticeBody(n notice, eff *effect) (body []byte, contentType st
 	}
 	if n.channel == WeChat {
 		fields["nonce_str"] = nonce()
+		eff.log.signed(wxSignText(wxFieldsOf(fields), "***"))
 		sign := wxSign(wxFieldsOf(fields), s.wx[n.provider].account.APIv2Key, fields["sign_type"])
 		sealNotice(fields, sign, eff)
 		tamper()
@@ -268,7 +272,9 @@ func (s *Sandbox) noticeBody(n notice, eff *effect) (body []byte, contentType st
 			signed[name] = value
 		}
 	}
-	sign, err := rsa2Sign(s.ali[n.provider].noticeKey(byCert), []byte(aliSignText(signed)))
+	text := aliSignText(signed)
+	eff.log.signed(text)
+	sign, err := rsa2Sign(s.ali[n.provider].noticeKey(byCert), []byte(text))
 	if err != nil {
 		return nil, "", err
 	}
@@ -300,8 +306,30 @@ func wxFieldsOf(values map[string]string) wxFields {
 	return f
 }
 
-// postNotice sends one copy. Redirects are not followed.
+// unsent logs an attempt that did not leave the wallet.
+func (s *Sandbox) unsent(x *exchange, n notice, why string) {
+	x.Method, x.URL, x.Cut, x.Verdict = http.MethodPost, n.url, true, Verdict{Result: verdictRefused, Why: why}
+	s.endExchange(x)
+}
+
+// postNotice sends one copy and logs it.
 func (s *Sandbox) postNotice(ctx context.Context, n notice, body []byte, contentType string) (answer string, taken bool) {
+	x := s.beginExchange(kindNotice, n.channel)
+	if about := exchangeOf(ctx); about != nil {
+		x.Endpoint, x.OutTradeNo, x.Faults, x.signs = about.Endpoint, about.OutTradeNo, about.Faults, about.signs
+	}
+	x.Method, x.URL, x.Cut = http.MethodPost, n.url, true
+	answer, taken = s.exchangeNotice(ctx, n, body, contentType, x)
+	x.Verdict = Verdict{Result: verdictRefused, Why: answer}
+	if taken {
+		x.Verdict = Verdict{Result: verdictTaken}
+	}
+	s.endExchange(x)
+	return answer, taken
+}
+
+// exchangeNotice is the round trip of postNotice. Redirects are not followed.
+func (s *Sandbox) exchangeNotice(ctx context.Context, n notice, body []byte, contentType string, x *exchange) (answer string, taken bool) {
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url, strings.NewReader(string(body)))
@@ -310,15 +338,20 @@ func (s *Sandbox) postNotice(ctx context.Context, n notice, body []byte, content
 	}
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("User-Agent", "Mozilla/4.0")
+	x.Request.Header = headerLines(req.Header)
+	_, _ = x.in.Write(body)
 	res, err := s.c.Notify.RoundTrip(req)
 	if err != nil {
 		return cut(err.Error()), false
 	}
 	defer func() { _ = res.Body.Close() }()
+	x.Status, x.Answer.Header = res.StatusCode, headerLines(res.Header)
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxNoticeAck))
+	_, _ = x.out.Write(raw)
 	if err != nil {
 		return cut(err.Error()), false
 	}
+	x.Cut = false
 	if res.StatusCode != http.StatusOK {
 		return res.Status, false
 	}

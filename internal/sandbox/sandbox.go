@@ -156,6 +156,8 @@ type Sandbox struct {
 	serverCert tls.Certificate
 	faults     faultBook
 	clock      *machine
+	requests   requestLog
+	secrets    []string // the accounts' keys and tokens, which the log masks
 	desk       sceneDesk
 	closing    chan struct{}
 	closeOnce  sync.Once
@@ -191,6 +193,7 @@ func (s *Sandbox) load(ctx context.Context) error {
 		return err
 	}
 	s.accounts = id.Accounts
+	s.secrets = id.Accounts.secrets()
 	if s.wx, s.ali, err = id.index(); err != nil {
 		return err
 	}
@@ -252,5 +255,5 @@ func (s *Sandbox) Wallet() http.Handler {
 		mux.HandleFunc(op.path, func(w http.ResponseWriter, r *http.Request) { s.serveWx(w, r, op) })
 	}
 	mux.HandleFunc("/gateway.do", s.serveAlipay)
-	return mux
+	return s.logged(mux)
 }

@@ -29,6 +29,8 @@ const scenarioMTLS = "require_mtls"
 
 // effect is what befalls one call: the sum of the rules that applied to it.
 type effect struct {
+	log *exchange // where the call is written down, nil if nowhere
+
 	drop     bool          // cut before it is carried out
 	hang     time.Duration // held back before it is carried out
 	skip     bool          // not carried out

@@ -78,6 +78,9 @@ func (s *Sandbox) serveWx(w http.ResponseWriter, r *http.Request, op wxOp) {
 		return
 	}
 	if comm := (wxCommError{}); errors.As(err, &comm) {
+		if req.signType == "" { // it did not come to the signature
+			unjudged(ctx, comm.Error())
+		}
 		s.sendWxComm(w, comm)
 		return
 	}
@@ -131,12 +134,31 @@ func (s *Sandbox) readWx(r *http.Request) (*wxRequest, error) {
 	if req.signType == "" {
 		req.signType = signMD5
 	}
-	if req.signType != signMD5 && req.signType != signHMAC || !wxVerify(req.fields, provider.account.APIv2Key, req.signType) {
+	problem := wxProblem(req.fields, provider.account.APIv2Key, req.signType)
+	judge(r.Context(), req.signType, wxSignText(req.fields, "***"), problem)
+	if problem != "" {
 		return req, wxCommError{"FAIL", "签名错误"}
 	}
 	req.provider = provider
 	req.merchant = provider.merchants[req.fields.get("sub_mch_id")]
 	return req, nil
+}
+
+// wxProblem says what is wrong with a document's signature, "" if nothing is.
+// The right signature is not told: whoever can read the log could use it.
+func wxProblem(f wxFields, key, signType string) string {
+	switch sign := f.get("sign"); {
+	case signType != signMD5 && signType != signHMAC:
+		return "sign_type is neither MD5 nor HMAC-SHA256"
+	case sign == "":
+		return "sign is missing"
+	case wxVerify(f, key, signType):
+		return ""
+	case sign != strings.ToUpper(sign):
+		return "sign must be upper-case hexadecimal"
+	default:
+		return "sign is not the " + signType + " of the text below: look for a member left out or changed, another order, or another key"
+	}
 }
 
 // admitWx demands the client certificate on the calls that need one. It
@@ -166,6 +188,7 @@ func (s *Sandbox) admitWx(w http.ResponseWriter, r *http.Request, op wxOp, req *
 	if relaxed {
 		return true
 	}
+	unjudged(r.Context(), "cut: "+err.Error())
 	s.c.Log.WarnContext(r.Context(), "call cut for lack of a client certificate",
 		slog.String("path", op.path), slog.String("mch_id", mchID), slog.String("error", err.Error()))
 	panic(http.ErrAbortHandler)
@@ -241,6 +264,7 @@ func (s *Sandbox) encodeWx(req *wxRequest, answer wxAnswer) []byte {
 	}
 	out = append(out, answer.fields...)
 	if !eff.unsigned {
+		eff.log.signed(wxSignText(out, "***"))
 		sign := wxSign(out, req.provider.account.APIv2Key, req.signType)
 		if eff.badSign {
 			sign = spoil(sign)
