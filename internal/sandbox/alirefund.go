@@ -73,6 +73,8 @@ func aliRefundAnswer(r *aliRequest, t *trade, ref *refund, result refundResult) 
 		return failed("ACQ.TRADE_HAS_FINISHED", "交易已完结")
 	case refundTooMany:
 		return failed("ACQ.TRADE_NOT_ALLOW_REFUND", "当前交易不允许退款")
+	case refundShort:
+		return failed("ACQ.SELLER_BALANCE_NOT_ENOUGH", "卖家余额不足")
 	case refundTooSoon:
 		return aliRefuse("40005", "isv.app-call-limited", "同一交易两次退款间隔不足3秒")
 	}

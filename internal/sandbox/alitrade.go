@@ -348,6 +348,8 @@ func (s *Sandbox) aliCancel(ctx context.Context, tx *txn, r *aliRequest) (aliAns
 		return failed("ACQ.REASON_TRADE_REFUND_FEE_ERR", "交易已有退款，不能撤销"), nil
 	case undoFinal:
 		return failed("ACQ.TRADE_HAS_FINISHED", "交易已经完结"), nil
+	case undoShort:
+		return failed("ACQ.SELLER_BALANCE_NOT_ENOUGH", "卖家余额不足"), nil
 	case undoTooEarly, undoPaying: // rules and faults of WeChat
 	}
 	panic("sandbox: unknown result of a cancel " + strconv.Itoa(int(result)))

@@ -64,6 +64,19 @@ CREATE TABLE IF NOT EXISTS credits (       -- one row: money that really came ba
   customer TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), at_ms INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS credits_of_customer ON credits (customer);
 CREATE INDEX IF NOT EXISTS credits_of_trade ON credits (trade);
+CREATE TABLE IF NOT EXISTS holdings (      -- one row: a merchant's account with one wallet, once something moved it
+  channel TEXT NOT NULL, merchant TEXT NOT NULL, opening INTEGER NOT NULL, available INTEGER NOT NULL,
+  unsettled INTEGER NOT NULL, rate INTEGER NOT NULL, moved_ms INTEGER NOT NULL, PRIMARY KEY (channel, merchant)) STRICT;
+CREATE TABLE IF NOT EXISTS flows (         -- one row: money that really came to a merchant or left him; fee is the wallet's part
+  seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, provider TEXT NOT NULL, merchant TEXT NOT NULL, trade INTEGER NOT NULL,
+  refund INTEGER NOT NULL, kind TEXT NOT NULL, gross INTEGER NOT NULL, fee INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS flows_of_day ON flows (channel, provider, at_ms);
+CREATE INDEX IF NOT EXISTS trades_by_paid ON trades (channel, provider, paid_ms) WHERE paid_ms > 0;
+CREATE INDEX IF NOT EXISTS trades_by_end ON trades (channel, provider, ended_ms) WHERE paid_ms > 0 AND ended_ms > 0;
+CREATE INDEX IF NOT EXISTS refunds_by_day ON refunds (accepted_ms);
+CREATE INDEX IF NOT EXISTS refunds_by_end ON refunds (done_ms);
+CREATE TABLE IF NOT EXISTS bill_files (    -- one row: a bill that waits to be downloaded under its token
+  token TEXT PRIMARY KEY, owner TEXT NOT NULL, type TEXT NOT NULL, content BLOB NOT NULL, dead_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS prepared (      -- one row: a handle the wallet gave out for an order to be paid later
   seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, provider TEXT NOT NULL, merchant TEXT NOT NULL,
   out_trade_no TEXT NOT NULL, handle TEXT NOT NULL UNIQUE, link TEXT NOT NULL, link_ms INTEGER NOT NULL,

@@ -49,6 +49,9 @@ func (s *Sandbox) debit(ctx context.Context, tx *txn, t *trade) error {
 		return err
 	}
 	t.state, t.paidMS, t.dialogMS, t.dirty = tradePaid, tx.nowMS(), 0, true
+	if err := s.earn(ctx, tx, t); err != nil {
+		return err
+	}
 	if err := s.announce(ctx, tx, t, nil); err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ const (
 	refundTooLate               // past the window
 	refundTooMany               // the 51st
 	refundTooSoon               // strict mode: too soon after the last one
+	refundShort                 // the merchant's balance is too low
 )
 
 // refundColumns are in the order that scan reads them.
@@ -92,6 +93,9 @@ func (s *Sandbox) refundTrade(ctx context.Context, tx *txn, t *trade, outRefundN
 	if result, refused := s.refundRefusal(tx, t, amount); refused {
 		return nil, result, nil
 	}
+	if short, err := s.short(ctx, tx, t, t.reserved, amount, account); err != nil || short {
+		return nil, refundShort, err
+	}
 	seq, err := tx.next(ctx, "SELECT coalesce(max(seq), 0) + 1 FROM refunds")
 	if err != nil {
 		return nil, 0, err
@@ -109,6 +113,9 @@ func (s *Sandbox) refundTrade(ctx context.Context, tx *txn, t *trade, outRefundN
 	if err := tx.exec(ctx, "INSERT INTO refunds (unique_key, "+refundColumns+") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		refundKey(t, outRefundNo), r.seq, r.trade, r.outRefundNo, r.refundID, r.amount, r.state, r.fate,
 		r.acceptedMS, r.doneMS, r.dueMS, r.before, r.account); err != nil {
+		return nil, 0, err
+	}
+	if err := s.giveBackRefund(ctx, tx, t, r); err != nil {
 		return nil, 0, err
 	}
 	t.reserved += amount
@@ -159,6 +166,10 @@ func (s *Sandbox) settleRefund(ctx context.Context, tx *txn, t *trade, r *refund
 		t.returned += r.amount
 	case refundClosed:
 		t.reserved -= r.amount
+		back := flow{kind: flowReturned, refund: r.seq, gross: t.netOf(r.before, r.amount), fee: -t.feeOf(r.before, r.amount), atMS: r.dueMS}
+		if err := s.move(ctx, tx, t, back); err != nil {
+			return err
+		}
 	case refundAbnormal, refundProcessing:
 	}
 	if err := tx.saveTrade(ctx, t); err != nil {

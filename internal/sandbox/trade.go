@@ -82,6 +82,8 @@ type memo struct {
 	Options map[string]string `json:"options,omitempty"`
 	// Coupons paid a part of it.
 	Coupons []coupon `json:"coupons,omitempty"`
+	// FeeRate is the merchant's when it was paid, in ten-thousandths.
+	FeeRate int64 `json:"fee_rate,omitempty"`
 }
 
 // tradeColumns are in the order that scan reads and insertTrade writes them.
@@ -136,6 +138,9 @@ func (s *Sandbox) ripen(ctx context.Context, tx *txn, t *trade) error {
 	now := tx.nowMS()
 	if t.state == tradePaid && t.rollbackMS > 0 && now >= t.rollbackMS {
 		if err := s.credit(ctx, tx, t, creditRollback, t.total-t.reserved, t.rollbackMS); err != nil {
+			return err
+		}
+		if err := s.giveBack(ctx, tx, t, flowRollback, t.reserved, t.total-t.reserved, t.rollbackMS); err != nil {
 			return err
 		}
 		t.state, t.endedMS, t.dirty = tradeClosed, t.rollbackMS, true

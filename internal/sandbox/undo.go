@@ -26,6 +26,7 @@ const (
 	undoRefunded                   // part of it was refunded before
 	undoFinal                      // Alipay: past its refund window
 	undoPaying                     // fault: refused while the customer is paying
+	undoShort                      // Alipay: the merchant's balance is too low
 )
 
 // reverse ends a trade: an unpaid one is closed, a paid one is returned in
@@ -42,7 +43,14 @@ func (s *Sandbox) reverse(ctx context.Context, tx *txn, t *trade, eff *effect) (
 		return undone(t), nil
 	}
 	if t.state == tradePaid {
+		// WeChat documents no refusal for this: its merchant goes into debt.
+		if short, err := s.short(ctx, tx, t, 0, t.total, ""); err != nil || short && t.channel == Alipay {
+			return undoShort, err
+		}
 		if err := s.credit(ctx, tx, t, creditReverse, t.total, tx.nowMS()); err != nil {
+			return 0, err
+		}
+		if err := s.giveBack(ctx, tx, t, flowReverse, 0, t.total, tx.nowMS()); err != nil {
 			return 0, err
 		}
 	}

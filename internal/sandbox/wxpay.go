@@ -298,6 +298,7 @@ func (s *Sandbox) wxReverse(ctx context.Context, tx *txn, r *wxRequest) (wxAnswe
 		return wxRefuse("TRADE_STATE_ERROR", "订单已有退款，无法撤销"), nil
 	case undoPaying:
 		return wxRefuse("USERPAYING", "用户支付中，无法撤销"), nil
+	case undoShort: // Alipay's
 	}
 	panic("sandbox: unknown result of a reverse " + strconv.Itoa(int(result)))
 }

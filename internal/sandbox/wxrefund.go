@@ -87,6 +87,8 @@ func wxRefundAnswer(t *trade, ref *refund, result refundResult) wxAnswer {
 		return wxRefuse("TRADE_OVERDUE", "订单已超过可退款的最大期限")
 	case refundTooMany:
 		return wxRefuse("ERROR", "退款次数超过50次")
+	case refundShort:
+		return wxRefuse("NOTENOUGH", "商户余额不足，请充值后重新发起")
 	case refundTooSoon:
 		return wxRefuse("INVALID_REQ_TOO_MUCH", "同一订单两次退款间隔不足1分钟")
 	}
