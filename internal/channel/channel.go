@@ -258,6 +258,7 @@ type RefundRequest struct {
 	Amount      pay.Fen
 	Reason      string // at most 80 characters are sent
 	Account     string // refund_account, "" for the wallet's default
+	NotifyURL   string // where WeChat tells of the refund's end; "" for the merchant's own setting
 }
 
 // RefundOutcome is an outcome with the wallet's account of the refund.

@@ -132,6 +132,8 @@ func (e LostError) Name() string {
 		return "unreadable"
 	case ErrSignature:
 		return "signature"
+	case ErrKeys:
+		return "keys"
 	}
 	return "other"
 }

@@ -56,6 +56,8 @@ const (
 	ErrTooLong    LostError = "钱包服务器的应答过长"
 	ErrUnreadable LostError = "钱包服务器的应答无法识别"
 	ErrSignature  LostError = "钱包服务器的应答签名不正确"
+	// ErrKeys: the request was not sent, since its answer could not be verified.
+	ErrKeys LostError = "尚无钱包的证书或公钥，请求未发出"
 )
 
 // PosterConfig is what a Poster needs; the zero value is usable.
@@ -68,11 +70,12 @@ type PosterConfig struct {
 }
 
 // Poster sends requests to one wallet and reads their answers within limits.
-// Every request goes out at most once: it is a POST over HTTP/1.1 without
+// Every POST goes out at most once: it is sent over HTTP/1.1 without
 // GetBody and without an Idempotency-Key header, which net/http never
 // replays (http.Transport replays a request with a body only if it can get
-// the body anew), and redirects are not followed. It takes no proxy from the
-// environment. It is safe for concurrent use.
+// the body anew), and redirects are not followed. A GET, which asks and changes
+// nothing, net/http may send again over a new connection when the old one was
+// closed. It takes no proxy from the environment. It is safe for concurrent use.
 type Poster struct{ client *http.Client }
 
 // NewPoster returns a Poster with its own connection pool.
@@ -114,33 +117,97 @@ func newTransport(c PosterConfig) *http.Transport {
 	}
 }
 
-// Post sends body once and returns the body of the 200 answer, at most
-// MaxAnswer bytes. The error is always a LostError: the request may or may not
-// have arrived.
-func (p *Poster) Post(ctx context.Context, to *url.URL, contentType string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
+// Call is one request to a wallet.
+type Call struct {
+	Method string
+	URL    *url.URL
+	// Backup is the same endpoint at the wallet's other host, nil for none. It is
+	// tried once when URL's host cannot be dialled: then no byte of the request
+	// has left. After that, nothing is sent a second time (money.md §2).
+	Backup *url.URL
+	Header http.Header // taken over, User-Agent added
+	Body   []byte      // nil for none
+}
+
+// Answer is what came back, whatever its status.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte // at most MaxAnswer
+}
+
+// Send sends a request and returns the whole answer. The error is always a
+// LostError: the request may or may not have arrived.
+func (p *Poster) Send(ctx context.Context, c Call) (Answer, error) {
+	a, err := p.once(ctx, c, c.URL)
+	if err == nil {
+		return a, nil
+	}
+	if c.Backup != nil && undialled(err) && ctx.Err() == nil {
+		if a, err = p.once(ctx, c, c.Backup); err == nil {
+			return a, nil
+		}
+	}
+	return Answer{}, lossOf(ctx, err)
+}
+
+// once sends a request to one host. Its error may be a LostError, or one of
+// net/http that lossOf names.
+func (p *Poster) once(ctx context.Context, c Call, to *url.URL) (Answer, error) {
+	var body io.Reader
+	if c.Body != nil {
+		body = bytes.NewReader(c.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, c.Method, to.String(), body)
 	if err != nil {
-		return nil, ErrDial
+		return Answer{}, ErrDial
 	}
 	req.GetBody = nil // see Poster: with it net/http may send the request again
-	req.Header.Set("Content-Type", contentType)
+	if c.Header != nil {
+		req.Header = c.Header
+	}
 	req.Header.Set("User-Agent", "cloudpay")
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return nil, lossOf(ctx, err)
+		return Answer{}, err // lossOf reads it; its text goes nowhere
 	}
 	defer resp.Body.Close()
 	// An error page is read to its end too, so that its connection can be used again.
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, lossOf(ctx, err)
-	case resp.StatusCode != http.StatusOK:
-		return nil, ErrStatus
+		return Answer{}, err
 	case len(answer) > MaxAnswer:
-		return nil, ErrTooLong
+		return Answer{}, ErrTooLong
 	}
-	return answer, nil
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: answer}, nil
+}
+
+// undialled reports whether a call failed before there was a connection.
+func undialled(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// Post sends body once and returns the body of the 200 answer, at most
+// MaxAnswer bytes. The error is always a LostError: the request may or may not
+// have arrived.
+func (p *Poster) Post(ctx context.Context, to *url.URL, contentType string, body []byte) ([]byte, error) {
+	return p.PostEither(ctx, to, nil, contentType, body)
+}
+
+// PostEither is Post with a second host, which may be nil (Call.Backup).
+func (p *Poster) PostEither(ctx context.Context, to, backup *url.URL, contentType string, body []byte) ([]byte, error) {
+	a, err := p.Send(ctx, Call{
+		Method: http.MethodPost, URL: to, Backup: backup, Header: http.Header{"Content-Type": {contentType}}, Body: body,
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Status != http.StatusOK:
+		return nil, ErrStatus
+	}
+	return a.Body, nil
 }
 
 // CloseIdle drops the idle connections. Calls under way are not touched.
@@ -149,6 +216,9 @@ func (p *Poster) CloseIdle() { p.client.CloseIdleConnections() }
 // lossOf names a transport error without repeating it: its text may hold
 // addresses, and later versions of net/http may put more in it.
 func lossOf(ctx context.Context, err error) LostError {
+	if lost, ok := errors.AsType[LostError](err); ok {
+		return lost
+	}
 	var timeout net.Error
 	if ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout() {
 		return ErrTimeout

@@ -80,6 +80,7 @@ type Prepaid struct {
 	PrepayID string `json:"prepay_id,omitempty"` // WeChat's handle of the prepared order
 	MwebURL  string `json:"mweb_url,omitempty"`  // mob_web_pay
 	TradeNo  string `json:"trade_no,omitempty"`  // Alipay's number of a created order
+	API      string `json:"api,omitempty"`       // WeChat's interface that prepared it, "" for v2: it says how to sign for the phone
 }
 
 // Order is one order of one merchant. Times are UTC with millisecond

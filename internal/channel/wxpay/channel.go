@@ -1,6 +1,9 @@
-// Package wxpay is the adapter of WeChat Pay v2 for service providers: flat
-// XML messages signed with the provider's API key, and mutual TLS where money
-// goes back (upstreams.md §2).
+// Package wxpay is the adapter of WeChat Pay for service providers, by both of
+// its interfaces. v2 is flat XML messages signed with the provider's API key,
+// and mutual TLS where money goes back (upstreams.md §2). APIv3 is JSON signed
+// with RSA, verified with platform certificates, WeChat Pay's public key, or
+// both at once (§3). Each call goes by the interface of its merchant; an order
+// made by one can be asked for, returned and noticed by the other.
 //
 // It knows WeChat's endpoints, spellings, signatures and codes, and turns one
 // call into one request and its answer into a pay.Outcome. It must not know
@@ -65,17 +68,23 @@ type Config struct {
 	Transport http.RoundTripper
 }
 
-// Channel is one provider's account at WeChat Pay v2. It implements
-// channel.Channel, holds no state but its connections, and is safe for
-// concurrent use.
+// Channel is one provider's account at WeChat Pay, by both of its interfaces.
+// It implements channel.Channel, holds no state but its connections and the
+// wallet's keys, and is safe for concurrent use.
 type Channel struct {
 	base     *url.URL
+	backup   *url.URL // nil for none
 	mchID    string
 	appID    string
-	key      secret.Secret
+	api      string        // of merchants that do not say
+	key      secret.Secret // APIv2 key, empty for an account that only has APIv3
 	signType SignType
 	open     *channel.Poster
 	mutual   *channel.Poster // presents the client certificate
+	v3       *v3             // nil for an account that only has v2
+	ours     channel.KeyHealth
+	now      func() time.Time // may be nil without v3
+	pulse    *channel.Pulse
 }
 
 var _ channel.Channel = (*Channel)(nil)
@@ -83,31 +92,55 @@ var _ channel.Channel = (*Channel)(nil)
 // New checks the account and returns its channel. It connects to nothing. The
 // error says what to correct and holds no secret.
 func New(c Config) (*Channel, error) {
+	wrong := func(text string) error { return fmt.Errorf("wxpay account %q: %s", c.MchID, text) }
 	base, err := channel.ParseBase(c.BaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("wxpay account %s: %w", c.MchID, err)
+		return nil, wrong(err.Error())
 	}
-	if c.MchID == "" || c.AppID == "" || c.APIKey.IsZero() {
-		return nil, fmt.Errorf("wxpay account %q: mch_id, appid and API key are required", c.MchID)
+	var backup *url.URL
+	if c.BackupURL != "" {
+		if backup, err = channel.ParseBase(c.BackupURL); err != nil {
+			return nil, wrong("backup: " + err.Error())
+		}
+	}
+	if c.MchID == "" || c.AppID == "" {
+		return nil, wrong("mch_id and appid are required")
 	}
 	switch c.SignType {
 	case "":
 		c.SignType = SignMD5
 	case SignMD5, SignHMAC:
 	default:
-		return nil, fmt.Errorf("wxpay account %s: sign type must be MD5 or HMAC-SHA256", c.MchID)
+		return nil, wrong("sign type must be MD5 or HMAC-SHA256")
 	}
 	cert, err := tls.X509KeyPair([]byte(c.ClientCertPEM), []byte(c.ClientKeyPEM.Reveal()))
 	if err != nil {
 		// The cause is left out: it is about the text of a private key.
-		return nil, fmt.Errorf("wxpay account %s: the client certificate and its key do not fit; "+
-			"give both as PEM (apiclient_cert.pem, apiclient_key.pem)", c.MchID)
+		return nil, wrong("the client certificate and its key do not fit; give both as PEM (apiclient_cert.pem, apiclient_key.pem)")
 	}
-	return &Channel{
-		base: base, mchID: c.MchID, appID: c.AppID, key: c.APIKey, signType: c.SignType,
+	ch := &Channel{
+		base: base, backup: backup, mchID: c.MchID, appID: c.AppID, api: c.API, key: c.APIKey, signType: c.SignType,
 		open:   channel.NewPoster(channel.PosterConfig{RootCAs: c.RootCAs, Transport: c.Transport}),
 		mutual: channel.NewPoster(channel.PosterConfig{RootCAs: c.RootCAs, Transport: c.Transport, ClientCert: &cert}),
-	}, nil
+		ours: channel.KeyHealth{
+			Role: channel.RoleOurs, Serial: serialOf(cert.Leaf), From: cert.Leaf.NotBefore.UTC(), Until: cert.Leaf.NotAfter.UTC(),
+		},
+		now: c.Now, pulse: &channel.Pulse{},
+	}
+	if !c.APIv3Key.IsZero() || c.PublicKeyID != "" || c.PublicKeyPEM != "" {
+		if ch.v3, err = newV3(c, ch, &cert); err != nil {
+			return nil, wrong(err.Error())
+		}
+	}
+	switch {
+	case c.API != "" && c.API != channel.APIv2 && c.API != channel.APIv3:
+		return nil, wrong("the interface must be v2 or v3")
+	case c.API == channel.APIv3 && ch.v3 == nil:
+		return nil, wrong("APIv3 needs the APIv3 key, WeChat Pay's public key, or both")
+	case c.API != channel.APIv3 && c.APIKey.IsZero():
+		return nil, wrong("v2 needs the APIv2 key")
+	}
+	return ch, nil
 }
 
 // CloseIdle drops the idle connections. Calls under way are not touched.
@@ -124,12 +157,14 @@ type call struct {
 	codes  channel.Table
 	// lost is what a missing or unverifiable answer asks for.
 	lost pay.Next
+	// begins: the call makes an order, so it is refused when it cannot be sent.
+	begins bool
 }
 
 // The endpoints.
 var (
-	callPay         = call{path: "/pay/micropay", codes: payCodes}
-	callPrepay      = call{path: "/pay/unifiedorder", codes: prepayCodes, lost: pay.NextRetrySame}
+	callPay         = call{path: "/pay/micropay", codes: payCodes, begins: true}
+	callPrepay      = call{path: "/pay/unifiedorder", codes: prepayCodes, lost: pay.NextRetrySame, begins: true}
 	callQuery       = call{path: "/pay/orderquery", codes: queryCodes}
 	callReverse     = call{path: "/secapi/pay/reverse", mutual: true, codes: reverseCodes, lost: pay.NextRetrySame}
 	callClose       = call{path: "/pay/closeorder", codes: closeCodes}
@@ -140,6 +175,9 @@ var (
 // send signs and posts m once and returns the verified answer. When there is
 // none, ok is false and out is the outcome.
 func (c *Channel) send(ctx context.Context, to call, merchant channel.Merchant, m message) (answer message, out pay.Outcome, ok bool) {
+	if c.key.IsZero() {
+		return message{}, speechless(to.begins), false
+	}
 	m.set("appid", c.appID)
 	m.set("mch_id", c.mchID)
 	m.set("sub_appid", merchant.SubAppID)
@@ -153,14 +191,20 @@ func (c *Channel) send(ctx context.Context, to call, merchant channel.Merchant, 
 	if to.mutual {
 		poster = c.mutual
 	}
-	body, err := poster.Post(ctx, c.base.JoinPath(to.path), "text/xml; charset=utf-8", m.encode())
+	var backup *url.URL
+	if c.backup != nil {
+		backup = c.backup.JoinPath(to.path)
+	}
+	body, err := poster.PostEither(ctx, c.base.JoinPath(to.path), backup, "text/xml; charset=utf-8", m.encode())
 	if err == nil {
 		answer, err = c.verified(body)
 	}
 	if err == nil {
+		c.pulse.Good(c.time())
 		return answer, pay.Outcome{}, true
 	}
 	out = lossOutcome(err)
+	c.pulse.Outcome(c.time(), to.path, out)
 	out.Next = to.lost
 	return message{}, out, false
 }
@@ -227,7 +271,8 @@ func ruled(r channel.Rule, code, text string) pay.Outcome {
 
 // refused classifies a verified answer whose result_code is not SUCCESS.
 func (c *Channel) refused(m message, to call, r channel.OrderRequest) pay.Outcome {
-	if no := m.get("out_trade_no"); !c.same(m, r.Merchant, false) || no != "" && no != r.OutTradeNo {
+	no := m.get("out_trade_no")
+	if !c.same(m, r.Merchant, false) || r.OutTradeNo != "" && no != "" && no != r.OutTradeNo {
 		return differs(m.get("err_code"))
 	}
 	if m.get("result_code") != "FAIL" {

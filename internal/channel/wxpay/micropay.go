@@ -20,9 +20,26 @@ const (
 // field is required and only used for risk control.
 const noAddress = "127.0.0.1"
 
-// Pay charges a payment code by /pay/micropay. The request leaves at most once
-// (channel.Poster). It implements channel.Channel.
+// noLimit refuses a limit that only v2 can express. Nothing was sent.
+var noLimit = pay.Outcome{
+	Kind: pay.Declined, Reason: pay.ReasonConfiguration, Text: "微信支付 APIv3 的付款码支付不支持 limit_pay，请改用 v2 接口",
+}
+
+// Pay charges a payment code by /pay/micropay, or by codepay of APIv3. The
+// request leaves at most once (channel.Poster). APIv3 cannot limit the means of
+// payment: such a payment goes by v2 if the account has its key, since the
+// orders are the same. It implements channel.Channel.
 func (c *Channel) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
+	if c.speaksV3(r.Merchant) {
+		switch {
+		case c.v3 == nil:
+			return speechless(true)
+		case r.LimitPay == "":
+			return c.v3.Pay(ctx, r)
+		case c.key.IsZero():
+			return noLimit
+		}
+	}
 	var m message
 	m.set("device_info", channel.Fitting(r.DeviceID, maxDevice))
 	m.set("body", channel.CutBytes(r.Body, maxBody))
@@ -64,9 +81,10 @@ func (c *Channel) payment(m message, r channel.OrderRequest, code string) (p pay
 	total, readable := readFen(m, "total_fee")
 	another := readable && total != r.Total || !optional(m, "fee_type", "CNY") ||
 		!optional(m, "mch_id", c.mchID) || !optional(m, "sub_mch_id", r.Merchant.SubMchID)
-	if another || !readable || !c.same(m, r.Merchant, true) || m.get("out_trade_no") != r.OutTradeNo {
+	named := sameOrderNo(m, r)
+	if another || !readable || !c.same(m, r.Merchant, true) || !named {
 		misfit = differs(code)
-		misfit.Differs = another && m.get("out_trade_no") == r.OutTradeNo
+		misfit.Differs = another && named
 		return pay.Payment{}, misfit, false
 	}
 	return paymentOf(m), pay.Outcome{}, true

@@ -1,6 +1,7 @@
 package wxpay
 
 import (
+	"bytes"
 	"crypto/aes"
 	"encoding/base64"
 	"errors"
@@ -19,7 +20,19 @@ const ack = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![C
 // signed). A refund notice is only a hint: its encryption has no integrity, so
 // its outcome is Unknown with QUERY_FIRST, and the refund query decides
 // (upstreams.md §2.7). It implements channel.Channel.
-func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notice, error) {
+//
+// A notice of APIv3 is JSON, signed and encrypted; either kind may come,
+// whichever interface the order was made by.
+func (c *Channel) ParseNotice(header map[string][]string, body []byte) (channel.Notice, error) {
+	if isJSON(body) {
+		if c.v3 == nil {
+			return channel.Notice{}, errNotice
+		}
+		return c.v3.notice(header, body)
+	}
+	if c.key.IsZero() {
+		return channel.Notice{}, errNotice
+	}
 	m, err := parseMessage(body, "xml")
 	if err != nil || m.get("return_code") != "SUCCESS" {
 		return channel.Notice{}, errNotice
@@ -47,6 +60,12 @@ func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notic
 		n.Outcome = pay.Outcome{Kind: pay.Paid, Verified: true, Code: "SUCCESS", Payment: paymentOf(m)}
 	}
 	return n, nil
+}
+
+// isJSON reports whether a body is an object rather than a message of v2.
+func isJSON(body []byte) bool {
+	trimmed := bytes.TrimLeft(body, " \t\r\n")
+	return len(trimmed) > 0 && trimmed[0] == '{'
 }
 
 // refundNotice decrypts req_info and reads what it hints at.

@@ -47,13 +47,20 @@ var unsupported = pay.Outcome{
 	Kind: pay.Declined, Reason: pay.ReasonConfiguration, Alert: true, Text: "微信支付不支持此交易类型",
 }
 
-// Prepay prepares an order by /pay/unifiedorder. It implements channel.Channel.
+// Prepay prepares an order by /pay/unifiedorder, or by APIv3's native, jsapi, app
+// or h5. It implements channel.Channel.
 // The same request may be sent again: WeChat then hands out a fresh handle of
 // the same order. ORDERPAID and OUT_TRADE_NO_USED ask for a query first.
 func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {
 	kind := wordFor(r.TradeType)
 	if kind == "" {
 		return channel.PrepayOutcome{Outcome: unsupported}
+	}
+	if c.speaksV3(r.Merchant) {
+		if c.v3 == nil {
+			return channel.PrepayOutcome{Outcome: speechless(true)}
+		}
+		return c.v3.Prepay(ctx, r)
 	}
 	c = c.under(r.AppID)
 	r.Merchant = merchantOf(r)
@@ -126,10 +133,17 @@ func (c *Channel) prepared(m message, r channel.PrepayRequest, kind string) chan
 var errArgs = errors.New("wxpay: the order has no prepay_id to sign")
 
 // ClientArgs signs the parameters of an official account's page, a mini program
-// or a mobile application with the algorithm of the order (upstreams.md §2.2).
+// or a mobile application with the algorithm of the interface that prepared the
+// order (upstreams.md §2.2, §3.4).
 // QR codes and H5 pages need none: their arguments are empty. It implements
 // channel.Channel.
 func (c *Channel) ClientArgs(r channel.PrepayRequest, p pay.Prepaid, now time.Time) (channel.ClientArgs, error) {
+	if p.API == channel.APIv3 {
+		if c.v3 == nil {
+			return channel.ClientArgs{}, errArgs
+		}
+		return c.v3.ClientArgs(r, p, now)
+	}
 	kind := wordFor(r.TradeType)
 	if kind != "JSAPI" && kind != "APP" {
 		return channel.ClientArgs{}, nil
@@ -139,13 +153,8 @@ func (c *Channel) ClientArgs(r channel.PrepayRequest, p pay.Prepaid, now time.Ti
 	}
 	c = c.under(r.AppID)
 	a := channel.ClientArgs{
-		AppID: c.appID, Timestamp: strconv.FormatInt(now.Unix(), 10), NonceStr: nonce(),
+		AppID: invoker(r, c.appID), Timestamp: strconv.FormatInt(now.Unix(), 10), NonceStr: nonce(),
 		Package: "prepay_id=" + p.PrepayID, SignType: string(c.signType),
-	}
-	// The application that invokes the payment signs: the one that the payer's
-	// openid belongs to, or the merchant's own mobile application.
-	if sub := merchantOf(r).SubAppID; sub != "" && (r.SubOpenID != "" || kind == "APP") {
-		a.AppID = sub
 	}
 	var m message
 	if kind == "APP" {
@@ -165,6 +174,16 @@ func (c *Channel) ClientArgs(r channel.PrepayRequest, p pay.Prepaid, now time.Ti
 	}
 	a.PaySign = c.signType.signature(m, c.key.Reveal())
 	return a, nil
+}
+
+// invoker is the application that invokes the payment and so is signed: the one
+// that the payer's openid belongs to, the merchant's own mobile application, or
+// else the provider's.
+func invoker(r channel.PrepayRequest, own string) string {
+	if sub := merchantOf(r).SubAppID; sub != "" && (r.SubOpenID != "" || wordFor(r.TradeType) == "APP") {
+		return sub
+	}
+	return own
 }
 
 // under returns the channel for another application of the same account, ""

@@ -11,8 +11,18 @@ import (
 // A REFUND state is Paid with RefundState; v2 says how much was refunded only
 // to a refund query, so Payment.Refunded stays 0.
 func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	if c.speaksV3(r.Merchant) {
+		if c.v3 == nil {
+			return speechless(false)
+		}
+		return c.v3.Query(ctx, r)
+	}
 	var m message
-	m.set("out_trade_no", r.OutTradeNo)
+	if r.TransactionID != "" {
+		m.set("transaction_id", r.TransactionID)
+	} else {
+		m.set("out_trade_no", r.OutTradeNo)
+	}
 	answer, out, ok := c.send(ctx, callQuery, r.Merchant, m)
 	if !ok {
 		return out
@@ -27,7 +37,7 @@ func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome
 func (c *Channel) state(m message, r channel.OrderRequest) pay.Outcome {
 	state := m.get("trade_state")
 	out := ruled(queryStates.Find(state), state, m.get("trade_state_desc"))
-	if out.Kind != pay.Paid && (!c.same(m, r.Merchant, true) || m.get("out_trade_no") != r.OutTradeNo) {
+	if out.Kind != pay.Paid && (!c.same(m, r.Merchant, true) || !sameOrderNo(m, r)) {
 		return differs(state)
 	}
 	switch out.Kind {
@@ -52,6 +62,13 @@ func (c *Channel) state(m message, r channel.OrderRequest) pay.Outcome {
 	case pay.Waiting, pay.Unknown:
 	}
 	return out
+}
+
+// sameOrderNo reports whether an answer names the order that was asked for. An
+// unpaid order has no number of the wallet's yet.
+func sameOrderNo(m message, r channel.OrderRequest) bool {
+	no := m.get("out_trade_no")
+	return no != "" && (r.OutTradeNo == "" || no == r.OutTradeNo) && (r.TransactionID == "" || optional(m, "transaction_id", r.TransactionID))
 }
 
 // wasPaid looks for evidence of a payment. Unpaid orders carry no more than

@@ -18,6 +18,12 @@ const maxRefunds = 20
 // money has not moved yet, QueryRefund tells when it has. It implements
 // channel.Channel.
 func (c *Channel) Refund(ctx context.Context, r channel.RefundRequest) channel.RefundOutcome {
+	if c.speaksV3(r.Merchant) {
+		if c.v3 == nil {
+			return channel.RefundOutcome{Outcome: speechless(false)}
+		}
+		return c.v3.Refund(ctx, r)
+	}
 	var m message
 	m.set("out_trade_no", r.OutTradeNo)
 	m.set("out_refund_no", r.OutRefundNo)
@@ -25,6 +31,7 @@ func (c *Channel) Refund(ctx context.Context, r channel.RefundRequest) channel.R
 	m.set("refund_fee", wireFen(r.Amount))
 	m.set("refund_desc", channel.CutRunes(r.Reason, maxReason))
 	m.set("refund_account", r.Account)
+	m.set("notify_url", r.NotifyURL)
 	answer, out, ok := c.send(ctx, callRefund, r.Merchant, m)
 	if !ok {
 		return channel.RefundOutcome{Outcome: out}
@@ -48,6 +55,12 @@ func (c *Channel) Refund(ctx context.Context, r channel.RefundRequest) channel.R
 // QueryRefund asks for one refund by /pay/refundquery and its out_refund_no.
 // It implements channel.Channel.
 func (c *Channel) QueryRefund(ctx context.Context, r channel.RefundRequest) channel.RefundOutcome {
+	if c.speaksV3(r.Merchant) {
+		if c.v3 == nil {
+			return channel.RefundOutcome{Outcome: speechless(false)}
+		}
+		return c.v3.QueryRefund(ctx, r)
+	}
 	var m message
 	m.set("out_refund_no", r.OutRefundNo)
 	answer, out, ok := c.send(ctx, callQueryRefund, r.Merchant, m)
@@ -76,6 +89,12 @@ func (c *Channel) refundState(m message, r channel.RefundRequest) channel.Refund
 	if !ok || amount != r.Amount {
 		return channel.RefundOutcome{Outcome: differs(state)}
 	}
+	return stateOf(m, n, amount)
+}
+
+// stateOf reads the refund that an answer lists under suffix n.
+func stateOf(m message, n string, amount pay.Fen) channel.RefundOutcome {
+	state := m.get("refund_status" + n)
 	refund := pay.RefundPaid{
 		RefundID:    m.get("refund_id" + n),
 		Refund:      amount,

@@ -11,6 +11,12 @@ import (
 // implements channel.Channel. "Does not exist" is Unknown for the operator,
 // with Reason not_found, which row 11 of money.md §3 asks for.
 func (c *Channel) Reverse(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	if c.speaksV3(r.Merchant) {
+		if c.v3 == nil {
+			return speechless(false)
+		}
+		return c.v3.Reverse(ctx, r)
+	}
 	var m message
 	m.set("out_trade_no", r.OutTradeNo)
 	answer, out, ok := c.send(ctx, callReverse, r.Merchant, m)
@@ -29,6 +35,12 @@ func (c *Channel) Reverse(ctx context.Context, r channel.OrderRequest) pay.Outco
 // minutes of its creation; the caller keeps that rule. It implements
 // channel.Channel.
 func (c *Channel) Close(ctx context.Context, r channel.OrderRequest) pay.Outcome {
+	if c.speaksV3(r.Merchant) {
+		if c.v3 == nil {
+			return speechless(false)
+		}
+		return c.v3.Close(ctx, r)
+	}
 	var m message
 	m.set("out_trade_no", r.OutTradeNo)
 	answer, out, ok := c.send(ctx, callClose, r.Merchant, m)
