@@ -105,7 +105,7 @@ func (s *Sandbox) loadAliCerts(ctx context.Context) error {
 	for i := range s.accounts.Providers {
 		a := &s.accounts.Providers[i].Alipay
 		kept := pki.Apps[a.AppID]
-		certs, err := pki.parse(kept)
+		certs, err := pki.parse(a.AppID, kept)
 		if err != nil {
 			return fmt.Errorf("read certificates of application %s: %w", a.AppID, err)
 		}
@@ -234,8 +234,8 @@ func (p *aliPKI) makeApp(a AlipayAccount) (*aliKept, error) {
 	if err != nil {
 		return nil, err
 	}
-	app := certificate(a.AppID)
-	app.Subject = pkix.Name{Country: []string{"CN"}, Organization: []string{"cloudpay sandbox provider"}, OrganizationalUnit: []string{"Alipay"}, CommonName: a.AppID}
+	app := certificate("")
+	app.Subject = aliSubject(aliPID(a.AppID) + "-" + a.AppID)
 	appPEM, err := p.issue(app, &appKey.PublicKey)
 	if err != nil {
 		return nil, err
@@ -254,13 +254,20 @@ func (p *aliPKI) makeCert(appID string, from, until time.Time) (aliCertKept, err
 	return aliCertKept{CertPEM: text + p.MiddlePEM, KeyPEM: privatePEM(key)}, err
 }
 
+// aliPID is the number of a provider's own account with Alipay.
+func aliPID(appID string) string { return "2088" + appID[len("2021"):] }
+
+// aliSubject is whom the authority certifies. As upstream's, all subjects of a
+// provider are of its own organization, Alipay's too: the common name tells them
+// apart.
+func aliSubject(name string) pkix.Name {
+	return pkix.Name{Country: []string{"CN"}, Organization: []string{"cloudpay sandbox provider"}, OrganizationalUnit: []string{"Alipay"}, CommonName: name}
+}
+
 // aliLeaf is the template of Alipay's certificate towards an application.
 func aliLeaf(appID string, from, until time.Time) *x509.Certificate {
 	leaf := certificate("")
-	leaf.Subject = pkix.Name{
-		Country: []string{"CN"}, Organization: []string{"支付宝(中国)网络技术有限公司"}, OrganizationalUnit: []string{"Alipay"},
-		CommonName: "支付宝(中国)网络技术有限公司-" + appID,
-	}
+	leaf.Subject = aliSubject("支付宝(中国)网络技术有限公司-" + aliPID(appID))
 	leaf.NotBefore, leaf.NotAfter = from, until
 	return leaf
 }
@@ -285,7 +292,7 @@ func (p *aliPKI) issue(template *x509.Certificate, key crypto.PublicKey) (string
 // parse reads an application's certificates and makes the two that only faults
 // sign under. Those have the key of the last good one, so that a verifier that
 // looks at the key alone takes them.
-func (p *aliPKI) parse(kept *aliKept) (*aliCerts, error) {
+func (p *aliPKI) parse(appID string, kept *aliKept) (*aliCerts, error) {
 	out := &aliCerts{overlapMS: kept.OverlapMS, rootSN: rootSN(p.RootsPEM)}
 	app, err := parseCert(kept.AppCertPEM)
 	if err != nil {
@@ -305,14 +312,14 @@ func (p *aliPKI) parse(kept *aliKept) (*aliCerts, error) {
 	if err != nil {
 		return nil, err
 	}
-	over, err := p.issue(aliLeaf(app.Subject.CommonName, validFrom, validFrom.AddDate(0, 1, 0)), &key.PublicKey)
+	over, err := p.issue(aliLeaf(appID, validFrom, validFrom.AddDate(0, 1, 0)), &key.PublicKey)
 	if err != nil {
 		return nil, err
 	}
 	if out.expired, err = newAliSigner(over+p.MiddlePEM, last.KeyPEM); err != nil {
 		return nil, err
 	}
-	forged, err := forge(leaf, &key.PublicKey)
+	forged, err := forge(appID, leaf, &key.PublicKey)
 	if err != nil {
 		return nil, err
 	}
@@ -322,7 +329,7 @@ func (p *aliPKI) parse(kept *aliKept) (*aliCerts, error) {
 
 // forge makes a certificate that looks like leaf under an authority that looks
 // like Alipay's and is not.
-func forge(leaf *x509.Certificate, key crypto.PublicKey) (string, error) {
+func forge(appID string, leaf *x509.Certificate, key crypto.PublicKey) (string, error) {
 	authority := aliAuthority(leaf.Issuer.CommonName)
 	by, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -332,7 +339,7 @@ func forge(leaf *x509.Certificate, key crypto.PublicKey) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, aliLeaf(leaf.Subject.CommonName, validFrom, validUntil), authority, key, by)
+	der, err := x509.CreateCertificate(rand.Reader, aliLeaf(appID, validFrom, validUntil), authority, key, by)
 	return certPEM(der) + certPEM(rootDER), err
 }
 

@@ -177,7 +177,7 @@ func (s *Sandbox) RotateAlipay(ctx context.Context, appID string, overlap, valid
 			return err
 		}
 		kept.Certs, kept.OverlapMS = append(kept.Certs, made), now.Add(overlap).UnixMilli()
-		if fresh, err = pki.parse(kept); err != nil {
+		if fresh, err = pki.parse(appID, kept); err != nil {
 			return err
 		}
 		return tx.saveAliPKI(ctx, &pki)

@@ -50,7 +50,7 @@ type trust struct {
 	appSN, rootSN  string
 	roots          *x509.CertPool
 	rootCerts      []*x509.Certificate
-	organization   []string // of the subject of Alipay's certificate
+	subject        string // the common name of Alipay's certificate, which names Alipay and the provider
 	mu             sync.Mutex
 	known          []*certificate // oldest first
 	fetching       chan struct{}  // closed when the download under way ends; nil when there is none
@@ -87,7 +87,7 @@ func newTrust(c Config, key *rsa.PrivateKey) (*trust, error) {
 	if leaf := chain[0]; at.After(leaf.NotAfter) || at.Before(leaf.NotBefore) {
 		at = leaf.NotAfter
 	}
-	t.organization = chain[0].Subject.Organization
+	t.subject = chain[0].Subject.CommonName
 	first, err := t.verified(chain, at)
 	if err != nil {
 		return nil, errors.New("alipay's certificate (alipayCertPublicKey) does not lead to the root certificate (alipayRootCert); " +
@@ -98,8 +98,8 @@ func newTrust(c Config, key *rsa.PrivateKey) (*trust, error) {
 }
 
 // verified checks a chain against the pinned roots at a time. The subject must
-// be the organization that the application was set up with: every merchant's
-// certificate leads to the same roots.
+// be that of the certificate which the application was set up with: the
+// certificates of all merchants' applications lead to the same roots.
 func (t *trust) verified(chain []*x509.Certificate, at time.Time) (*certificate, error) {
 	between := x509.NewCertPool()
 	for _, c := range chain[1:] {
@@ -112,7 +112,7 @@ func (t *trust) verified(chain []*x509.Certificate, at time.Time) (*certificate,
 		return nil, errors.New("alipay: the certificate does not lead to the pinned root")
 	}
 	key, ok := leaf.PublicKey.(*rsa.PublicKey)
-	if !ok || key.N.BitLen() < minKeyBits || !slices.Equal(leaf.Subject.Organization, t.organization) {
+	if !ok || key.N.BitLen() < minKeyBits || leaf.Subject.CommonName != t.subject {
 		return nil, errors.New("alipay: the certificate is not one of Alipay's")
 	}
 	return &certificate{sn: certSN(leaf), leaf: leaf, key: key}, nil
