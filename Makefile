@@ -51,8 +51,9 @@ fuzz: ## every fuzz target for FUZZ each
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done; done
 
-bench: ## the table of speeds: disk, store and whole gateway, on both engines
+bench: ## the tables of speeds: disk, store and whole gateway on both engines; calls of the wallets
 	$(GO) test -run '^$$' -bench '^BenchmarkTable$$' -benchtime 1x -timeout 20m ./cmd/cloudpay
+	$(GO) test -run '^$$' -bench '^BenchmarkUpstream$$' -benchtime 1x -timeout 10m ./cmd/cloudpay
 	$(GO) test -run '^$$' -bench '^BenchmarkReports$$' -benchtime 1x -timeout 60m ./internal/report
 
 e2e: ## the real binary, driven as a user drives it
