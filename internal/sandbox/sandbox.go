@@ -27,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"slices"
 	"sync"
@@ -142,7 +141,7 @@ var passwordRules = map[string]passwordRule{
 	ProfileCurrent: {amount: 1000_00, free: 10},
 	"s002":         {amount: 3000_00 - 1, free: 10}, // "single payments of ¥3000 and more" (seed S002 §4.1)
 	"always":       {},
-	"never":        {amount: maxTotal, free: math.MaxInt},
+	"never":        {amount: maxTotal, free: 1 << 30},
 }
 
 // Sandbox is a running bench. All methods are safe for concurrent use.
