@@ -44,6 +44,7 @@ var aliOps = map[string]aliOp{
 	"alipay.trade.close":                {EndpointClose, (*Sandbox).aliClose},
 	"alipay.trade.refund":               {EndpointRefund, (*Sandbox).aliRefund},
 	"alipay.trade.fastpay.refund.query": {EndpointRefundQuery, (*Sandbox).aliRefundQuery},
+	methodBill:                          {EndpointBill, (*Sandbox).aliBill},
 
 	"alipay.open.app.alipaycert.download": {EndpointAliCert, (*Sandbox).aliCertDownload},
 }
@@ -62,6 +63,7 @@ type aliRequest struct {
 	merchant AlipayMerchant
 	biz      aliBiz
 	eff      *effect
+	base     string // how the caller reached the wallet
 }
 
 // aliAnswer is an answer before it is signed. An empty code is 10000, which
@@ -156,7 +158,7 @@ func (s *Sandbox) serveAlipay(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	params, err := readAliForm(r.URL.RawQuery, body)
-	req := &aliRequest{params: params, eff: &effect{log: exchangeOf(ctx)}}
+	req := &aliRequest{params: params, eff: &effect{log: exchangeOf(ctx)}, base: addressOf(r)}
 	if err != nil {
 		s.sendAli(w, r, req, aliRefuse("40002", "isv.invalid-parameter", "参数无效"))
 		return

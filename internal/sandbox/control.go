@@ -49,6 +49,7 @@ func (s *Sandbox) Control() http.Handler {
 		"GET /sandbox/v1/arrived":                s.getArrived,
 		"GET /sandbox/v1/totals":                 s.getTotals,
 		"GET /sandbox/v1/merchants":              s.getMerchants,
+		"GET /sandbox/v1/movements":              s.getMovements,
 		"POST /sandbox/v1/merchants":             s.postMerchant,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answerControl(w, r, h) })

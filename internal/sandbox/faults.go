@@ -35,6 +35,7 @@ const (
 	EndpointRefundQuery = "refundquery"
 	EndpointClose       = "close"
 	EndpointAliCert     = "alipaycert" // Alipay's certificate by its serial number
+	EndpointBill        = "bill"       // asking for a bill, and WeChat v2's download
 	EndpointAny         = "*"
 )
 
@@ -49,6 +50,7 @@ var endpointNames = map[string]string{
 	EndpointRefundQuery: EndpointRefundQuery, "alipay.trade.fastpay.refund.query": EndpointRefundQuery,
 	EndpointClose: EndpointClose, "closeorder": EndpointClose, "alipay.trade.close": EndpointClose,
 	EndpointAliCert: EndpointAliCert, "alipay.open.app.alipaycert.download": EndpointAliCert,
+	EndpointBill: EndpointBill, "downloadbill": EndpointBill, "tradebill": EndpointBill, "alipay.data.dataservice.bill.downloadurl.query": EndpointBill,
 	EndpointAny: EndpointAny,
 }
 
@@ -385,7 +387,7 @@ func (r *faultRule) matches(c call) bool {
 		return false
 	}
 	hit := true
-	if r.Params.OutTradeNo != "" {
+	if r.Params.OutTradeNo != "" && c.endpoint != EndpointBill { // there it names a row
 		hit, _ = path.Match(r.Params.OutTradeNo, c.outTradeNo) // the pattern was checked when it was added
 	}
 	return hit

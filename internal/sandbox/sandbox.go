@@ -79,6 +79,9 @@ type Config struct {
 	Shared bool
 	// After is the timer behind faults that make a caller wait (default time.After).
 	After func(time.Duration) <-chan time.Time
+	// DownloadURL is the address that bills are announced under, scheme and host
+	// (default: WeChat's own host, and for Alipay the host that was asked).
+	DownloadURL string
 	// Notify sends the wallets' notices to the merchants' notify_url (default:
 	// none is sent; they are kept and can be listed).
 	Notify http.RoundTripper
@@ -253,6 +256,10 @@ func (s *Sandbox) Wallet() http.Handler {
 	for _, op := range wxOps {
 		mux.HandleFunc(op.path, func(w http.ResponseWriter, r *http.Request) { s.serveWx(w, r, op) })
 	}
+	for _, b := range v2Bills {
+		mux.HandleFunc(b.path, func(w http.ResponseWriter, r *http.Request) { s.serveV2Bill(w, r, b) })
+	}
 	mux.HandleFunc("/gateway.do", s.serveAlipay)
+	mux.HandleFunc(aliBillPath, s.serveAliBill)
 	return s.logged(mux)
 }

@@ -59,6 +59,8 @@ type effect struct {
 	delay              time.Duration
 	lose               bool
 
+	bill billFault // what is wrong with a bill
+
 	gift        *gift // coupons the customer has
 	twice       bool  // a notice is sent in two copies
 	wrongAmount bool  // a notice tells another amount, under a good signature
@@ -142,8 +144,11 @@ func scenarioNamed(name string) *Scenario {
 	return &scenarioTable[i]
 }
 
-// scenarioTable is the list, in the order of a call's life.
-var scenarioTable = []Scenario{
+// scenarioTable is the list, in the order of a call's life; bills come last.
+var scenarioTable = slices.Concat(commonScenarios, billScenarios)
+
+// commonScenarios are those of payments and of what travels.
+var commonScenarios = []Scenario{
 	{
 		Name: "drop_before", Effect: "the connection is cut before the call is carried out", Channels: both, Endpoint: EndpointPay,
 		apply: func(e *effect, _ Channel, _ Params) { e.drop = true },
