@@ -38,16 +38,34 @@ func (s *Sandbox) wait(ctx context.Context, d time.Duration) bool {
 // way: it may come late, not at all, in part, or as something else. None of
 // that changes what happened.
 func (s *Sandbox) deliver(w http.ResponseWriter, r *http.Request, eff *effect, body []byte, contentType string) {
+	s.send(w, r, eff, reply{status: http.StatusOK, header: map[string]string{"Content-Type": contentType}, body: body})
+}
+
+// reply is an answer as it goes on the wire. Its header has the wire's own
+// spelling of names.
+type reply struct {
+	status int
+	header map[string]string
+	body   []byte
+}
+
+// send is deliver for an answer with a status and headers of its own.
+func (s *Sandbox) send(w http.ResponseWriter, r *http.Request, eff *effect, rep reply) {
 	if eff.delay > 0 && !s.wait(r.Context(), eff.delay) || eff.lose {
 		panic(http.ErrAbortHandler)
 	}
 	h := w.Header()
-	h.Set("Content-Type", contentType)
+	if eff.noise != noiseHTTP502 {
+		for name, value := range rep.header {
+			h.Set(name, value)
+		}
+	}
+	status, body := rep.status, rep.body
 	switch eff.noise {
 	case noiseNone:
 	case noiseHTTP502:
+		status = http.StatusBadGateway
 		h.Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusBadGateway)
 		body = []byte("<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>")
 	case noiseEmpty:
 		body = nil
@@ -55,10 +73,12 @@ func (s *Sandbox) deliver(w http.ResponseWriter, r *http.Request, eff *effect, b
 		body = append([]byte("<<{"), body[:len(body)/2]...)
 	case noiseTruncated:
 		h.Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(status)
 		_, _ = w.Write(body[:len(body)/2]) // the next line cuts the connection
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // a caller who has gone needs no answer
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -40,42 +41,77 @@ func (s *Sandbox) wxUnifiedOrder(ctx context.Context, tx *txn, r *wxRequest) (wx
 		channel: WeChat, provider: r.provider.account.MchID, merchant: r.merchant.SubMchID, outTradeNo: f.get("out_trade_no"),
 		total: total, expireMS: expireMS, context: unifiedContext(f), memo: unifiedMemo(f, r.signType),
 	}
+	opener, result, err := s.prepareWx(ctx, tx, p, r.eff)
+	if err != nil {
+		return wxAnswer{}, err
+	}
+	switch result {
+	case prepareDone:
+		answer := wxFields{{"trade_type", p.memo.Kind}, {"prepay_id", opener.no}}
+		if p.memo.Kind == kindMweb {
+			return wxAnswer{fields: answer.with("mweb_url", opener.link)}, nil
+		}
+		return wxAnswer{fields: answer.with("code_url", opener.link)}, nil
+	case prepareExpired:
+		return wxRefuse("INVALID_REQUEST", "time_expire已过"), nil
+	case preparePaid:
+		return wxRefuse("ORDERPAID", "该订单已支付"), nil
+	case prepareClosed:
+		return wxRefuse("ORDERCLOSED", "该订单已关闭"), nil
+	case prepareDiffers:
+		return wxRefuse("OUT_TRADE_NO_USED", "商户订单号重复"), nil
+	}
+	panic("sandbox: unknown result of preparing an order " + strconv.Itoa(int(result)))
+}
+
+// prepareResult is what became of a call that prepares an order.
+type prepareResult int
+
+// The results of preparing a WeChat order.
+const (
+	prepareDone    prepareResult = iota
+	prepareExpired               // the request's own expiry has passed
+	preparePaid                  // the number was paid before
+	prepareClosed                // the number is closed or reversed
+	prepareDiffers               // the number stands for another order
+)
+
+// prepareWx opens an order number, or finds it open with the same parameters,
+// and hands out a fresh handle for it, which is nil on a refusal.
+func (s *Sandbox) prepareWx(ctx context.Context, tx *txn, p payment, eff *effect) (*handle, prepareResult, error) {
 	t, err := s.findTrade(ctx, tx, WeChat, p.merchant, "", p.outTradeNo)
 	switch {
 	case err != nil:
-		return wxAnswer{}, err
-	case t == nil && expireMS > 0 && tx.nowMS() >= expireMS:
-		return wxRefuse("INVALID_REQUEST", "time_expire已过"), nil
+		return nil, 0, err
+	case t == nil && p.expireMS > 0 && tx.nowMS() >= p.expireMS:
+		return nil, prepareExpired, nil
 	case t == nil:
 		if t, err = s.newTrade(ctx, tx, p); err != nil {
-			return wxAnswer{}, err
+			return nil, 0, err
 		}
-		r.eff.mark(t, tx.now)
+		eff.mark(t, tx.now)
 		if err := tx.saveTrade(ctx, t); err != nil {
-			return wxAnswer{}, err
+			return nil, 0, err
 		}
 	case t.state == tradePaid:
-		return wxRefuse("ORDERPAID", "该订单已支付"), nil
+		return nil, preparePaid, nil
 	case !t.open():
-		return wxRefuse("ORDERCLOSED", "该订单已关闭"), nil
+		return nil, prepareClosed, nil
 	case t.context != p.context:
-		return wxRefuse("OUT_TRADE_NO_USED", "商户订单号重复"), nil
+		return nil, prepareDiffers, nil
 	}
 	opener := &handle{
-		channel: p.channel, provider: p.provider, merchant: p.merchant, outTradeNo: p.outTradeNo, total: total,
+		channel: p.channel, provider: p.provider, merchant: p.merchant, outTradeNo: p.outTradeNo, total: p.total,
 		no: "wx" + at(tx.nowMS()).Format(wxTime) + randomHex(10), linkMS: tx.now.Add(linkLife).UnixMilli(), memo: p.memo,
 	}
-	answer := wxFields{{"trade_type", p.memo.Kind}, {"prepay_id", opener.no}}
 	switch p.memo.Kind {
 	case kindNative:
 		opener.link = "weixin://wxpay/bizpayurl?pr=" + randomHex(5)
-		answer = answer.with("code_url", opener.link)
 	case kindMweb:
 		opener.link = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + opener.no + "&package=" + randomHex(5)
 		opener.linkMS = tx.now.Add(mwebLife).UnixMilli()
-		answer = answer.with("mweb_url", opener.link)
 	}
-	return wxAnswer{fields: answer}, tx.insertPrepared(ctx, opener)
+	return opener, prepareDone, tx.insertPrepared(ctx, opener)
 }
 
 // checkUnified looks at what unifiedorder requires beyond micropay.

@@ -234,30 +234,42 @@ func (s *Sandbox) wxOrderQuery(ctx context.Context, tx *txn, r *wxRequest) (wxAn
 	if t == nil {
 		t = &trade{channel: WeChat, outTradeNo: r.fields.get("out_trade_no"), state: tradeUnpaid}
 	}
-	state := wxState(t)
-	switch { // the nearest lie wins: this call's, then the trade's own
-	case r.eff.state != "":
-		state = r.eff.state
-	case t.lie && t.state == tradePaid:
-		state = "PAYERROR"
-	case t.unseen(tx.now) && t.memo.Kind != "":
-		state = "NOTPAY"
-	case t.unseen(tx.now):
-		state = "USERPAYING"
-	}
+	state, paid := wxTold(t, r.eff, tx.now)
 	var f wxFields
-	if t.paidMS > 0 && (state == "SUCCESS" || state == "REFUND" || state == "REVOKED") {
+	if paid {
 		f = wxPaidFields(r.provider.account.AppID, t)
 	} else {
 		f = f.with("out_trade_no", t.outTradeNo)
 	}
 	f = f.with("trade_state", state)
-	text := wxStateText[state]
-	if text == "" {
-		text = state
-	}
-	f = f.with("trade_state_desc", text)
+	f = f.with("trade_state_desc", wxStateWords(state))
 	return wxAnswer{fields: f}, nil
+}
+
+// wxTold is the state a query tells, and whether it tells of money that was
+// taken. The nearest lie wins: this call's, then the trade's own.
+func wxTold(t *trade, eff *effect, now time.Time) (state string, paid bool) {
+	state = wxState(t)
+	switch {
+	case eff.state != "":
+		state = eff.state
+	case t.lie && t.state == tradePaid:
+		state = "PAYERROR"
+	case t.unseen(now) && t.memo.Kind != "":
+		state = "NOTPAY"
+	case t.unseen(now):
+		state = "USERPAYING"
+	}
+	return state, t.paidMS > 0 && (state == "SUCCESS" || state == "REFUND" || state == "REVOKED")
+}
+
+// wxStateWords is the trade_state_desc of a state; one that WeChat does not
+// know, which a fault can ask for, is its own.
+func wxStateWords(state string) string {
+	if text := wxStateText[state]; text != "" {
+		return text
+	}
+	return state
 }
 
 // wxReverse undoes a payment, POST /secapi/pay/reverse (upstreams.md §2.5): an
