@@ -51,6 +51,9 @@ func (s *Sandbox) Control() http.Handler {
 		"GET /sandbox/v1/merchants":              s.getMerchants,
 		"GET /sandbox/v1/movements":              s.getMovements,
 		"POST /sandbox/v1/merchants":             s.postMerchant,
+		"GET /sandbox/v1/wechat/{mchid}/keys":    s.getWeChatKeys,
+		"POST /sandbox/v1/wechat/{mchid}/rotate": s.postRotate,
+		"POST /sandbox/v1/wechat/{mchid}/pubkey": s.postMigrate,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answerControl(w, r, h) })
 	}

@@ -36,7 +36,11 @@ const (
 	EndpointClose       = "close"
 	EndpointAliCert     = "alipaycert" // Alipay's certificate by its serial number
 	EndpointBill        = "bill"       // asking for a bill, and WeChat v2's download
-	EndpointAny         = "*"
+	// The calls of APIv3 that move no order.
+	EndpointAbnormal     = "abnormal" // apply-abnormal-refund
+	EndpointCertificates = "certificates"
+	EndpointEcho         = "echo"
+	EndpointAny          = "*"
 )
 
 // endpointNames lets a fault name a call as its wallet does.
@@ -51,6 +55,8 @@ var endpointNames = map[string]string{
 	EndpointClose: EndpointClose, "closeorder": EndpointClose, "alipay.trade.close": EndpointClose,
 	EndpointAliCert: EndpointAliCert, "alipay.open.app.alipaycert.download": EndpointAliCert,
 	EndpointBill: EndpointBill, "downloadbill": EndpointBill, "tradebill": EndpointBill, "alipay.data.dataservice.bill.downloadurl.query": EndpointBill,
+	EndpointAbnormal: EndpointAbnormal, EndpointCertificates: EndpointCertificates, EndpointEcho: EndpointEcho,
+	"codepay": EndpointPay, "native": EndpointPrepay, "jsapi": EndpointPrepay, "app": EndpointPrepay, "h5": EndpointPrepay,
 	EndpointAny: EndpointAny,
 }
 
@@ -102,6 +108,8 @@ type Params struct {
 	Kind       string   `json:"kind,omitempty"`        // coupon: CASH or NO_CASH
 	Required   *bool    `json:"required,omitempty"`    // require_mtls
 	Page       *bool    `json:"page,omitempty"`        // require_mtls: an HTML page instead of a cut
+	Status     int64    `json:"status,omitempty"`      // APIv3: the HTTP status beside a code
+	Percent    float64  `json:"percent,omitempty"`     // pubkey_migration: another spelling of Rate
 	OutTradeNo string   `json:"out_trade_no,omitempty"`
 	Merchant   string   `json:"merchant,omitempty"`
 	Skip       int64    `json:"skip,omitempty"` // matching calls to let pass first
@@ -130,6 +138,8 @@ func (p Params) given() []string {
 		{"kind", p.Kind != ""},
 		{"required", p.Required != nil},
 		{"page", p.Page != nil},
+		{"status", p.Status != 0},
+		{"percent", p.Percent != 0},
 	} {
 		if m.set {
 			names = append(names, m.name)
@@ -233,6 +243,9 @@ func (f *Fault) check() (*Scenario, error) {
 	if f.Count == 0 {
 		f.Count = f.Params.N
 	}
+	if f.Rate == 0 {
+		f.Rate = f.Params.Percent / 100
+	}
 	if err := f.checkNumbers(sc); err != nil {
 		return nil, err
 	}
@@ -264,6 +277,9 @@ func (f *Fault) checkNumbers(sc *Scenario) error {
 	}
 	if p.AmountFen < 0 || p.AmountFen > maxTotal || p.Coupons < 0 || p.Coupons > maxCoupons {
 		return fmt.Errorf("%w params: use amount_fen 0 to %d and coupons 0 to %d", ErrInvalid, maxTotal, maxCoupons)
+	}
+	if p.Status != 0 && (p.Status < 200 || p.Status > 599) {
+		return fmt.Errorf("%w params.status: use 200 to 599", ErrInvalid)
 	}
 	if p.Kind != "" && p.Kind != "CASH" && p.Kind != "NO_CASH" {
 		return fmt.Errorf("%w params.kind: use CASH or NO_CASH", ErrInvalid)

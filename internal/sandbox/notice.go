@@ -61,6 +61,7 @@ type notice struct {
 	seq, tries                    int64
 	channel                       Channel
 	provider, url, notifyID, text string
+	form                          string
 	merchant, outTradeNo          string
 	total                         Fen
 }
@@ -70,6 +71,9 @@ type notice struct {
 func (s *Sandbox) announce(ctx context.Context, tx *txn, t *trade, refund *refund) error {
 	if t.memo.NotifyURL == "" {
 		return nil
+	}
+	if t.channel == WeChat && t.memo.API == apiV3 {
+		return s.announceV3(ctx, tx, t)
 	}
 	var fields map[string]string
 	if t.channel == WeChat {
@@ -83,17 +87,7 @@ func (s *Sandbox) announce(ctx context.Context, tx *txn, t *trade, refund *refun
 	} else {
 		fields = s.aliNotice(tx, t, refund)
 	}
-	text, err := json.Marshal(fields)
-	if err != nil {
-		return err
-	}
-	seq, err := tx.next(ctx, "SELECT coalesce(max(seq), 0) + 1 FROM notices")
-	if err != nil {
-		return err
-	}
-	return tx.exec(ctx, `INSERT INTO notices (seq, trade, channel, provider, url, notify_id, fields, made_ms, due_ms, tries, state, answer)
- VALUES (?,?,?,?,?,?,?,?,?,0,'waiting','')`,
-		seq, t.seq, t.channel, t.provider, t.memo.NotifyURL, randomHex(17), string(text), tx.nowMS(), tx.nowMS())
+	return tx.insertNotice(ctx, t, t.memo.NotifyURL, formPlain, fields)
 }
 
 // aliNotice is the parameter set of Alipay's notice about a payment or a refund
@@ -174,11 +168,14 @@ func (s *Sandbox) sendSoon(ctx context.Context) {
 func (s *Sandbox) takeNotices(ctx context.Context) ([]notice, error) {
 	var due []notice
 	err := s.run(ctx, func(ctx context.Context, tx *txn) error {
-		err := tx.each(ctx, `SELECT n.seq, n.tries, n.channel, n.provider, n.url, n.notify_id, n.fields, t.merchant, t.out_trade_no, t.total
+		if err := s.settleRefunds(ctx, tx); err != nil { // one that has ended is told of
+			return err
+		}
+		err := tx.each(ctx, `SELECT n.seq, n.tries, n.channel, n.provider, n.url, n.notify_id, n.fields, n.form, t.merchant, t.out_trade_no, t.total
  FROM notices n JOIN trades t ON t.seq = n.trade WHERE n.state = 'waiting' AND n.due_ms <= ? ORDER BY n.due_ms, n.seq LIMIT ?`,
 			[]any{tx.nowMS(), noticeBatch}, func(r *sql.Rows) error {
 				var n notice
-				err := r.Scan(&n.seq, &n.tries, &n.channel, &n.provider, &n.url, &n.notifyID, &n.text, &n.merchant, &n.outTradeNo, &n.total)
+				err := r.Scan(&n.seq, &n.tries, &n.channel, &n.provider, &n.url, &n.notifyID, &n.text, &n.form, &n.merchant, &n.outTradeNo, &n.total)
 				due = append(due, n)
 				return err
 			})
@@ -211,21 +208,49 @@ func (s *Sandbox) sendNotice(ctx context.Context, n notice) (answer string, take
 		s.unsent(eff.log, n, "fault: held back")
 		return "fault: held back", false, nil
 	}
-	body, contentType, err := s.noticeBody(n, eff)
+	if turn := eff.rotate; turn != nil && n.channel == WeChat {
+		if err := s.rotatePlatform(ctx, n.provider, *turn); err != nil {
+			return "", false, err
+		}
+	}
+	p, err := s.noticePacket(n, eff)
 	if err != nil {
 		return "", false, err
+	}
+	if eff.signTest && n.form == formV3 {
+		if answer, taken = s.postNotice(ctx, n, p.probe()); taken {
+			return "fault: a WECHATPAY/SIGNTEST/ probe was taken: " + answer, false, nil
+		}
 	}
 	copies := 1
 	if eff.twice {
 		copies = 2
 	}
 	for range copies {
-		answer, taken = s.postNotice(ctx, n, body, contentType)
+		answer, taken = s.postNotice(ctx, n, p)
 	}
 	if eff.lose {
 		return "fault: the acknowledgement was lost after " + answer, false, nil
 	}
 	return answer, taken, nil
+}
+
+// packet is one attempt of a notice as it goes on the wire.
+type packet struct {
+	body   []byte
+	header map[string]string
+}
+
+// noticePacket writes and signs one attempt in the form the notice has.
+func (s *Sandbox) noticePacket(n notice, eff *effect) (packet, error) {
+	switch n.form {
+	case formV3:
+		return s.noticeV3(n, eff)
+	case formRefundV2:
+		return s.noticeRefundV2(n, eff)
+	}
+	body, contentType, err := s.noticeBody(n, eff)
+	return packet{body: body, header: map[string]string{"Content-Type": contentType}}, err
 }
 
 // noticeBody writes and signs one attempt: a new time, nonce and signature, the
@@ -313,13 +338,13 @@ func (s *Sandbox) unsent(x *exchange, n notice, why string) {
 }
 
 // postNotice sends one copy and logs it.
-func (s *Sandbox) postNotice(ctx context.Context, n notice, body []byte, contentType string) (answer string, taken bool) {
+func (s *Sandbox) postNotice(ctx context.Context, n notice, p packet) (answer string, taken bool) {
 	x := s.beginExchange(kindNotice, n.channel)
 	if about := exchangeOf(ctx); about != nil {
 		x.Endpoint, x.OutTradeNo, x.Faults, x.signs = about.Endpoint, about.OutTradeNo, about.Faults, about.signs
 	}
 	x.Method, x.URL, x.Cut = http.MethodPost, n.url, true
-	answer, taken = s.exchangeNotice(ctx, n, body, contentType, x)
+	answer, taken = s.exchangeNotice(ctx, n, p, x)
 	x.Verdict = Verdict{Result: verdictRefused, Why: answer}
 	if taken {
 		x.Verdict = Verdict{Result: verdictTaken}
@@ -329,17 +354,19 @@ func (s *Sandbox) postNotice(ctx context.Context, n notice, body []byte, content
 }
 
 // exchangeNotice is the round trip of postNotice. Redirects are not followed.
-func (s *Sandbox) exchangeNotice(ctx context.Context, n notice, body []byte, contentType string, x *exchange) (answer string, taken bool) {
+func (s *Sandbox) exchangeNotice(ctx context.Context, n notice, p packet, x *exchange) (answer string, taken bool) {
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url, strings.NewReader(string(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url, strings.NewReader(string(p.body)))
 	if err != nil {
 		return err.Error(), false
 	}
-	req.Header.Set("Content-Type", contentType)
+	for name, value := range p.header {
+		req.Header.Set(name, value)
+	}
 	req.Header.Set("User-Agent", "Mozilla/4.0")
 	x.Request.Header = headerLines(req.Header)
-	_, _ = x.in.Write(body)
+	_, _ = x.in.Write(p.body)
 	res, err := s.c.Notify.RoundTrip(req)
 	if err != nil {
 		return cut(err.Error()), false
@@ -352,6 +379,9 @@ func (s *Sandbox) exchangeNotice(ctx context.Context, n notice, body []byte, con
 		return cut(err.Error()), false
 	}
 	x.Cut = false
+	if n.form == formV3 { // the status decides, not the body (upstreams.md §3.7)
+		return cut(res.Status + " " + string(raw)), res.StatusCode == http.StatusOK || res.StatusCode == http.StatusNoContent
+	}
 	if res.StatusCode != http.StatusOK {
 		return res.Status, false
 	}

@@ -179,7 +179,10 @@ func (s *Sandbox) settleRefund(ctx context.Context, tx *txn, t *trade, r *refund
 	if err := tx.exec(ctx, "UPDATE refunds SET state = ?, done_ms = ? WHERE seq = ?", r.state, r.doneMS, r.seq); err != nil {
 		return err
 	}
-	if t.channel != Alipay || r.state != refundSuccess {
+	if t.channel == WeChat {
+		return s.announceRefund(ctx, tx, t, r)
+	}
+	if r.state != refundSuccess {
 		return nil
 	}
 	return s.announce(ctx, tx, t, r) // refunds have no notify_url of their own (upstreams.md §4.7)

@@ -29,6 +29,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -161,6 +162,7 @@ type Sandbox struct {
 	requests   requestLog
 	secrets    []string // the accounts' keys and tokens, which the log masks
 	desk       sceneDesk
+	keyChange  sync.Mutex // held by changeKeys
 	closing    chan struct{}
 	closeOnce  sync.Once
 	closeErr   error
@@ -261,5 +263,11 @@ func (s *Sandbox) Wallet() http.Handler {
 	}
 	mux.HandleFunc("/gateway.do", s.serveAlipay)
 	mux.HandleFunc(aliBillPath, s.serveAliBill)
-	return s.logged(mux)
+	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v3/") { // past the mux, which would tidy up a path that is signed as it stands
+			s.serveV3(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 }

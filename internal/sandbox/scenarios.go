@@ -59,7 +59,16 @@ type effect struct {
 	delay              time.Duration
 	lose               bool
 
-	bill billFault // what is wrong with a bill
+	bill        billFault     // what is wrong with a bill
+	skew        time.Duration // of the time that is signed
+	wrongSerial bool          // Wechatpay-Serial is nobody's
+	rotate      *rotation     // the platform certificate is replaced first
+	publicKey   bool          // signed with the public key
+	noCerts     bool          // the list of certificates is empty
+	foreignKey  bool          // a notice is signed with another's key
+	signTest    bool          // a probe comes before the notice
+	noResource  bool          // a notice without its content
+	badNonce    bool          // a notice with a nonce of five bytes
 
 	gift        *gift // coupons the customer has
 	twice       bool  // a notice is sent in two copies
@@ -71,6 +80,9 @@ type effect struct {
 type forcedAnswer struct {
 	returnCode, code, subCode, message, key string
 	recall, retry                           bool
+
+	status   int  // of APIv3; 0 is the code's own
+	verbatim bool // the code's spelling is the caller's
 }
 
 // tampering alters a field of an answer after it was signed.
@@ -144,8 +156,9 @@ func scenarioNamed(name string) *Scenario {
 	return &scenarioTable[i]
 }
 
-// scenarioTable is the list, in the order of a call's life; bills come last.
-var scenarioTable = slices.Concat(commonScenarios, billScenarios)
+// scenarioTable is the list, in the order of a call's life; what only befalls
+// bills and the keys of APIv3 comes last.
+var scenarioTable = slices.Concat(commonScenarios, billScenarios, v3Scenarios)
 
 // commonScenarios are those of payments and of what travels.
 var commonScenarios = []Scenario{
@@ -205,7 +218,7 @@ var commonScenarios = []Scenario{
 	},
 	{
 		Name: "answer_code", Effect: "a given code is answered; not carried out unless committed is true", Channels: both,
-		Endpoint: EndpointPay, Params: []string{"code", "sub_code", "return_code", "message", "key", "committed"},
+		Endpoint: EndpointPay, Params: []string{"code", "sub_code", "return_code", "message", "key", "status", "committed"},
 		needs: []string{"code", "return_code"}, apply: applyAnswerCode,
 	},
 	{
@@ -387,7 +400,9 @@ func slowAnswer(name string) Scenario {
 // other as a sub_code under 40004, or WeChat's err_code.
 func applyAnswerCode(e *effect, ch Channel, p Params) {
 	e.skip = p.Committed == nil || !*p.Committed
-	f := forcedAnswer{returnCode: p.ReturnCode, code: p.Code, subCode: p.SubCode, message: p.Message, key: p.Key}
+	f := forcedAnswer{
+		returnCode: p.ReturnCode, code: p.Code, subCode: p.SubCode, message: p.Message, key: p.Key, status: int(p.Status), verbatim: true,
+	}
 	if ch == Alipay && !allDigits(p.Code) {
 		f.code, f.subCode = "40004", p.Code
 	}

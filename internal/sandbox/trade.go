@@ -72,6 +72,8 @@ type memo struct {
 	// Alipay buyer. Empty is anybody.
 	PayerApp string `json:"payer_app,omitempty"`
 	Payer    string `json:"payer,omitempty"`
+	// API is v3 for an order made with APIv3.
+	API string `json:"api,omitempty"`
 	// AppID, SignType and NotifyURL are what its notices are sent with.
 	AppID     string `json:"app_id,omitempty"`
 	SignType  string `json:"sign_type,omitempty"`

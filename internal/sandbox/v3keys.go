@@ -1,13 +1,21 @@
 package sandbox
 
 import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,7 +50,7 @@ type platformCert struct {
 	DropMS  int64  `json:"drop_ms"` // until here, 0 for its whole life
 }
 
-// wxKeys are a keyring at work. mu guards it; the parsed keys never change.
+// wxKeys are a keyring at work, guarded by mu.
 type wxKeys struct {
 	mu     sync.Mutex
 	ring   wxKeyring
@@ -77,7 +85,9 @@ func (id *identity) makeKeyring(a *WeChatAccount, i int, now time.Time) (wxKeyri
 	if err != nil {
 		return ring, err
 	}
-	first, err := id.makePlatform(now)
+	// The first certificate has always been there, because a sandbox's keys may
+	// be made by one clock and used by an earlier one.
+	first, err := id.makePlatform(validFrom, now.Add(platformLife))
 	if err != nil {
 		return ring, err
 	}
@@ -86,23 +96,20 @@ func (id *identity) makeKeyring(a *WeChatAccount, i int, now time.Time) (wxKeyri
 	return wxKeyring{PublicKeyPEM: privatePEM(public), Platform: []platformCert{first}}, nil
 }
 
-// makePlatform invents a platform certificate, valid from a day ago.
-func (id *identity) makePlatform(now time.Time) (platformCert, error) {
+// makePlatform invents a platform certificate that is valid over a span. It is
+// listed and signs from the beginning of time, unless the caller changes that.
+func (id *identity) makePlatform(from, until time.Time) (platformCert, error) {
 	key, err := newRSAKey()
 	if err != nil {
 		return platformCert{}, err
 	}
 	c := certificate("Tenpay.com sandbox sign cert")
-	c.NotBefore = now.Add(-24 * time.Hour).UTC().Truncate(time.Second)
-	c.NotAfter = c.NotBefore.Add(platformLife)
+	c.NotBefore, c.NotAfter = from.UTC().Truncate(time.Second), until.UTC().Truncate(time.Second)
 	text, err := id.sign(c, &key.PublicKey)
 	if err != nil {
 		return platformCert{}, err
 	}
-	return platformCert{
-		Serial: serialText(c.SerialNumber), CertPEM: text, KeyPEM: privatePEM(key),
-		ListMS: now.UnixMilli(), SignMS: now.UnixMilli(),
-	}, nil
+	return platformCert{Serial: serialText(c.SerialNumber), CertPEM: text, KeyPEM: privatePEM(key)}, nil
 }
 
 // readKeys parses what verifies a provider's requests and signs its answers.
@@ -115,15 +122,25 @@ func (w *wxProvider) readKeys(ring wxKeyring) error {
 	if w.clientKey, ok = cert.PublicKey.(*rsa.PublicKey); !ok {
 		return errors.New("the client certificate is not of an RSA key")
 	}
-	w.keys = &wxKeys{ring: ring, parsed: map[string]*rsa.PrivateKey{}}
-	if w.keys.public, err = parsePrivate(ring.PublicKeyPEM); err != nil {
+	w.keys = &wxKeys{}
+	return w.keys.replace(ring)
+}
+
+// replace puts a ring to work.
+func (k *wxKeys) replace(ring wxKeyring) error {
+	public, err := parsePrivate(ring.PublicKeyPEM)
+	if err != nil {
 		return err
 	}
+	parsed := map[string]*rsa.PrivateKey{}
 	for _, p := range ring.Platform {
-		if w.keys.parsed[p.Serial], err = parsePrivate(p.KeyPEM); err != nil {
+		if parsed[p.Serial], err = parsePrivate(p.KeyPEM); err != nil {
 			return fmt.Errorf("platform certificate %s: %w", p.Serial, err)
 		}
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ring, k.public, k.parsed = ring, public, parsed
 	return nil
 }
 
@@ -141,3 +158,158 @@ func serialOf(c *x509.Certificate) string { return serialText(c.SerialNumber) }
 
 // serialText writes a serial in whole bytes of upper-case hexadecimal.
 func serialText(n *big.Int) string { return strings.ToUpper(hex.EncodeToString(n.Bytes())) }
+
+// live are the certificates that are listed now, oldest first.
+func (r *wxKeyring) live(now time.Time) []*platformCert {
+	var list []*platformCert
+	for i := range r.Platform {
+		p := &r.Platform[i]
+		if p.ListMS <= now.UnixMilli() && (p.DropMS == 0 || now.UnixMilli() < p.DropMS) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// active is the certificate that signs now: the youngest whose time has come.
+// There always is one, because what replaces a certificate lives longer.
+func (r *wxKeyring) active(now time.Time) *platformCert {
+	list := r.live(now)
+	for _, p := range slices.Backward(list) {
+		if p.SignMS <= now.UnixMilli() {
+			return p
+		}
+	}
+	return list[0]
+}
+
+// answering is the key that signs an answer: the one the request names, if it
+// is one that is in use; without one the active certificate's, until the
+// migration to the public key is over (upstreams.md §3.2). A serial that is no
+// longer in use selects nothing, so that a client who holds on to it gets an
+// answer it can ask about.
+func (k *wxKeys) answering(publicID, named string, eff *effect, now time.Time) signer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if named == publicID {
+		return signer{publicID, k.public}
+	}
+	for _, p := range k.ring.live(now) {
+		if sameSerial(named, p.Serial) && !k.ring.Unlisted {
+			return signer{p.Serial, k.parsed[p.Serial]}
+		}
+	}
+	if eff.publicKey || k.ring.Unlisted || k.ring.Permille == wholePermille {
+		return signer{publicID, k.public}
+	}
+	p := k.ring.active(now)
+	return signer{p.Serial, k.parsed[p.Serial]}
+}
+
+// telling is the key that signs a notice. Which notices have moved to the
+// public key is decided by their id alone, so that a repetition is signed as
+// the first attempt was, unless the migration has gone on meanwhile.
+func (k *wxKeys) telling(publicID, notifyID string, eff *effect, now time.Time) signer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	sum := sha256.Sum256([]byte(notifyID))
+	draw := int(binary.BigEndian.Uint32(sum[:4]) % wholePermille)
+	if eff.publicKey || k.ring.Unlisted || draw < k.ring.Permille {
+		return signer{publicID, k.public}
+	}
+	p := k.ring.active(now)
+	return signer{p.Serial, k.parsed[p.Serial]}
+}
+
+// opening is the private half of a key that a request was encrypted for.
+func (k *wxKeys) opening(publicID, named string, now time.Time) *rsa.PrivateKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if named == publicID {
+		return k.public
+	}
+	for _, p := range k.ring.live(now) {
+		if sameSerial(named, p.Serial) {
+			return k.parsed[p.Serial]
+		}
+	}
+	return nil
+}
+
+// foreignKey is a key that belongs to nobody the sandbox plays.
+var foreignKey = sync.OnceValues(newRSAKey)
+
+// v3KeyOps are the calls about keys.
+var v3KeyOps = []v3Op{
+	{method: http.MethodGet, path: "/v3/certificates", endpoint: EndpointCertificates, probed: true, run: (*Sandbox).v3Certificates},
+	{method: http.MethodPost, path: "/v3/security/echo", endpoint: EndpointEcho, run: (*Sandbox).v3Echo},
+}
+
+// v3Certificates lists the platform certificates, GET /v3/certificates, each
+// encrypted under the provider's APIv3 key. During a rotation there are two, of
+// a merchant in public-key mode none.
+func (s *Sandbox) v3Certificates(_ context.Context, tx *txn, r *v3Request) (v3Answer, error) {
+	type sealed struct {
+		Algorithm      string `json:"algorithm"`
+		Nonce          string `json:"nonce"`
+		AssociatedData string `json:"associated_data"`
+		Ciphertext     string `json:"ciphertext"`
+	}
+	type entry struct {
+		SerialNo      string `json:"serial_no"`
+		EffectiveTime string `json:"effective_time"`
+		ExpireTime    string `json:"expire_time"`
+		Encrypted     sealed `json:"encrypt_certificate"`
+	}
+	list := []entry{}
+	k := r.provider.keys
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ring.Unlisted || r.eff.noCerts {
+		return v3Answer{body: map[string]any{"data": list}}, nil
+	}
+	for _, p := range k.ring.live(tx.now) {
+		cert, err := parseCert(p.CertPEM)
+		if err != nil {
+			return v3Answer{}, err
+		}
+		word := nonce()[:gcmNonce]
+		text, err := sealGCM(r.provider.account.APIv3Key, word, "certificate", []byte(p.CertPEM))
+		if err != nil {
+			return v3Answer{}, err
+		}
+		list = append(list, entry{
+			SerialNo: p.Serial, EffectiveTime: rfc3339(cert.NotBefore.UnixMilli()), ExpireTime: rfc3339(cert.NotAfter.UnixMilli()),
+			Encrypted: sealed{Algorithm: gcmName, Nonce: word, AssociatedData: "certificate", Ciphertext: text},
+		})
+	}
+	return v3Answer{body: map[string]any{"data": list}}, nil
+}
+
+// v3Echo answers a request with itself, POST /v3/security/echo, so that a
+// developer can try signing and verifying without an order.
+func (s *Sandbox) v3Echo(_ context.Context, _ *txn, r *v3Request) (v3Answer, error) {
+	return v3Answer{body: map[string]any(r.fields)}, nil
+}
+
+// The encryption of APIv3 (upstreams.md §3.2, §3.7).
+const (
+	gcmName  = "AEAD_AES_256_GCM"
+	gcmNonce = 12
+)
+
+// sealGCM encrypts under an APIv3 key.
+func sealGCM(key, word, associated string, plain []byte) (string, error) {
+	block, err := aes.NewCipher([]byte(key))
+	if err != nil {
+		return "", err
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(gcm.Seal(nil, []byte(word), plain, []byte(associated))), nil
+}
+
+// rfc3339 writes a time as APIv3 does: Beijing's, to the second.
+func rfc3339(ms int64) string { return at(ms).Format(time.RFC3339) }
