@@ -237,8 +237,25 @@ func (s *Sandbox) verifyInvocation(p *handle, member string, signed wxFields, ti
 	if nonceStr == "" || len(nonceStr) > 32 {
 		return fmt.Errorf("%w nonce: use 1 to 32 characters", ErrInvalid)
 	}
+	if p.memo.API == apiV3 {
+		return s.verifyInvocationV3(p, member, signed, sign)
+	}
 	want := wxSign(signed, s.wx[p.provider].account.APIv2Key, p.memo.SignType)
 	if !hmac.Equal([]byte(want), []byte(sign)) {
+		return fmt.Errorf("%w %s: the signature is wrong", ErrInvalid, member)
+	}
+	return nil
+}
+
+// verifyInvocationV3 checks the parameters of an order made with APIv3: RSA by
+// the provider's API certificate over four lines, the last of which is the
+// package of a page and the bare prepay_id of an application (upstreams.md §3.4).
+func (s *Sandbox) verifyInvocationV3(p *handle, member string, signed wxFields, sign string) error {
+	lines := []string{signed.get("appId"), signed.get("timeStamp"), signed.get("nonceStr"), signed.get("package")}
+	if member == "sign" {
+		lines = []string{signed.get("appid"), signed.get("timestamp"), signed.get("noncestr"), signed.get("prepayid")}
+	}
+	if !rsa2Verify(s.wx[p.provider].clientKey, []byte(strings.Join(lines, "\n")+"\n"), sign) {
 		return fmt.Errorf("%w %s: the signature is wrong", ErrInvalid, member)
 	}
 	return nil
