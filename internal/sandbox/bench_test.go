@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -54,6 +55,9 @@ type bench struct {
 	control *httptest.Server
 	clients map[int]*http.Client // by provider
 	serial  int
+
+	certs    map[string]*rsa.PublicKey // platform certificates by serial
+	fetching bool
 }
 
 func newBench(t *testing.T, change func(*sandbox.Config)) *bench {
@@ -100,7 +104,7 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.Sandbox, b.clients = s, map[int]*http.Client{}
+	b.Sandbox, b.clients, b.certs = s, map[int]*http.Client{}, map[string]*rsa.PublicKey{}
 	b.wallet = httptest.NewUnstartedServer(s.Wallet())
 	b.wallet.TLS = s.TLSConfig()
 	b.wallet.StartTLS()
