@@ -36,9 +36,9 @@ func (c *accountShowCmd) Run(ctx context.Context, e env) error {
 	return c.send(ctx, e, http.MethodGet, pathOf("providers", c.Provider, "accounts", c.Channel), nil)
 }
 
-type accountSetCmd struct {
-	accountShowCmd
-	AppID  string `name:"app-id" required:"" help:"AppID of the provider (WeChat), or of its application (Alipay)."`
+// candidateFlags describe an account.
+type candidateFlags struct {
+	AppID  string `name:"app-id" help:"AppID of the provider (WeChat), or of its application (Alipay)."`
 	CAFile string `name:"ca-file" placeholder:"FILE" help:"Root certificates of the wallet's address; the system's without it."`
 
 	MchID    string `name:"mch-id" help:"WeChat: 服务商商户号."`
@@ -61,15 +61,37 @@ type accountSetCmd struct {
 	GatewayURL string `name:"gateway-url" placeholder:"URL" help:"Alipay: another address than Alipay's own."`
 }
 
+type accountSetCmd struct {
+	accountShowCmd
+	candidateFlags
+	Rehearsal bool `name:"rehearsal" negatable:"" default:"true" help:"Try the account first, and store it only if the wallet's answers verify; --no-rehearsal when the wallet cannot be reached from here."`
+}
+
+// Run rehearses the account, stores it and prints it without its keys.
+func (c *accountSetCmd) Run(ctx context.Context, e env) error {
+	if c.AppID == "" {
+		return usage("--app-id is missing")
+	}
+	account, err := c.account(e, c.Channel)
+	if err != nil {
+		return err
+	}
+	path := pathOf("providers", c.Provider, "accounts", c.Channel)
+	if !c.Rehearsal {
+		path += "?skip_rehearsal=true"
+	}
+	return c.send(ctx, e, http.MethodPut, path, body{c.Channel: account})
+}
+
 // keyFile is a member of an account that comes from a file.
 type keyFile struct{ name, file string }
 
-// Run stores the account and prints it without its keys.
-func (c *accountSetCmd) Run(ctx context.Context, e env) error {
+// account is the request's account, with what is in the files.
+func (c candidateFlags) account(e env, channel string) (body, error) {
 	account := body{"app_id": c.AppID}
 	public := []keyFile{{"ca_pem", c.CAFile}}
 	var private []keyFile
-	switch c.Channel {
+	switch channel {
 	case "wxpay":
 		account["mch_id"], account["sign_type"], account["base_url"], account["backup_url"] = c.MchID, c.SignType, c.BaseURL, c.Backup
 		account["public_key_id"] = c.WxKeyID
@@ -88,7 +110,7 @@ func (c *accountSetCmd) Run(ctx context.Context, e env) error {
 		if f.file != "" {
 			raw, err := readFile(f.file, maxKeyFile)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			account[f.name] = string(raw)
 		}
@@ -97,10 +119,10 @@ func (c *accountSetCmd) Run(ctx context.Context, e env) error {
 		if f.file != "" {
 			text, err := readSecret(e, f.file, maxKeyFile)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			account[f.name] = text
 		}
 	}
-	return c.send(ctx, e, http.MethodPut, pathOf("providers", c.Provider, "accounts", c.Channel), body{c.Channel: account})
+	return account, nil
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +27,7 @@ import (
 	"cloudpay/internal/pay"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/wallets"
 )
 
 // Times of a start and a stop. SIGTERM must be answered within 5 s: requests
@@ -44,6 +44,7 @@ type app struct {
 	store     *store.Store
 	directory *directory.Directory
 	gateway   *gateway.Gateway
+	wallets   *wallets.Wallets
 	monitor   *monitor.Monitor
 	api       *api.Server
 	manage    *manage.Server
@@ -76,9 +77,12 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	wallets := &wallets{directory: dir, now: s.now, built: map[string]builtWallet{}}
+	accounts := wallets.New(wallets.Config{
+		Directory: dir, Build: func(a *directory.Account) (channel.Channel, error) { return newChannel(a, s.now) }, Keeper: st, Now: s.now, Log: log,
+	})
+	reg.MustRegister(accounts)
 	gw := gateway.New(gateway.Config{
-		Store: st, Directory: dir, Channels: wallets.channel,
+		Store: st, Directory: dir, Channels: accounts.Channel, Former: accounts.Former,
 		Notify:  notify.New(notify.Config{AllowPrivate: s.AllowPrivateCallbacks}),
 		CodeKey: vault.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
 		Now: s.now, Log: log, Metrics: gateway.NewMetrics(reg),
@@ -88,7 +92,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	})
 	lists := reportsOn(st, dir, s.now)
 	mgmt, err := manage.New(manage.Config{
-		Store: st, Directory: dir, Gateway: gw, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
+		Store: st, Directory: dir, Gateway: gw, Wallets: accounts, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
 		Now: s.now, Log: log,
 	})
 	if err != nil {
@@ -103,7 +107,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)
-	return &app{store: st, directory: dir, gateway: gw, monitor: mon, api: srv, manage: mgmt, registry: reg, now: s.now, moves: s.Clock != nil, log: log}, nil
+	return &app{store: st, directory: dir, gateway: gw, wallets: accounts, monitor: mon, api: srv, manage: mgmt, registry: reg, now: s.now, moves: s.Clock != nil, log: log}, nil
 }
 
 // close releases what openApp opened, for who does not serve.
@@ -129,6 +133,7 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 		g.Go(func() error { t.watch(inner, a.log); return nil })
 	}
 	g.Go(func() error { return a.monitor.Run(inner) })
+	g.Go(func() error { return a.wallets.Run(inner) })
 	g.Go(func() error { return a.fold(inner) })
 	if a.admin != nil {
 		a.serveAdmin(ctx, inner, g)
@@ -155,40 +160,6 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 	return errors.Join(err, a.store.Close())
 }
 
-// wallets builds a channel per account and keeps it while the account stays
-// the same.
-type wallets struct {
-	directory *directory.Directory
-	now       func() time.Time
-	mu        sync.Mutex
-	built     map[string]builtWallet
-}
-
-type builtWallet struct {
-	tag     string
-	channel channel.Channel
-}
-
-// channel is the gateway's way to a wallet.
-func (w *wallets) channel(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error) {
-	a, err := w.directory.Account(ctx, providerID, ch)
-	if err != nil {
-		return nil, err
-	}
-	key := providerID + "/" + string(ch)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if b, ok := w.built[key]; ok && b.tag == a.Tag {
-		return b.channel, nil
-	}
-	c, err := newChannel(a, w.now)
-	if err != nil {
-		return nil, fmt.Errorf("account of provider %s at %s: %w", providerID, ch, err)
-	}
-	w.built[key] = builtWallet{tag: a.Tag, channel: c}
-	return c, nil
-}
-
 // newChannel builds the adapter for an account.
 func newChannel(a *directory.Account, now func() time.Time) (channel.Channel, error) {
 	switch a.Channel {
@@ -199,8 +170,9 @@ func newChannel(a *directory.Account, now func() time.Time) (channel.Channel, er
 			return nil, err
 		}
 		return wxpay.New(wxpay.Config{
-			BaseURL: w.BaseURL, RootCAs: roots, MchID: w.MchID, AppID: w.AppID, APIKey: w.APIKey,
-			SignType: wxpay.SignType(w.SignType), ClientCertPEM: w.CertPEM, ClientKeyPEM: w.KeyPEM,
+			BaseURL: w.BaseURL, BackupURL: w.BackupURL, RootCAs: roots, MchID: w.MchID, AppID: w.AppID, API: w.API,
+			APIKey: w.APIKey, APIv3Key: w.APIv3Key, PublicKeyID: w.PublicKeyID, PublicKeyPEM: w.PublicKeyPEM,
+			SignType: wxpay.SignType(w.SignType), ClientCertPEM: w.CertPEM, ClientKeyPEM: w.KeyPEM, Now: now,
 		})
 	case pay.Alipay:
 		l := a.Alipay
@@ -210,7 +182,7 @@ func newChannel(a *directory.Account, now func() time.Time) (channel.Channel, er
 		}
 		return alipay.New(alipay.Config{
 			GatewayURL: l.GatewayURL, RootCAs: roots, AppID: l.AppID, AppPrivateKeyPEM: l.PrivateKeyPEM,
-			AlipayPublicKeyPEM: l.AlipayPublicPEM, Now: now,
+			AlipayPublicKeyPEM: l.AlipayPublicPEM, AppCertPEM: l.AppCertPEM, AlipayCertPEM: l.AlipayCertPEM, RootCertPEM: l.RootCertPEM, Now: now,
 		})
 	}
 	return nil, fmt.Errorf("no adapter for channel %q", a.Channel)

@@ -76,6 +76,7 @@ type cli struct {
 	Provider    providerCmd     `cmd:"" group:"manage" help:"Service providers (服务商)."`
 	Subprovider subproviderCmd  `cmd:"" group:"manage" help:"A provider's agents (子服务商)."`
 	Account     accountCmd      `cmd:"" group:"manage" help:"A provider's accounts at the wallets."`
+	Channel     channelCmd      `cmd:"" group:"manage" help:"How the accounts at the wallets are."`
 	Merchant    merchantCmd     `cmd:"" group:"manage" help:"Sub-merchants (子商户)."`
 	Key         keyCmd          `cmd:"" group:"manage" help:"Merchants' keys."`
 	Prefix      prefixCmd       `cmd:"" group:"manage" help:"Order prefixes."`

@@ -45,13 +45,16 @@ const (
 // pay.ErrNotFound says that the provider has none.
 type Channels func(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error)
 
-// Config is everything a Gateway needs. All members except Profiles,
+// Config is everything a Gateway needs. All members except Former, Profiles,
 // AnswerWithin, MaxIdle, PublicURL and Metrics are required.
 type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Channels  Channels
-	Notify    *notify.Client
+	// Former finds an account as it was before its keys were replaced, while what
+	// was signed for it may still arrive; nil for never.
+	Former Channels
+	Notify *notify.Client
 	// CodeKey keys the hash of payment codes; it belongs to the installation
 	// and must not change while codes are valid.
 	CodeKey []byte
@@ -146,6 +149,7 @@ func (g *Gateway) wallet(ctx context.Context, m *directory.Merchant, ch pay.Chan
 	return w, channel.Merchant{
 		SubMchID: m.Wx.SubMchID, SubAppID: m.Wx.SubAppID,
 		AppAuthToken: m.Ali.AppAuthToken, SellerID: m.Ali.SellerID,
+		API: m.Wx.API,
 	}, nil
 }
 

@@ -38,7 +38,10 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 	if err != nil {
 		return "", "", fmt.Errorf("find channel: %w", err)
 	}
-	n, err := wallet.ParseNotice(header, body)
+	n, err := g.parsed(ctx, wallet, providerID, ch, header, body)
+	if errors.Is(err, channel.ErrProbe) {
+		return "", "", pay.Refuse(pay.ErrDenied, NoticeProbe, "a probe of the wallet was refused")
+	}
 	if err != nil {
 		return "", "", pay.Refuse(pay.ErrDenied, "notice_unverified", err.Error())
 	}
@@ -57,6 +60,28 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 		return "", "", err
 	}
 	return n.Ack, n.AckType, nil
+}
+
+// NoticeProbe is the code of the refusal of a wallet's probe: a notice that is
+// sent to see it refused, and nothing to worry about.
+const NoticeProbe = "notice_probe"
+
+// parsed verifies and reads a notice with the account's keys, or with those it
+// had before: a wallet may have signed just before they were replaced.
+func (g *Gateway) parsed(ctx context.Context, wallet channel.Channel, providerID string, ch pay.Channel, header map[string][]string, body []byte) (channel.Notice, error) {
+	n, err := wallet.ParseNotice(header, body)
+	if err == nil || errors.Is(err, channel.ErrProbe) || g.Former == nil {
+		return n, err
+	}
+	former, none := g.Former(ctx, providerID, ch)
+	if none != nil {
+		return n, err
+	}
+	old, oldErr := former.ParseNotice(header, body)
+	if oldErr != nil {
+		return n, err
+	}
+	return old, nil
 }
 
 // noticed finds the order of a verified notice, if it agrees with it.

@@ -69,7 +69,8 @@ type AccountPath struct {
 
 type setAccountInput struct {
 	AccountPath
-	Body struct {
+	Unrehearsed bool `query:"skip_rehearsal" doc:"不演练就保存，用于无法联网的情况；否则先向渠道提问，应答验签通过才保存"`
+	Body        struct {
 		Wechat *WechatAccount `json:"wxpay,omitempty" doc:"channel 为 wxpay 时"`
 		Alipay *AlipayAccount `json:"alipay,omitempty" doc:"channel 为 alipay 时"`
 	}
@@ -149,39 +150,23 @@ func (s *Server) getAccount(ctx context.Context, a *actor, in *AccountPath) (*an
 	return ok(accountView(acc)), nil
 }
 
-// setAccount replaces an account. Keys that are left out stay as they are. Only
-// who runs the installation points it at another address than the wallet's: the
-// server would call whatever a provider names, in its own network too, and show
-// it payment codes.
+// setAccount replaces an account. Keys that are left out stay as they are. It
+// is rehearsed first: keys that the wallet does not answer to, or whose answers
+// do not verify, must not take the place of those that work.
 func (s *Server) setAccount(ctx context.Context, a *actor, in *setAccountInput) (*answer[Account], error) {
 	if err := a.ownsProvider(in.ID); err != nil {
 		return nil, err
 	}
-	if _, err := s.Directory.Provider(ctx, in.ID); err != nil {
+	acc, err := s.candidate(ctx, a, in.AccountPath, in.Body.Wechat, in.Body.Alipay)
+	if err != nil {
 		return nil, err
 	}
-	acc := directory.Account{ProviderID: in.ID, Channel: pay.Channel(in.Channel)}
-	old, err := s.Directory.Account(ctx, in.ID, acc.Channel)
-	if errors.Is(err, pay.ErrNotFound) {
-		old = &directory.Account{Wechat: &directory.WechatAccount{}, Alipay: &directory.AlipayAccount{}}
-	} else if err != nil {
-		return nil, err
+	if !in.Unrehearsed {
+		if _, err := s.rehearse(ctx, acc); err != nil {
+			return nil, err
+		}
 	}
-	switch {
-	case acc.Channel == pay.Wxpay && in.Body.Wechat != nil && in.Body.Alipay == nil:
-		acc.Wechat = in.Body.Wechat.account(old.Wechat)
-	case acc.Channel == pay.Alipay && in.Body.Alipay != nil && in.Body.Wechat == nil:
-		acc.Alipay = in.Body.Alipay.account(old.Alipay)
-	default:
-		return nil, invalidField("body."+in.Channel, "请只填写与渠道一致的账户信息")
-	}
-	if a.operator() != nil && !sameWallet(&acc, old) {
-		return nil, pay.Refuse(pay.ErrDenied, "wallet_address", "接口地址和根证书只能由系统管理员更改")
-	}
-	if err := acc.CheckCredentials(s.Now()); err != nil {
-		return nil, err
-	}
-	if err := s.Directory.PutAccount(ctx, a.by(), acc); err != nil {
+	if err := s.Directory.PutAccount(ctx, a.by(), *acc); err != nil {
 		return nil, err
 	}
 	stored, err := s.Directory.Account(ctx, in.ID, acc.Channel)
@@ -189,6 +174,35 @@ func (s *Server) setAccount(ctx context.Context, a *actor, in *setAccountInput) 
 		return nil, err
 	}
 	return ok(accountView(stored)), nil
+}
+
+// candidate is the account that a request describes, checked and not stored.
+// Only who runs the installation points it at another address than the wallet's:
+// the server would call whatever a provider names, in its own network too, and
+// show it payment codes.
+func (s *Server) candidate(ctx context.Context, a *actor, at AccountPath, wx *WechatAccount, ali *AlipayAccount) (*directory.Account, error) {
+	if _, err := s.Directory.Provider(ctx, at.ID); err != nil {
+		return nil, err
+	}
+	acc := &directory.Account{ProviderID: at.ID, Channel: pay.Channel(at.Channel)}
+	old, err := s.Directory.Account(ctx, at.ID, acc.Channel)
+	if errors.Is(err, pay.ErrNotFound) {
+		old = &directory.Account{Wechat: &directory.WechatAccount{}, Alipay: &directory.AlipayAccount{}}
+	} else if err != nil {
+		return nil, err
+	}
+	switch {
+	case acc.Channel == pay.Wxpay && wx != nil && ali == nil:
+		acc.Wechat = wx.account(old.Wechat)
+	case acc.Channel == pay.Alipay && ali != nil && wx == nil:
+		acc.Alipay = ali.account(old.Alipay)
+	default:
+		return nil, invalidField("body."+at.Channel, "请只填写与渠道一致的账户信息")
+	}
+	if a.operator() != nil && !sameWallet(acc, old) {
+		return nil, pay.Refuse(pay.ErrDenied, "wallet_address", "接口地址和根证书只能由系统管理员更改")
+	}
+	return acc, acc.CheckCredentials(s.Now())
 }
 
 // sameWallet reports whether an account is at the wallet's own address, or

@@ -7,14 +7,18 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"cloudpay/internal/channel"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/manage"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/wallets"
 )
 
 // quoted is a text as JSON.
@@ -140,7 +144,7 @@ func TestAnAccountsMistakesAreNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 		was, _ := h.people.Account(t.Context(), providerA, "wxpay")
-		w := h.as(t, "operator", "PUT", "/v1/providers/"+providerA+"/accounts/"+channel, string(raw))
+		w := h.as(t, "operator", "PUT", "/v1/providers/"+providerA+"/accounts/"+channel+"?skip_rehearsal=true", string(raw))
 		if c.field == "" {
 			if w.Code != http.StatusOK {
 				t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
@@ -167,7 +171,7 @@ func TestReplacedKeysGoOnVerifying(t *testing.T) {
 	h := newHouse(t)
 	set := func(apiKey string) manage.Account {
 		t.Helper()
-		w := h.as(t, "provider", "PUT", "/v1/providers/"+providerA+"/accounts/wxpay", `{"wxpay":{"mch_id":"1","app_id":"wx2","api_key":"`+apiKey+`"}}`)
+		w := h.as(t, "provider", "PUT", "/v1/providers/"+providerA+"/accounts/wxpay?skip_rehearsal=true", `{"wxpay":{"mch_id":"1","app_id":"wx2","api_key":"`+apiKey+`"}}`)
 		var a manage.Account
 		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || w.Code != http.StatusOK {
 			t.Fatalf("%d %s", w.Code, w.Body)
@@ -213,5 +217,79 @@ func TestAMerchantChoosesItsAPI(t *testing.T) {
 		if m, err := h.people.Merchant(t.Context(), merchantA); err != nil || m.Wx.API != step.want {
 			t.Errorf("after %s: %q, %v, want %q", step.body, m.Wx.API, err, step.want)
 		}
+	}
+}
+
+// TestAnAccountIsRehearsedBeforeItIsStored: keys that the wallet does not take,
+// and keys that do not verify its answers, never replace those that work.
+func TestAnAccountIsRehearsedBeforeItIsStored(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p := h.box.Accounts().Providers[0]
+	private, public := alipayKeys(t)
+	wx := func(apiKey, more string) string {
+		return `{"wxpay":{"mch_id":"` + p.WeChat.MchID + `","app_id":"` + p.WeChat.AppID + `","base_url":"https://wallet.test","api_key":"` + apiKey + `","cert_pem":` +
+			quoted(t, p.WeChat.ClientCertPEM) + `,"key_pem":` + quoted(t, p.WeChat.ClientKeyPEM) + more + `}}`
+	}
+	ali := func(private, public string) string {
+		return `{"alipay":{"app_id":"` + p.Alipay.AppID + `","gateway_url":"https://wallet.test/gateway.do","private_key_pem":` + private + `,"alipay_public_key_pem":` + public + `}}`
+	}
+	mine, theirs := quoted(t, p.Alipay.AppPrivateKeyPEM), quoted(t, p.Alipay.AlipayPublicKeyPEM)
+	for _, c := range []struct {
+		name, channel, body string
+		passes              bool
+	}{
+		{"wxpay as it is", "wxpay", wx(p.WeChat.APIv2Key, ""), true},
+		{"wxpay with a wrong key", "wxpay", wx(strings.Repeat("0", 32), ""), false},
+		{"alipay", "alipay", ali(mine, theirs), true},
+		{"alipay with a key that Alipay does not know", "alipay", ali(private, theirs), false},
+		{"alipay with a key that is not Alipay's", "alipay", ali(mine, public), false},
+		{"alipay by certificate", "alipay", `{"alipay":{"app_id":"` + p.Alipay.AppID + `","gateway_url":"https://wallet.test/gateway.do","private_key_pem":` + mine + `,"app_cert_pem":` +
+			quoted(t, p.Alipay.AppCertPEM) + `,"alipay_cert_pem":` + quoted(t, p.Alipay.AlipayCertPEM) + `,"root_cert_pem":` + quoted(t, p.Alipay.RootCertPEM) + `}}`, true},
+	} {
+		path := "/v1/providers/" + providerA + "/accounts/" + c.channel
+		was, _ := h.people.Account(t.Context(), providerA, pay.Channel(c.channel))
+		for _, step := range []struct{ method, path string }{{"POST", path + "/rehearsal"}, {"PUT", path}} {
+			w := h.as(t, "operator", step.method, step.path, c.body)
+			if c.passes != (w.Code == http.StatusOK) || !c.passes && problemOf(t, w).Type != "urn:cloudpay:error:rehearsal_failed" {
+				t.Errorf("%s, %s: %d %s", c.name, step.method, w.Code, w.Body)
+			}
+			is, err := h.people.Account(t.Context(), providerA, pay.Channel(c.channel))
+			if stored := step.method == "PUT" && c.passes; !stored && was != nil && (err != nil || is.Tag != was.Tag) {
+				t.Errorf("%s, %s: the account was changed: %v", c.name, step.method, err)
+			}
+		}
+	}
+	if w := h.as(t, "operator", "POST", "/v1/providers/"+providerA+"/accounts/alipay/rehearsal", `{}`); w.Code != http.StatusOK {
+		t.Errorf("the stored account: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestChannelsAreSeenFromElsewhere: what a serving process knows of an account
+// is read by another that asks no wallet.
+func TestChannelsAreSeenFromElsewhere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.order(t)
+	h.wallets.Keep(t.Context())
+	other := wallets.New(wallets.Config{Directory: h.people, Build: h.adapter, Keeper: h.store, Now: h.clock.now, Log: slog.New(slog.DiscardHandler)})
+	list, err := other.Status(t.Context(), "")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	s := list[0]
+	if s.ProviderID != providerA || s.Verified.IsZero() || s.Written.IsZero() || len(s.Keys) == 0 || s.Keys[0].Role != channel.RoleOurs || len(s.Warnings) != 0 {
+		t.Errorf("%+v", s)
+	}
+	h.clock.advance(80 * time.Hour)
+	if list, err = other.Status(t.Context(), providerA); err != nil || len(list[0].Warnings) != 1 || list[0].Warnings[0].Code != wallets.WarnQuiet {
+		t.Errorf("after three quiet days: %+v, %v", list[0].Warnings, err)
+	}
+	w := h.as(t, "ops", "GET", "/v1/channels", "")
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"code":"quiet"`) {
+		t.Errorf("ops reads %d %s", w.Code, w.Body)
+	}
+	if w := h.as(t, "stranger", "GET", "/v1/channels", ""); strings.Contains(w.Body.String(), providerA) {
+		t.Errorf("another provider reads %s", w.Body)
 	}
 }

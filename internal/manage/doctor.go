@@ -13,10 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"cloudpay/internal/channel"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
+	"cloudpay/internal/wallets"
 )
 
 // Limits of a visit of the doctor.
@@ -138,6 +140,30 @@ func (s *Server) checkAccounts(ctx context.Context, c *checkup, p directory.Prov
 	}
 	if found == 0 {
 		c.fail("account", "provider "+p.ID+" has no account at a wallet", setAccount(p.ID, "wxpay"))
+		return
+	}
+	s.checkChannels(ctx, c, p.ID)
+}
+
+// checkChannels tells what serving processes have noticed of a provider's
+// accounts. That nothing was asked yet is no lack, and the ends of certificates
+// that the account itself holds are told by checkCertificates.
+func (s *Server) checkChannels(ctx context.Context, c *checkup, providerID string) {
+	if s.Wallets == nil {
+		return
+	}
+	list, err := s.Wallets.Status(ctx, providerID)
+	if err != nil {
+		c.fail("channel", err.Error(), "")
+		return
+	}
+	for _, st := range list {
+		for _, w := range st.Warnings {
+			known := w.Code == wallets.WarnKeyEnds && st.Channel == pay.Wxpay && w.Role == channel.RoleOurs
+			if w.Code != wallets.WarnUnverified && !known {
+				c.warn("channel", string(st.Channel)+" of provider "+providerID+": "+w.Text, "cloudpay channel status --provider "+providerID)
+			}
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudpay/internal/channel"
+	"cloudpay/internal/channel/alipay"
 	"cloudpay/internal/channel/wxpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
@@ -35,6 +36,7 @@ import (
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/wallets"
 )
 
 // The people of every test: two providers with a merchant each, so that each
@@ -189,13 +191,14 @@ func (h *house) makeTokens(ctx context.Context) error {
 
 // house is the management API on a real store with everybody in it.
 type house struct {
-	server *manage.Server
-	store  *store.Store
-	people *directory.Directory
-	gw     *gateway.Gateway
-	box    *sandbox.Sandbox
-	log    *safeBuffer
-	clock  *clock
+	wallets *wallets.Wallets
+	server  *manage.Server
+	store   *store.Store
+	people  *directory.Directory
+	gw      *gateway.Gateway
+	box     *sandbox.Sandbox
+	log     *safeBuffer
+	clock   *clock
 }
 
 // clock is the house's time: real, and moved on by tests.
@@ -241,12 +244,13 @@ func build(st *store.Store) (*house, error) {
 	if h.people, err = directory.New(h.store, h.store, keys, h.clock.now); err != nil {
 		return nil, err
 	}
+	h.wallets = wallets.New(wallets.Config{Directory: h.people, Build: h.adapter, Keeper: h.store, Now: h.clock.now, Log: log})
 	h.gw = gateway.New(gateway.Config{
 		Store: h.store, Directory: h.people, Channels: h.wallet, Notify: notify.New(notify.Config{}), CodeKey: []byte("test code key"), PublicURL: "https://pay.test",
 		Now: h.clock.now, Log: log,
 	})
 	h.server, err = manage.New(manage.Config{
-		Store: h.store, Directory: h.people, Gateway: h.gw, Now: h.clock.now, Log: log,
+		Store: h.store, Directory: h.people, Gateway: h.gw, Wallets: h.wallets, Now: h.clock.now, Log: log,
 		Reports: report.New(report.Config{Store: h.store, Now: h.clock.now}),
 		Monitor: monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Registry: prometheus.NewRegistry(), Now: h.clock.now, Log: log}),
 		Requests: func(logID uint32) (manage.AnsweredRequest, bool) {
@@ -288,18 +292,32 @@ func newHouse(t *testing.T) *house {
 
 // wallet is the real adapter against the sandbox's handler.
 func (h *house) wallet(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error) {
-	a, err := h.people.Account(ctx, providerID, ch)
-	if err != nil {
-		return nil, err
+	return h.wallets.Channel(ctx, providerID, ch)
+}
+
+// adapter is the real adapter of an account against the sandbox's handler.
+func (h *house) adapter(a *directory.Account) (channel.Channel, error) {
+	if l := a.Alipay; l != nil {
+		return alipay.New(alipay.Config{
+			GatewayURL: l.GatewayURL, AppID: l.AppID, AppPrivateKeyPEM: l.PrivateKeyPEM, AlipayPublicKeyPEM: l.AlipayPublicPEM,
+			AppCertPEM: l.AppCertPEM, AlipayCertPEM: l.AlipayCertPEM, RootCertPEM: l.RootCertPEM, Now: h.clock.now, Transport: direct{handler: h.box.Wallet()},
+		})
 	}
-	block, _ := pem.Decode([]byte(a.Wechat.CertPEM))
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil, err
+	w, to := a.Wechat, direct{}
+	if block, _ := pem.Decode([]byte(w.CertPEM)); block != nil {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		to.cert = cert
+	}
+	if h.box != nil {
+		to.handler = h.box.Wallet()
 	}
 	return wxpay.New(wxpay.Config{
-		BaseURL: a.Wechat.BaseURL, MchID: a.Wechat.MchID, AppID: a.Wechat.AppID, APIKey: a.Wechat.APIKey, SignType: "HMAC-SHA256",
-		ClientCertPEM: a.Wechat.CertPEM, ClientKeyPEM: a.Wechat.KeyPEM, Transport: direct{h.box.Wallet(), cert},
+		BaseURL: w.BaseURL, MchID: w.MchID, AppID: w.AppID, API: w.API, APIKey: w.APIKey, APIv3Key: w.APIv3Key,
+		PublicKeyID: w.PublicKeyID, PublicKeyPEM: w.PublicKeyPEM, SignType: "HMAC-SHA256",
+		ClientCertPEM: w.CertPEM, ClientKeyPEM: w.KeyPEM, Now: h.clock.now, Transport: to,
 	})
 }
 

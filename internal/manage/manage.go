@@ -32,6 +32,7 @@ import (
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/report"
 	"cloudpay/internal/store"
+	"cloudpay/internal/wallets"
 )
 
 // maxBody is the largest request: enrolments of factory devices; a merchant
@@ -42,13 +43,16 @@ const maxBody = 192 << 10
 const DocumentPath = "/docs/api/openapi.json"
 
 // Config is everything that the management API needs. All members but
-// AllowPrivate, Requests and PublicURL are required.
+// AllowPrivate, Requests, Wallets and PublicURL are required.
 type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Gateway   *gateway.Gateway
-	Reports   *report.Reports
-	Monitor   *monitor.Monitor
+	// Wallets tries accounts before they are stored, and knows how those in use
+	// are; nil does neither.
+	Wallets *wallets.Wallets
+	Reports *report.Reports
+	Monitor *monitor.Monitor
 	// Requests finds a Cloud Pay request of this process by its log_id; nil when
 	// it answers none. It may be set until the first request.
 	Requests func(logID uint32) (AnsweredRequest, bool)
@@ -204,6 +208,7 @@ func (s *Server) register() {
 	s.registerProviders()
 	s.registerSubProviders()
 	s.registerAccounts()
+	s.registerChannels()
 	s.registerMerchants()
 	s.registerKeys()
 	s.registerPrefixes()

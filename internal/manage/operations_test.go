@@ -52,8 +52,12 @@ func rows() map[string]row {
 		"delete-sub-provider": {who: "provider", wrong: "agent", foreign: "stranger"},
 		"list-accounts":       {who: "provider", wrong: "boss", foreign: "stranger", want: "mch_id"},
 		"get-account":         {who: "provider", bad: "/v1/providers/" + providerA + "/accounts/cash", field: "path.channel", wrong: "boss", foreign: "stranger", want: "mch_id"},
+		"list-channels":       {who: "provider", bad: "/v1/channels?out_mch_id=" + strings.Repeat("x", 33), field: "query.out_mch_id", wrong: "boss", want: `"role":"ours"`},
+		"rehearse-account": {
+			who: "provider", body: `{}`, bad: `{"wxpay":{"mch_id":5}}`, field: "body.wxpay.mch_id", wrong: "boss", foreign: "stranger", want: `"passed":true`,
+		},
 		"set-account": {
-			who: "provider", body: `{"wxpay":{"mch_id":"1","app_id":"wx2","api_key":"0123456789abcdef0123456789abcdef"}}`,
+			who: "provider", path: "/v1/providers/" + providerA + "/accounts/wxpay?skip_rehearsal=true", body: `{"wxpay":{"mch_id":"1","app_id":"wx2","api_key":"0123456789abcdef0123456789abcdef"}}`,
 			bad: `{"wxpay":{"mch_id":"1","app_id":"wx2","api_key":"k","sign_type":"ROT13"}}`, field: "sign_type",
 			wrong: "boss", foreign: "stranger", want: `"mch_id":"1"`,
 		},

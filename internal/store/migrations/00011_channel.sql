@@ -7,17 +7,17 @@
 ALTER TABLE merchants ADD COLUMN wx_api TEXT NOT NULL DEFAULT '';
 
 -- One row is how one provider's account at one wallet is, as the serving nodes
--- saw it last; each writes it when something changes, and rarely otherwise.
+-- saw it: each writes it when something changes, at most once a minute. What is
+-- newer stays, whoever writes.
 CREATE TABLE channel_health (
     provider_id  TEXT   NOT NULL REFERENCES providers (id),
     channel      TEXT   NOT NULL,
-    api          TEXT   NOT NULL, -- 'v2' or 'v3' of WeChat Pay, '' for Alipay
-    credentials  TEXT   NOT NULL, -- JSON: serials in use and when they end; nothing secret
+    account      TEXT   NOT NULL, -- the tag of the account that the keys belong to
+    credentials  TEXT   NOT NULL, -- JSON: serials in use and their ends; nothing secret
     verified_ms  BIGINT NOT NULL, -- the last answer or notice that verified, 0 for never
-    failed_ms    BIGINT NOT NULL, -- the last failure, 0 for never
-    failure      TEXT   NOT NULL, -- its kind
-    unknown_ms   BIGINT NOT NULL, -- when a serial that nobody knows was last seen, 0 for never
-    unknown      TEXT   NOT NULL, -- that serial
+    failed_ms    BIGINT NOT NULL, -- the last call that failed, 0 for never
+    failed_call  TEXT   NOT NULL, -- which call it was
+    failure      TEXT   NOT NULL, -- a fixed name such as timeout, or the wallet's code
     written_ms   BIGINT NOT NULL,
-    PRIMARY KEY (provider_id, channel, api)
+    PRIMARY KEY (provider_id, channel)
 );

@@ -68,13 +68,12 @@ type Audit struct {
 type ChannelHealth struct {
 	ProviderID  string
 	Channel     string
-	Api         string
+	Account     string
 	Credentials string
 	VerifiedMs  int64
 	FailedMs    int64
+	FailedCall  string
 	Failure     string
-	UnknownMs   int64
-	Unknown     string
 	WrittenMs   int64
 }
 
