@@ -64,18 +64,26 @@ func parseBill(raw []byte) (channel.Bill, error) {
 			return channel.Bill{}, err
 		}
 	}
+	bill, _, err := readBill(raw)
+	return bill, err
+}
+
+// readBill reads a bill that is not compressed and tells which kind it is.
+func readBill(raw []byte) (bill channel.Bill, kind channel.BillKind, err error) {
 	switch {
 	case len(raw) > channel.MaxBill:
-		return channel.Bill{}, channel.ErrBillTooLong
+		return channel.Bill{}, "", channel.ErrBillTooLong
 	case !utf8.Valid(raw):
-		return channel.Bill{}, errors.New("the bill is not UTF-8")
+		return channel.Bill{}, "", errors.New("the bill is not UTF-8")
 	}
 	b := &billReader{rest: strings.TrimPrefix(string(raw), bom)}
 	header, _ := b.next()
 	if strings.Contains(header, colFlowNo) {
-		return b.flows(names(header))
+		bill, err = b.flows(names(header))
+		return bill, channel.BillFund, err
 	}
-	return b.trades(names(header))
+	bill, err = b.trades(names(header))
+	return bill, channel.BillTrade, err
 }
 
 // names splits a line of column names. Parentheses are full-width or not.
