@@ -314,7 +314,11 @@ func (k *keyring) age() {
 
 // health adds what is known of the keys.
 func (k *keyring) health(h *channel.Health) {
+	now := k.now()
 	for _, key := range *k.byID.Load() {
+		if !key.gone.IsZero() && !key.live(now) {
+			continue
+		}
 		one := channel.KeyHealth{Role: channel.RolePlatform, Serial: key.serial, From: key.from, Until: key.until}
 		if key.until.IsZero() {
 			one.Role = channel.RolePublicKey

@@ -55,9 +55,9 @@ func (c *v3) notice(h http.Header, body []byte) (channel.Notice, error) {
 		return channel.Notice{}, errNotice
 	}
 	switch {
-	case n.Event == "TRANSACTION.SUCCESS":
+	case n.Event == "TRANSACTION.SUCCESS" && maybe(n.Resource.OriginalType, "transaction"):
 		return c.payNotice(plain)
-	case strings.HasPrefix(n.Event, "REFUND."):
+	case strings.HasPrefix(n.Event, "REFUND.") && maybe(n.Resource.OriginalType, "refund"):
 		return c.refundNotice(plain, strings.TrimPrefix(n.Event, "REFUND."))
 	}
 	return channel.Notice{}, errNotice
@@ -66,7 +66,7 @@ func (c *v3) notice(h http.Header, body []byte) (channel.Notice, error) {
 // payNotice reads the order of a pay notice.
 func (c *v3) payNotice(plain []byte) (channel.Notice, error) {
 	var o v3order
-	if json.Unmarshal(plain, &o) != nil || o.SpMchID != c.mchID || !numbered(o.SubMchID, o.OutTradeNo) {
+	if json.Unmarshal(plain, &o) != nil || o.SpMchID != c.mchID || !numbered(o.SubMchID, o.OutTradeNo) || o.State == "" {
 		return channel.Notice{}, errNotice
 	}
 	n := channel.Notice{SubMerchant: o.SubMchID, OutTradeNo: o.OutTradeNo, Ack: v3ack, AckType: "application/json"}
