@@ -19,7 +19,7 @@ const (
 var aliOptions = []string{
 	"goods_detail", "extend_params", "business_params", "discountable_amount", "undiscountable_amount", "disable_pay_channels",
 	"product_code", "seller_id", "store_id", "operator_id", "terminal_id", "body", "timeout_express", "time_expire",
-	"qr_code_timeout_express", "query_options", "op_app_id",
+	"qr_code_timeout_express", "query_options", "op_app_id", "quit_url", "passback_params",
 }
 
 // aliOption reads an option out of the raw content: text as it is, anything

@@ -46,6 +46,10 @@ var aliOps = map[string]aliOp{
 	"alipay.trade.fastpay.refund.query": {EndpointRefundQuery, (*Sandbox).aliRefundQuery},
 	methodBill:                          {EndpointBill, (*Sandbox).aliBill},
 
+	kindWap:    {EndpointPrepay, (*Sandbox).aliCashier},
+	kindPage:   {EndpointPrepay, (*Sandbox).aliCashier},
+	kindAliApp: {EndpointPrepay, (*Sandbox).aliCashier},
+
 	"alipay.open.app.alipaycert.download": {EndpointAliCert, (*Sandbox).aliCertDownload},
 }
 
@@ -63,7 +67,8 @@ type aliRequest struct {
 	merchant AlipayMerchant
 	biz      aliBiz
 	eff      *effect
-	base     string // how the caller reached the wallet
+	base     string  // how the caller reached the wallet
+	page     *handle // what a page's call made
 }
 
 // aliAnswer is an answer before it is signed. An empty code is 10000, which
@@ -268,6 +273,10 @@ func (s *Sandbox) sendAli(w http.ResponseWriter, r *http.Request, req *aliReques
 		if f.key != "" {
 			key = f.key
 		}
+	}
+	if aliProducts[req.params["method"]] != "" {
+		s.sendAliPage(w, r, req, answer)
+		return
 	}
 	// What is forced or tampered with is decided before the bytes are fixed;
 	// afterwards nothing may write the object anew.

@@ -376,3 +376,7 @@ func (s *Sandbox) aliClose(ctx context.Context, tx *txn, r *aliRequest) (aliAnsw
 	out.fields = out.fields.with("out_trade_no", t.outTradeNo)
 	return out, nil
 }
+
+// authAppID is the number of a merchant's own application, which authorised the
+// provider's.
+func authAppID(userID string) string { return "2021" + userID[len("2088"):] }

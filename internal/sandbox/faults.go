@@ -47,6 +47,7 @@ const (
 var endpointNames = map[string]string{
 	EndpointPay: EndpointPay, "micropay": EndpointPay, "alipay.trade.pay": EndpointPay,
 	EndpointPrepay: EndpointPrepay, "unifiedorder": EndpointPrepay, "alipay.trade.precreate": EndpointPrepay, "alipay.trade.create": EndpointPrepay,
+	kindWap: EndpointPrepay, kindPage: EndpointPrepay, kindAliApp: EndpointPrepay,
 	EndpointNotify: EndpointNotify,
 	EndpointQuery:  EndpointQuery, "orderquery": EndpointQuery, "alipay.trade.query": EndpointQuery,
 	EndpointReverse: EndpointReverse, "cancel": EndpointReverse, "alipay.trade.cancel": EndpointReverse,

@@ -94,7 +94,7 @@ func (s *Sandbox) announce(ctx context.Context, tx *txn, t *trade, refund *refun
 // (upstreams.md §4.7). No parameter is ever empty: verifiers disagree on those.
 func (s *Sandbox) aliNotice(tx *txn, t *trade, refund *refund) map[string]string {
 	fields := map[string]string{
-		"notify_type": "trade_status_sync", "app_id": t.provider, "auth_app_id": t.provider, "charset": "utf-8", "version": "1.0",
+		"notify_type": "trade_status_sync", "app_id": t.provider, "auth_app_id": authAppID(t.merchant), "charset": "utf-8", "version": "1.0",
 		"sign_type": "RSA2", "trade_no": t.tradeNo, "out_trade_no": t.outTradeNo, "seller_id": t.merchant,
 		"trade_status": aliState(t, tx.now), "total_amount": t.total.Yuan(), "receipt_amount": (t.total - t.uncashed()).Yuan(),
 		"buyer_pay_amount": (t.total - t.couponTotal()).Yuan(), "invoice_amount": (t.total - t.couponTotal()).Yuan(), "point_amount": "0.00",
@@ -108,6 +108,12 @@ func (s *Sandbox) aliNotice(tx *txn, t *trade, refund *refund) map[string]string
 			"other_contribute", "otherContribute").Replace(list.raw)
 	}
 	delete(fields, "discount_goods_detail")
+	if t.paidMS == 0 {
+		fields = t.unpaidNotice(fields)
+	}
+	if text := t.memo.Options["passback_params"]; text != "" {
+		fields["passback_params"] = text
+	}
 	if t.memo.ByCert {
 		fields[noticeByCert] = "true"
 	}

@@ -54,7 +54,7 @@ func TestAlipaysOwnLibraryForNodeIsServed(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			t.Log(strings.TrimSpace(string(out)))
-			if got := b.totals(); got.Charges != 2 || got.Refunds != 1 || got.Charged-got.Refunded != 1234-234+56 {
+			if got := b.totals(); got.Charges != 3 || got.Refunds != 1 || got.Charged-got.Refunded != 1234-234+56+44 {
 				t.Errorf("totals = %+v", got)
 			}
 		})

@@ -13,8 +13,11 @@ import (
 type Invocation struct {
 	// CodeURL is what a QR code holds, of either wallet: code_url or qr_code.
 	CodeURL string `json:"code_url,omitempty"`
-	// MwebURL is the page of WeChat's H5 payment.
+	// MwebURL is the page of WeChat's H5 payment, or the signed address of
+	// Alipay's wap.pay or page.pay.
 	MwebURL string `json:"mweb_url,omitempty"`
+	// OrderString is what Alipay's app.pay hands to a mobile application.
+	OrderString string `json:"order_string,omitempty"`
 	// TradeNo is what Alipay's tradePay is called with.
 	TradeNo string `json:"trade_no,omitempty"`
 	// JSAPI are the parameters of WeChat's getBrandWCPayRequest and
@@ -148,8 +151,9 @@ type door struct {
 func (in Invocation) doors() []door {
 	const byLink, byNumber = "WHERE link = ?", "WHERE handle = ?"
 	list := []door{
-		{in.CodeURL, byLink, []string{kindNative, kindPrecreate}},
+		{in.CodeURL, byLink, append([]string{kindNative, kindPrecreate}, aliPageKinds...)},
 		{in.MwebURL, byLink, []string{kindMweb}},
+		{in.OrderString, byLink, []string{kindAliApp}},
 		{in.TradeNo, byNumber, []string{kindCreate}},
 	}
 	list = slices.DeleteFunc(list, func(d door) bool { return d.value == "" })
@@ -166,7 +170,10 @@ func (in Invocation) doors() []door {
 func (s *Sandbox) preparedBy(ctx context.Context, tx *txn, in Invocation) (*handle, error) {
 	doors := in.doors()
 	if len(doors) != 1 {
-		return nil, fmt.Errorf("%w: give exactly one of code_url, mweb_url, trade_no, jsapi and app", ErrInvalid)
+		return nil, fmt.Errorf("%w: give exactly one of code_url, mweb_url, order_string, trade_no, jsapi and app", ErrInvalid)
+	}
+	if query := in.pageQuery(); query != "" {
+		return s.cashierBy(ctx, tx, query)
 	}
 	list, err := tx.preparedWhere(ctx, doors[0].where, doors[0].value)
 	if err != nil {

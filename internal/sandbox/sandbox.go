@@ -263,6 +263,7 @@ func (s *Sandbox) Wallet() http.Handler {
 	}
 	mux.HandleFunc("/gateway.do", s.serveAlipay)
 	mux.HandleFunc(aliBillPath, s.serveAliBill)
+	mux.Handle("POST "+cashierPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveCashier)))
 	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v3/") { // past the mux, which would tidy up a path that is signed as it stands
 			s.serveV3(w, r)

@@ -80,6 +80,8 @@ type memo struct {
 	NotifyURL string `json:"notify_url,omitempty"`
 	// ByCert says that Alipay's notices are signed in certificate mode.
 	ByCert bool `json:"by_cert,omitempty"`
+	// ReturnURL is where Alipay's payment page sends the customer's browser.
+	ReturnURL string `json:"return_url,omitempty"`
 	// Options are the fields that only say how it may be paid or shown.
 	Options map[string]string `json:"options,omitempty"`
 	// Coupons paid a part of it.
@@ -152,6 +154,11 @@ func (s *Sandbox) ripen(ctx context.Context, tx *txn, t *trade) error {
 	}
 	if t.open() && t.expireMS > 0 && now >= t.expireMS {
 		t.state, t.endedMS, t.dirty = tradeClosed, t.expireMS, true
+		if t.tellsClose() {
+			if err := s.announce(ctx, tx, t, nil); err != nil {
+				return err
+			}
+		}
 	}
 	if !t.dirty {
 		return nil

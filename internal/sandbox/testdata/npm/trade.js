@@ -73,6 +73,16 @@ await control('/sandbox/v1/customers/npm/open', { code_url: prepared.qrCode, act
 assert.equal((await call('alipay.trade.query', { outTradeNo: scanned })).tradeStatus, 'TRADE_SUCCESS');
 assert.equal((await noticeOf(scanned, false)).total_amount, '0.56');
 
+// a page, opened by its signed address
+const page = number('A');
+const address = sdk.pageExecute('alipay.trade.wap.pay', 'GET', {
+  notifyUrl, appAuthToken: merchant.app_auth_token,
+  bizContent: { outTradeNo: page, totalAmount: '0.44', subject: '测试 页面', productCode: 'QUICK_WAP_WAY' },
+});
+assert.match(await (await fetch(address)).text(), /¥0\.44/);
+await control('/sandbox/v1/customers/npm/open', { mweb_url: address, action: 'approve' });
+assert.equal((await noticeOf(page, false)).total_amount, '0.44');
+
 // a password, cancelled
 const waiting = number('W');
 const asked = await pay(waiting, '900.00', await control('/sandbox/v1/paycodes', { channel: 'alipay', customer: 'npm' }));
