@@ -35,6 +35,7 @@ type demoCmd struct {
 	Strict      bool   `name:"strict" help:"The sandbox enforces the wallets' pauses, and the gateway keeps them."`
 	Profile     string `name:"profile" enum:"seed,current,classic" default:"seed" help:"Rules of the sandbox; classic adds the wallets' special amounts."`
 	LogLevel    string `name:"log-level" enum:"debug,info,warn,error" default:"warn" help:"Least level that is logged."`
+	phoneFlags
 }
 
 // demoFile is DIR/demo.json: what others script against.
@@ -91,9 +92,13 @@ func (c *demoCmd) Run(ctx context.Context, e env) (err error) {
 	if err := os.Remove(announced); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(err, l.Close(), box.close())
 	}
-	file, a, err := c.prepare(ctx, dir, s, box, log)
+	door, err := c.open(ctx, box.box)
 	if err != nil {
 		return errors.Join(err, l.Close(), box.close())
+	}
+	file, a, err := c.prepare(ctx, dir, s, box, log)
+	if err != nil {
+		return errors.Join(err, l.Close(), box.close(), door.close())
 	}
 	file.API, file.Sandbox = baseURL("http", l.Addr()), baseURL("http", box.control.Addr())
 	g, inner := errgroup.WithContext(ctx)
@@ -101,6 +106,7 @@ func (c *demoCmd) Run(ctx context.Context, e env) (err error) {
 	boxCtx, stopBox := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBox()
 	g.Go(func() error { return box.serve(boxCtx) })
+	g.Go(func() error { return door.serve(boxCtx) })
 	g.Go(func() error {
 		defer stopBox()
 		return a.serve(inner, l)
@@ -300,6 +306,7 @@ func (c *demoCmd) greet(e env, dir string, f demoFile, now time.Time) {
 	_, _ = fmt.Fprintf(e.stdout, `cloudpay demo is running.
 
   API      %[1]s/cpay/   (%[1]s/docs/, /healthz, /readyz, /metrics)
+  Phone    %[2]s/phone   (the customer's phone, in a browser)
   Sandbox  %[2]s/sandbox/v1/   (customers, payment codes, faults: docs/sandbox.md)
   Keys     %[3]s   (ids and keys of %[4]d sample merchants)
 

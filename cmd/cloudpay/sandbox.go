@@ -42,6 +42,7 @@ type sandboxServeCmd struct {
 	Strict      bool   `name:"strict" help:"Enforce the wallets' pauses."`
 	Profile     string `name:"profile" enum:"seed,current,classic" default:"seed" help:"Password rules; classic adds the wallets' special amounts."`
 	LogLevel    string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
+	phoneFlags
 }
 
 // Run serves until the process is told to stop. DIR/sandbox.json then holds
@@ -64,9 +65,9 @@ func (c *sandboxServeCmd) Run(ctx context.Context, e env) (err error) {
 	if err := writeJSON(filepath.Join(c.Data, "sandbox.json"), file); err != nil {
 		return errors.Join(err, b.close())
 	}
-	_, _ = fmt.Fprintf(e.stdout, "cloudpay sandbox is running.\n\n  Wallets   %s   (CA and accounts: %s)\n  Control   %s/sandbox/v1/\n",
+	_, _ = fmt.Fprintf(e.stdout, "cloudpay sandbox is running.\n\n  Wallets   %s   (CA and accounts: %s)\n  Control   %[3]s/sandbox/v1/\n  Phone     %[3]s/phone\n",
 		file.Wallet, filepath.Join(c.Data, "sandbox.json"), file.Control)
-	return b.serve(ctx)
+	return c.serve(ctx, e, b)
 }
 
 // sandboxOptions say how a sandbox runs.

@@ -29,7 +29,7 @@ export function explain(e: unknown): string {
   if (!(e instanceof Refusal)) return t('failed', String(e))
   const known: Record<string, Key> = {
     wrong_password: 'passwordWrong', no_money: 'noMoney', unreadable: 'unreadable', other_wallet: 'otherWallet', no_order: 'noOrder',
-    order_ended: 'orderEnded', not_openable: 'notOpenable', no_qr: 'noQr', offline: 'offline',
+    order_ended: 'orderEnded', not_openable: 'notOpenable', no_qr: 'noQr', camera: 'cameraDenied', offline: 'offline',
   }
   const key = known[e.reason]
   return key ? t(key) : t('failed', e.message)
@@ -81,27 +81,22 @@ export function makePhone() {
     seen = now
   }
 
+  /** Looks at the sandbox; the first time it takes the phone up, which makes a customer of a new name. */
   async function look(): Promise<void> {
     try {
-      const next = await watched.value.read(base())
+      const next = s.state ? await watched.value.read(base()) : await call<State>('PUT', base())
       s.offline = false
       if (next) take(next)
     } catch (e) {
       if (e instanceof Refusal && e.status === 401) s.paired = false
-      else if (e instanceof Refusal && e.status === 404) await takeUp()
       else s.offline = true
     }
-  }
-
-  async function takeUp(): Promise<void> {
-    take(await call<State>('PUT', base()))
-    s.offline = false
   }
 
   let stopped = false
   async function live(): Promise<void> {
     while (!stopped) {
-      if (!document.hidden && s.paired) await look().catch(() => (s.offline = true))
+      if (!document.hidden && s.paired) await look()
       await new Promise((r) => setTimeout(r, beat))
     }
   }

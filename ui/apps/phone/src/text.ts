@@ -162,7 +162,7 @@ const zh = {
 export type Key = keyof typeof zh
 
 const en: Record<Key, string> = {
-  title: "Customer's phone",
+  title: 'Phone',
   simulated: '{0} (simulated)',
   wxCode: 'WeChat Pay code',
   aliCode: 'Alipay code',
@@ -185,9 +185,9 @@ const en: Record<Key, string> = {
   payWith: 'Pay with',
   wxBalance: 'Balance',
   aliBalance: 'Balance',
-  freeToday: 'Without password today',
-  freeUpTo: 'no password ≤ ¥{0}',
-  freeBelow: 'no password < ¥{0}',
+  freeToday: 'Password-free today',
+  freeUpTo: '≤ ¥{0} each',
+  freeBelow: '< ¥{0} each',
   freeNever: 'every payment needs the password',
   freeAlways: 'the password is never asked',
   brightness: 'Does not scan? Turn up the brightness',
