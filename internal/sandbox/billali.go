@@ -248,9 +248,14 @@ func (s *Sandbox) serveAliBill(w http.ResponseWriter, r *http.Request) {
 		sendText(w, http.StatusMethodNotAllowed, "method not allowed")
 		return
 	}
+	eff, err := s.takeFaults(ctx, call{channel: Alipay, endpoint: EndpointBillFile})
+	if err != nil {
+		s.abort(ctx, "take faults", err)
+	}
+	s.holdBefore(ctx, eff)
 	var content []byte
 	var found bool
-	err := s.run(ctx, func(ctx context.Context, tx *txn) error {
+	err = s.run(ctx, func(ctx context.Context, tx *txn) error {
 		var err error
 		_, content, found, err = tx.bill(ctx, r.URL.Query().Get("token"), string(Alipay))
 		return err
@@ -264,8 +269,7 @@ func (s *Sandbox) serveAliBill(w http.ResponseWriter, r *http.Request) {
 		sendText(w, http.StatusForbidden, "下载链接已失效")
 		return
 	}
-	w.Header().Set("Content-Type", "application/zip")
-	_, _ = w.Write(content) // a caller who has gone needs no answer
+	s.deliver(w, r, eff, content, "application/zip")
 }
 
 // addressOf is how the caller reached the wallet.

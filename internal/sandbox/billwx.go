@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The columns of WeChat's bills (upstreams.md §3.8). Which bill has which of
@@ -392,15 +391,3 @@ func (s *Sandbox) v2Bill(ctx context.Context, tx *txn, b v2Bill, req *wxRequest)
 	}
 	return content, wxAnswer{}, err
 }
-
-// downloadBase is the address in front of a download's path: the configured
-// one, or else what the wallet's own is.
-func (s *Sandbox) downloadBase(fallback string) string {
-	if s.c.DownloadURL != "" {
-		return strings.TrimSuffix(s.c.DownloadURL, "/")
-	}
-	return fallback
-}
-
-// tokenLife is how long WeChat's download_url works.
-const tokenLife = 5 * time.Minute

@@ -61,10 +61,16 @@ func (t *txn) saveHolding(ctx context.Context, h *holding) error {
 		h.channel, h.merchant, h.opening, h.available, h.unsettled, h.rate, t.nowMS())
 }
 
+// fromAvailable reports whether a refund may take available money only, in
+// either interface's words.
+func fromAvailable(account string) bool {
+	return account == refundRecharge || account == fundsAvailable
+}
+
 // take spends unsettled money first. Only a reverse can take more than there is.
 func (h *holding) take(amount Fen, account string) {
 	first := min(amount, h.unsettled)
-	if account == refundRecharge {
+	if fromAvailable(account) {
 		first = 0
 	}
 	h.unsettled -= first
@@ -73,7 +79,7 @@ func (h *holding) take(amount Fen, account string) {
 
 // covers reports whether the account can pay an amount from a source.
 func (h *holding) covers(amount Fen, account string) bool {
-	if account == refundRecharge {
+	if fromAvailable(account) {
 		return amount <= h.available
 	}
 	return amount <= h.available+h.unsettled

@@ -26,7 +26,7 @@ type v3Op struct {
 
 // v3Ops are all calls of APIv3 that are played. Whoever adds some adds a table
 // here; everything up to the fields, and the signature, is done for them.
-var v3Ops = slices.Concat(v3OrderOps, v3RefundOps, v3KeyOps)
+var v3Ops = slices.Concat(v3OrderOps, v3RefundOps, v3KeyOps, v3BillOps)
 
 // v3Request is an authentic call: it was signed, a moment ago, with the key of
 // the provider it names. merchant is zero when it names none.
