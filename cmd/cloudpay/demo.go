@@ -232,22 +232,14 @@ func demoInstallation(ms []demoMerchant, box *boxServer) directory.Installation 
 	for i, p := range accounts.Providers {
 		id := fmt.Sprintf("sz01DEMOMCH%09d", i+1)
 		in.Providers = append(in.Providers, directory.Provider{ID: id, Name: fmt.Sprintf("演示服务商%d", i+1)})
-		in.Accounts = append(in.Accounts,
-			directory.Account{ProviderID: id, Channel: pay.Wxpay, Wechat: &directory.WechatAccount{
-				MchID: p.WeChat.MchID, AppID: p.WeChat.AppID, APIKey: secret.New(p.WeChat.APIv2Key), SignType: directory.SignHMAC,
-				CertPEM: p.WeChat.ClientCertPEM, KeyPEM: secret.New(p.WeChat.ClientKeyPEM), BaseURL: base, CAPEM: accounts.CAPEM,
-			}},
-			directory.Account{ProviderID: id, Channel: pay.Alipay, Alipay: &directory.AlipayAccount{
-				AppID: p.Alipay.AppID, PrivateKeyPEM: secret.New(p.Alipay.AppPrivateKeyPEM),
-				AlipayPublicPEM: p.Alipay.AlipayPublicKeyPEM, GatewayURL: base + "/gateway.do", CAPEM: accounts.CAPEM,
-			}})
+		in.Accounts = append(in.Accounts, demoAccounts(id, i, p, base, accounts.CAPEM)...)
 		for j := range p.WeChat.Merchants {
 			m := ms[next]
 			next++
 			in.Merchants = append(in.Merchants, directory.Merchant{
 				ID: m.OutSubMchID, ProviderID: id, Name: m.Name, DefaultBody: m.Name + "消费", Prefixes: m.Prefixes,
 				AuthenKey: secret.New(m.AuthenKey), PublicKeyPEM: publicHalf(m.PrivateKeyPEM),
-				Wx:  directory.WechatMerchant{SubMchID: p.WeChat.Merchants[j].SubMchID, SubAppID: p.WeChat.Merchants[j].SubAppID},
+				Wx:  directory.WechatMerchant{SubMchID: p.WeChat.Merchants[j].SubMchID, SubAppID: p.WeChat.Merchants[j].SubAppID, API: demoAPI(j)},
 				Ali: directory.AlipayMerchant{AppAuthToken: secret.New(p.Alipay.Merchants[j].AppAuthToken), SellerID: p.Alipay.Merchants[j].UserID},
 				Shops: []directory.Shop{{
 					ID: m.OutShopID, Name: m.Name + "总店",
@@ -258,6 +250,36 @@ func demoInstallation(ms []demoMerchant, box *boxServer) directory.Installation 
 		}
 	}
 	return in
+}
+
+// demoAccounts are the accounts of the i-th provider. All have the keys of every
+// mode; of the modes that exclude each other, providers use one each.
+func demoAccounts(id string, i int, p sandbox.Provider, base, roots string) []directory.Account {
+	wx := &directory.WechatAccount{
+		MchID: p.WeChat.MchID, AppID: p.WeChat.AppID, API: directory.APIv3,
+		APIKey: secret.New(p.WeChat.APIv2Key), SignType: directory.SignHMAC, APIv3Key: secret.New(p.WeChat.APIv3Key),
+		CertPEM: p.WeChat.ClientCertPEM, KeyPEM: secret.New(p.WeChat.ClientKeyPEM), BaseURL: base, CAPEM: roots,
+	}
+	ali := &directory.AlipayAccount{
+		AppID: p.Alipay.AppID, PrivateKeyPEM: secret.New(p.Alipay.AppPrivateKeyPEM), AlipayPublicPEM: p.Alipay.AlipayPublicKeyPEM,
+		GatewayURL: base + "/gateway.do", CAPEM: roots,
+	}
+	if i%2 == 1 {
+		wx.PublicKeyID, wx.PublicKeyPEM = p.WeChat.PublicKeyID, p.WeChat.PublicKeyPEM
+		ali.AppCertPEM, ali.AlipayCertPEM, ali.RootCertPEM = p.Alipay.AppCertPEM, p.Alipay.AlipayCertPEM, p.Alipay.RootCertPEM
+	}
+	return []directory.Account{
+		{ProviderID: id, Channel: pay.Wxpay, Wechat: wx}, {ProviderID: id, Channel: pay.Alipay, Alipay: ali},
+	}
+}
+
+// demoAPI is the API of WeChat Pay that a provider's j-th merchant uses, so that
+// both are seen to work: the first has none of its own, which is v3.
+func demoAPI(j int) string {
+	if j%2 == 1 {
+		return directory.APIv2
+	}
+	return ""
 }
 
 // publicHalf is the public key of a private key in PEM, "" if it is unreadable.

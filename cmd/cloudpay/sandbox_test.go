@@ -52,8 +52,8 @@ func TestScriptDemoRunsOnTheSandboxsClock(t *testing.T) {
 	cloudpay(t, "sandbox", "clock", "--data", d.dir).want(t, exitOK, `"ahead":"0s"`)
 	cloudpay(t, "sandbox", "clock", "--data", d.dir, "--advance", "3m").want(t, exitOK, `"ahead":"3m0s"`)
 	cloudpay(t, "sandbox", "clock", "--data", d.dir, "--advance=-3m").want(t, exitFailed, "advance")
-	d.until(t, "the order is closed", func() bool {
+	d.until(t, "the order is reversed", func() bool {
 		r := cloudpay(t, "query", "--data", d.dir, order)
-		return strings.Contains(r.stdout, "订单已关闭")
+		return strings.Contains(r.stdout, "已撤单") // APIv3 sends no expiry with a code payment
 	})
 }
