@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,24 +25,31 @@ import (
 
 // sandboxCmd runs the sandbox alone, or talks to one that runs.
 type sandboxCmd struct {
-	Serve   sandboxServeCmd   `cmd:"" default:"withargs" help:"Run the sandbox alone (the default)."`
-	Account sandboxAccountCmd `cmd:"" help:"Write a provider's keys and certificates at the wallets into files."`
-	Paycode sandboxPaycodeCmd `cmd:"" help:"Print a fresh payment code of a customer."`
-	Answer  sandboxAnswerCmd  `cmd:"" help:"Answer a customer's password prompt."`
-	Open    sandboxOpenCmd    `cmd:"" help:"Open a prepared order on a customer's phone, and answer it."`
-	Fault   sandboxFaultCmd   `cmd:"" help:"Make the wallets misbehave."`
-	Clock   sandboxClockCmd   `cmd:"" help:"Print the sandbox's time, or move it forward."`
-	Totals  sandboxTotalsCmd  `cmd:"" help:"Print what really happened."`
+	Serve     sandboxServeCmd     `cmd:"" default:"withargs" help:"Run the sandbox alone (the default)."`
+	Account   sandboxAccountCmd   `cmd:"" help:"Write a provider's keys and certificates at the wallets into files."`
+	Export    sandboxExportCmd    `cmd:"" help:"Write a provider's keys as other SDKs read them, with a program that uses them."`
+	Paycode   sandboxPaycodeCmd   `cmd:"" help:"Print a fresh payment code of a customer."`
+	Answer    sandboxAnswerCmd    `cmd:"" help:"Answer a customer's password prompt."`
+	Open      sandboxOpenCmd      `cmd:"" help:"Open a prepared order on a customer's phone, and answer it."`
+	Fault     sandboxFaultCmd     `cmd:"" help:"Make the wallets misbehave."`
+	Clock     sandboxClockCmd     `cmd:"" help:"Print the sandbox's time, or move it forward."`
+	Scenarios sandboxScenariosCmd `cmd:"" help:"List everything that can be made to happen."`
+	Totals    sandboxTotalsCmd    `cmd:"" help:"Print what really happened."`
 }
 
 // sandboxServeCmd runs the sandbox without a gateway.
 type sandboxServeCmd struct {
 	Data        string `name:"data" default:".sandbox" placeholder:"DIR" help:"Where state and keys are kept."`
 	Addr        string `name:"addr" default:"127.0.0.1:8801" placeholder:"HOST:PORT" help:"Where the wallets listen (HTTPS)."`
-	ControlAddr string `name:"control-addr" default:"127.0.0.1:8802" placeholder:"HOST:PORT" help:"Where the control API listens (HTTP, loopback)."`
-	Strict      bool   `name:"strict" help:"Enforce the wallets' pauses."`
-	Profile     string `name:"profile" enum:"seed,current,classic" default:"seed" help:"Password rules; classic adds the wallets' special amounts."`
-	LogLevel    string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
+	HTTP        string `name:"http" placeholder:"HOST:PORT" help:"Where the wallets listen without TLS too."`
+	Listen      string `name:"listen" placeholder:"HOST" help:"Serve the wallets at HOST:443 (HTTPS) and HOST:80 instead: for clients pointed here by a hosts file."`
+	ControlAddr string `name:"control-addr" default:"127.0.0.1:8802" placeholder:"HOST:PORT" help:"Where the control API listens (HTTP; beyond loopback only with --name)."`
+
+	Name []string `name:"name" placeholder:"NAME" help:"Another name or address of this machine, as in a container network: the certificate is good for it, the control API answers to it. May be repeated."`
+
+	Strict   bool   `name:"strict" help:"Enforce the wallets' pauses."`
+	Profile  string `name:"profile" enum:"seed,current,classic" default:"seed" help:"Password rules; classic adds the wallets' special amounts."`
+	LogLevel string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
 	phoneFlags
 }
 
@@ -53,21 +61,47 @@ func (c *sandboxServeCmd) Run(ctx context.Context, e env) (err error) {
 		return fmt.Errorf("make data directory: %w", err)
 	}
 	log := newLog(e.stderr, c.LogLevel)
-	b, err := openSandbox(ctx, sandboxOptions{Dir: c.Data, Strict: c.Strict, Profile: c.Profile, WalletAddr: c.Addr, ControlAddr: c.ControlAddr}, log)
+	o := sandboxOptions{
+		Dir: c.Data, Strict: c.Strict, Profile: c.Profile, WalletAddr: c.Addr, PlainAddr: c.HTTP, ControlAddr: c.ControlAddr, Names: c.Name,
+	}
+	if c.Listen != "" {
+		o.WalletAddr, o.PlainAddr = net.JoinHostPort(c.Listen, "443"), net.JoinHostPort(c.Listen, "80")
+	}
+	b, err := openSandbox(ctx, o, log)
 	if err != nil {
 		return err
 	}
-	file := struct {
-		Wallet   string           `json:"wallet"`
-		Control  string           `json:"control"`
-		Accounts sandbox.Accounts `json:"accounts"`
-	}{baseURL("https", b.wallet.Addr()), baseURL("http", b.control.Addr()), b.box.Accounts()}
+	file := sandboxFile{Wallet: b.reach("https", b.wallet), Control: b.reach("http", b.control), Accounts: b.box.Accounts()}
+	if b.plain != nil {
+		file.Plain = b.reach("http", b.plain)
+	}
 	if err := writeJSON(filepath.Join(c.Data, "sandbox.json"), file); err != nil {
 		return errors.Join(err, b.close())
 	}
-	_, _ = fmt.Fprintf(e.stdout, "cloudpay sandbox is running.\n\n  Wallets   %s   (CA and accounts: %s)\n  Control   %[3]s/sandbox/v1/\n  Phone     %[3]s/phone\n",
-		file.Wallet, filepath.Join(c.Data, "sandbox.json"), file.Control)
+	_, _ = fmt.Fprintf(e.stdout, "cloudpay sandbox is running.\n\n  Wallets   %s   (CA and accounts: %s)\n", file.Wallet, filepath.Join(c.Data, "sandbox.json"))
+	if b.plain != nil {
+		_, _ = fmt.Fprintf(e.stdout, "            %s   (without TLS)\n", file.Plain)
+	}
+	_, _ = fmt.Fprintf(e.stdout, "  Control   %[1]s/sandbox/v1/\n  Requests  %[1]s/sandbox/requests\n  Phone     %[1]s/phone\n", file.Control)
 	return c.serve(ctx, e, b)
+}
+
+// sandboxFile is DIR/sandbox.json: what clients of the wallets need.
+type sandboxFile struct {
+	Wallet   string           `json:"wallet"`
+	Plain    string           `json:"wallet_http,omitempty"`
+	Control  string           `json:"control"`
+	Accounts sandbox.Accounts `json:"accounts"`
+}
+
+// reach is the address of a listener for others: one that listens everywhere is
+// told by the sandbox's first name.
+func (b *boxServer) reach(scheme string, l net.Listener) string {
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if ip := net.ParseIP(host); err != nil || !ip.IsUnspecified() {
+		return baseURL(scheme, l.Addr())
+	}
+	return scheme + "://" + net.JoinHostPort(b.name, port)
 }
 
 // sandboxOptions say how a sandbox runs.
@@ -76,27 +110,33 @@ type sandboxOptions struct {
 	Strict                  bool
 	Shared                  bool // the gateway runs on the sandbox's clock
 	WalletAddr, ControlAddr string
+	PlainAddr               string   // of the wallets without TLS, "" for none
+	Names                   []string // of this machine, beside localhost
 }
 
-// boxServer is a sandbox with its two listeners. Whoever opened it closes it,
-// by serve or by close.
+// boxServer is a sandbox with its listeners. Whoever opened it closes it, by
+// serve or by close.
 type boxServer struct {
 	box             *sandbox.Sandbox
 	wallet, control net.Listener
+	plain           net.Listener // nil without PlainAddr
+	name            string
 }
 
-// openSandbox opens the sandbox and both listeners. The control API listens on
-// loopback only: whoever reaches it commands every customer.
+// openSandbox opens the sandbox and its listeners. The control API listens on
+// loopback only, because whoever reaches it commands every customer, unless
+// the machine was given a name for others to reach it by.
 func openSandbox(ctx context.Context, o sandboxOptions, log *slog.Logger) (*boxServer, error) {
 	host, _, err := net.SplitHostPort(o.ControlAddr)
 	if err != nil {
 		return nil, usage("control address %q: write HOST:PORT", o.ControlAddr)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, usage("control address %q: the control API has no sign-in, so it listens on loopback only", o.ControlAddr)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && len(o.Names) == 0 {
+		return nil, usage("control address %q: the control API has no sign-in, so it listens on loopback only; "+
+			"in a closed network, say --name by which it is reached there", o.ControlAddr)
 	}
 	c := sandbox.Config{
-		Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Now: time.Now, Shared: o.Shared, Log: log,
+		Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Names: o.Names, Now: time.Now, Shared: o.Shared, Log: log,
 		Notify: &http.Transport{Proxy: nil, IdleConnTimeout: time.Minute}, // notices go where the merchant said, and nowhere else
 	}
 	if o.Profile == "classic" {
@@ -106,25 +146,36 @@ func openSandbox(ctx context.Context, o sandboxOptions, log *slog.Logger) (*boxS
 	if err != nil {
 		return nil, err
 	}
+	b := &boxServer{box: box, name: append(slices.Clone(o.Names), "localhost")[0]}
 	var lc net.ListenConfig
-	wallet, err := lc.Listen(ctx, "tcp", o.WalletAddr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.WalletAddr, err), closeAll(box))
+	for _, on := range []struct {
+		addr string
+		l    *net.Listener
+	}{{o.WalletAddr, &b.wallet}, {o.PlainAddr, &b.plain}, {o.ControlAddr, &b.control}} {
+		if on.addr == "" {
+			continue
+		}
+		if *on.l, err = lc.Listen(ctx, "tcp", on.addr); err != nil {
+			return nil, errors.Join(fmt.Errorf("listen on %s: %w", on.addr, err), b.close())
+		}
 	}
-	control, err := lc.Listen(ctx, "tcp", o.ControlAddr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", o.ControlAddr, err), closeAll(wallet, box))
-	}
-	return &boxServer{box: box, wallet: wallet, control: control}, nil
+	return b, nil
 }
 
 // serve answers until ctx ends, then closes everything.
 func (b *boxServer) serve(ctx context.Context) error {
 	const headerTime = 10 * time.Second
-	wallet := &http.Server{Handler: b.box.Wallet(), ReadHeaderTimeout: headerTime, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	control := &http.Server{Handler: b.box.Control(), ReadHeaderTimeout: headerTime}
+	server := func(h http.Handler) *http.Server {
+		return &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	}
+	servers := map[*http.Server]net.Listener{
+		server(b.box.Wallet()): tls.NewListener(b.wallet, b.box.TLSConfig()), server(b.box.Control()): b.control,
+	}
+	if b.plain != nil {
+		servers[server(b.box.Wallet())] = b.plain
+	}
 	g, inner := errgroup.WithContext(ctx)
-	for srv, l := range map[*http.Server]net.Listener{wallet: tls.NewListener(b.wallet, b.box.TLSConfig()), control: b.control} {
+	for srv, l := range servers {
 		g.Go(func() error {
 			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve sandbox: %w", err)
@@ -145,7 +196,13 @@ func (b *boxServer) serve(ctx context.Context) error {
 
 // close closes what serve has not taken over.
 func (b *boxServer) close() error {
-	return closeAll(b.wallet, b.control, b.box)
+	open := []io.Closer{b.box}
+	for _, l := range []net.Listener{b.wallet, b.plain, b.control} {
+		if l != nil {
+			open = append(open, l)
+		}
+	}
+	return closeAll(open...)
 }
 
 // boxFlags find the control API of a running sandbox.
@@ -216,6 +273,7 @@ type sandboxPaycodeCmd struct {
 	boxFlags
 	Channel  string `name:"channel" enum:"wxpay,alipay" required:"" help:"The wallet."`
 	Customer string `name:"customer" placeholder:"NAME" help:"The customer; a new one with ¥10,000 is made without it."`
+	Scenario string `name:"scenario" placeholder:"NAME" help:"What befalls the payment: a code with that suffix (cloudpay sandbox scenarios)."`
 	JSON     bool   `name:"json" help:"Print customer and expiry too."`
 }
 
@@ -224,6 +282,9 @@ func (c *sandboxPaycodeCmd) Run(ctx context.Context, e env) error {
 	in := map[string]string{"channel": c.Channel}
 	if c.Customer != "" {
 		in["customer"] = c.Customer
+	}
+	if c.Scenario != "" {
+		in["scenario"] = c.Scenario
 	}
 	raw, err := c.call(ctx, http.MethodPost, "/paycodes", in)
 	if err != nil {

@@ -186,6 +186,11 @@ func (id *identity) grow(c Config) (bool, error) {
 		}
 		grown = true
 	}
+	certified, err := id.certifyServer(append(slices.Clip(serverNames), c.Names...))
+	if err != nil {
+		return false, err
+	}
+	grown = grown || certified
 	first := len(id.Accounts.Providers)
 	made := make([]Provider, max(0, c.Providers-first))
 	keys := make([]string, len(made))

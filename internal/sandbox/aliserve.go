@@ -177,7 +177,7 @@ func (s *Sandbox) serveAlipay(w http.ResponseWriter, r *http.Request) {
 		s.sendAli(w, r, req, refusal)
 		return
 	}
-	c := call{channel: Alipay, endpoint: op.endpoint, merchant: req.merchant.UserID, outTradeNo: string(req.biz.OutTradeNo)}
+	c := call{channel: Alipay, endpoint: op.endpoint, merchant: req.merchant.UserID, outTradeNo: string(req.biz.OutTradeNo), code: string(req.biz.AuthCode)}
 	c.amount, _ = parseYuan(string(req.biz.TotalAmount)) // a bad amount is refused below and sets off nothing
 	if req.eff, err = s.takeFaults(ctx, c); err != nil {
 		s.abort(ctx, "take faults", err)

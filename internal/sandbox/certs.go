@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -30,13 +31,15 @@ var (
 // serverNames are the names the wallets answer under: the real hosts, so that
 // a client that insists on them can be pointed here by a hosts file, and
 // loopback.
-var serverNames = []string{"localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "openapi.alipay.com"}
+var serverNames = []string{
+	"localhost", "127.0.0.1", "::1", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "openapi.alipay.com", "openapi-sandbox.dl.alipaydev.com",
+}
 
 // newRSAKey makes a key; the runtime takes its randomness from the system.
 func newRSAKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, rsaBits) }
 
-// makeAuthority invents the certificate authority and the wallets' TLS
-// certificate. They use ECDSA because no signature vector depends on them.
+// makeAuthority invents the certificate authority. It and the wallets' TLS
+// certificate use ECDSA because no signature vector depends on them.
 func (id *identity) makeAuthority() error {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -50,22 +53,35 @@ func (id *identity) makeAuthority() error {
 		return err
 	}
 	id.Accounts.CAPEM = certPEM(caDER)
-	if id.CAKeyPEM, err = ecPEM(caKey); err != nil {
-		return err
+	id.CAKeyPEM, err = ecPEM(caKey)
+	return err
+}
+
+// certifyServer makes the wallets' certificate unless the present one is good
+// for all these names, and reports whether it did. Clients that trust the
+// authority notice nothing.
+func (id *identity) certifyServer(names []string) (bool, error) {
+	if old, err := parseCert(id.ServerCertPEM); err == nil && !slices.ContainsFunc(names, func(n string) bool { return old.VerifyHostname(n) != nil }) {
+		return false, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return false, err
 	}
 	server := certificate("cloudpay sandbox wallets")
-	server.DNSNames = serverNames
-	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			server.IPAddresses = append(server.IPAddresses, ip)
+		} else {
+			server.DNSNames = append(server.DNSNames, name)
+		}
+	}
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	if id.ServerCertPEM, err = id.sign(server, &key.PublicKey); err != nil {
-		return err
+		return false, err
 	}
 	id.ServerKeyPEM, err = ecPEM(key)
-	return err
+	return true, err
 }
 
 // signClient makes the API client certificate of a WeChat merchant number. As

@@ -60,6 +60,9 @@ func (s *Sandbox) signals(c call) []signal {
 			list = append(list, signal{name: "negative_test", apply: apply})
 		}
 	}
+	if sc := scenarioOfCode(c.code); sc != nil && c.endpoint == EndpointPay && slices.Contains(sc.Channels, c.channel) {
+		list = append(list, signal{name: sc.Name, apply: func(e *effect) { sc.apply(e, c.channel, Params{}) }})
+	}
 	if !s.c.Classic || c.endpoint != EndpointPay {
 		return list
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -65,20 +66,25 @@ func (s *Sandbox) Control() http.Handler {
 	s.requestPages(mux)
 	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !onLoopback(r.Host) {
-			http.Error(w, "the control API answers to localhost and loopback addresses only", http.StatusForbidden)
+		if !s.answersTo(r.Host) {
+			http.Error(w, "the control API answers to localhost and loopback addresses only, and to names given by --name", http.StatusForbidden)
 			return
 		}
 		guarded.ServeHTTP(w, r)
 	})
 }
 
-// onLoopback reports whether a Host header names this machine's loopback.
-func onLoopback(host string) bool {
+// answersTo reports whether a Host header names this machine's loopback, or a
+// name that whoever started the sandbox gave it.
+func (s *Sandbox) answersTo(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	host = strings.Trim(host, "[]")
+	if slices.ContainsFunc(s.c.Names, func(n string) bool { return strings.EqualFold(n, host) }) {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
@@ -159,16 +165,17 @@ func readQuery(r *http.Request, allowed string) (string, error) {
 	return values.Get(allowed), nil
 }
 
-// postPayCode turns a phone to a fresh code: NewPayCode.
+// postPayCode turns a phone to a fresh code: NewScenarioCode.
 func (s *Sandbox) postPayCode(r *http.Request) (int, any, error) {
 	var in struct {
 		Channel  string `json:"channel"`
 		Customer string `json:"customer"`
+		Scenario string `json:"scenario"`
 	}
 	if err := readControl(r, &in); err != nil {
 		return 0, nil, err
 	}
-	code, err := s.NewPayCode(r.Context(), in.Channel, in.Customer)
+	code, err := s.NewScenarioCode(r.Context(), in.Channel, in.Customer, in.Scenario)
 	return http.StatusOK, code, err
 }
 
@@ -275,7 +282,9 @@ func (s *Sandbox) deleteFaults(r *http.Request) (int, any, error) {
 
 // getScenarios lists what a rule can name, so that a script need not guess.
 func (s *Sandbox) getScenarios(*http.Request) (int, any, error) {
-	return http.StatusOK, map[string]any{"scenarios": Scenarios(), "classic_amounts": ClassicAmounts()}, nil
+	return http.StatusOK, map[string]any{
+		"scenarios": Scenarios(), "code_suffixes": CodeSuffixes(), "negative_tests": NegativeTests(), "classic_amounts": ClassicAmounts(),
+	}, nil
 }
 
 // getTrades tells the truth about one order number, over both wallets and all

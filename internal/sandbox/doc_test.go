@@ -23,6 +23,16 @@ func TestDocumentListsEveryScenario(t *testing.T) {
 			t.Errorf("docs/sandbox.md lacks the row\n%s", row)
 		}
 	}
+	for _, c := range sandbox.CodeSuffixes() {
+		if row := fmt.Sprintf("| …%s | `%s` |", c.Suffix, c.Scenario); !strings.Contains(doc, row) {
+			t.Errorf("docs/sandbox.md lacks the row\n%s", row)
+		}
+	}
+	for _, name := range sandbox.NegativeTests() {
+		if !strings.Contains(doc, strings.TrimPrefix(name, "MICROPAY")) {
+			t.Errorf("docs/sandbox.md lacks the case %s", name)
+		}
+	}
 	for _, a := range sandbox.ClassicAmounts() {
 		if row := fmt.Sprintf("| ¥%s | `%s` |", a.Amount.Yuan(), a.Scenario); !strings.Contains(doc, row) {
 			t.Errorf("docs/sandbox.md lacks the row\n%s", row)

@@ -391,6 +391,7 @@ type call struct {
 	outTradeNo string
 	amount     Fen    // 0 when the call has none
 	header     string // Wechatpay-Negative-Test
+	code       string // the payment code, whose end may set off a scenario
 }
 
 // exhausted reports whether the rule has applied as often as it may.

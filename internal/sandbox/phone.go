@@ -62,6 +62,11 @@ const (
 // NewPayCode turns the phone of customer to a fresh payment code. An empty
 // customer, or one not seen before, gets a new phone with 10,000 yuan.
 func (s *Sandbox) NewPayCode(ctx context.Context, channel, customer string) (PayCode, error) {
+	return s.issueCode(ctx, channel, customer, "")
+}
+
+// issueCode makes a code that ends in suffix.
+func (s *Sandbox) issueCode(ctx context.Context, channel, customer, suffix string) (PayCode, error) {
 	ch := Channel(channel)
 	if ch != WeChat && ch != Alipay {
 		return PayCode{}, fmt.Errorf("%w channel %q: use %q or %q", ErrInvalid, channel, WeChat, Alipay)
@@ -72,7 +77,7 @@ func (s *Sandbox) NewPayCode(ctx context.Context, channel, customer string) (Pay
 		if err != nil {
 			return err
 		}
-		code := newCode(ch)
+		code := newCode(ch, suffix)
 		out = PayCode{AuthCode: code, Customer: c, ExpiresAt: tx.now.Add(codeLife)}
 		return tx.exec(ctx, "INSERT INTO codes (code, channel, customer, issued_ms) VALUES (?,?,?,?)", code, ch, c, tx.nowMS())
 	})
@@ -264,8 +269,9 @@ func isAlnum(c byte) bool {
 }
 
 // newCode draws a code of the channel's form (upstreams.md §5): WeChat 18
-// digits from 10–15, Alipay 16–24 digits from 25–30.
-func newCode(ch Channel) string {
+// digits from 10–15, Alipay 16–24 digits from 25–30. It ends in suffix, and
+// without one in nothing that sets off a scenario.
+func newCode(ch Channel, suffix string) string {
 	prefix, length := 10+int(randomDigit(6)), 18
 	if ch == Alipay {
 		prefix, length = 25+int(randomDigit(6)), 16+int(randomDigit(9))
@@ -273,6 +279,12 @@ func newCode(ch Channel) string {
 	code := []byte(numbered(prefix, 2))
 	for len(code) < length {
 		code = append(code, '0'+randomDigit(10))
+	}
+	if suffix != "" {
+		return string(code[:length-len(suffix)]) + suffix
+	}
+	if scenarioOfCode(string(code)) != nil {
+		return newCode(ch, "")
 	}
 	return string(code)
 }

@@ -27,7 +27,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +62,10 @@ type Config struct {
 	// Providers and MerchantsPerProvider say how many accounts to invent
 	// (default 2 each). A later start with larger numbers adds to them.
 	Providers, MerchantsPerProvider int
+	// Names are other names and addresses of this machine, such as a container's:
+	// the wallets' certificate is good for them, and the control API answers to
+	// them beside loopback (at most 20).
+	Names []string
 	// Strict turns on upstream's waiting rules: no reverse within 15 s, no
 	// close within 5 minutes, refunds of one trade 60 s (WeChat) or 3 s
 	// (Alipay) apart.
@@ -90,6 +96,11 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// maxNames bounds Config.Names; hostName is what a name may be.
+const maxNames = 20
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?){0,8}$`)
+
 // withDefaults checks the configuration and fills in what was left out.
 func (c Config) withDefaults() (Config, error) {
 	if c.Dir == "" {
@@ -106,6 +117,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MerchantsPerProvider == 0 {
 		c.MerchantsPerProvider = 2
+	}
+	for _, name := range c.Names {
+		if len(c.Names) > maxNames || !hostName.MatchString(name) && net.ParseIP(name) == nil {
+			return c, fmt.Errorf("sandbox: name %q: use at most %d host names or IP addresses, without ports", name, maxNames)
+		}
 	}
 	if c.Profile == "" {
 		c.Profile = ProfileSeed

@@ -131,7 +131,7 @@ func TestPaymentCodesHaveTheirWalletsForm(t *testing.T) {
 	t.Parallel()
 	lengths := map[int]bool{}
 	for range 2000 {
-		wx, ali := newCode(WeChat), newCode(Alipay)
+		wx, ali := newCode(WeChat, ""), newCode(Alipay, "")
 		if len(wx) != 18 || !allDigits(wx) || wx[:2] < "10" || wx[:2] > "15" {
 			t.Fatalf("wechat code %q", wx)
 		}

@@ -87,6 +87,7 @@ func (s *Sandbox) serveWx(w http.ResponseWriter, r *http.Request, op wxOp) {
 	c := call{
 		channel: WeChat, endpoint: op.endpoint, merchant: req.merchant.SubMchID,
 		outTradeNo: req.fields.get("out_trade_no"), header: r.Header.Get("Wechatpay-Negative-Test"),
+		code: req.fields.get("auth_code"),
 	}
 	c.amount, _ = parseFen(req.fields.get("total_fee")) // a bad amount is refused below and sets off nothing
 	if req.eff, err = s.takeFaults(ctx, c); err != nil {
