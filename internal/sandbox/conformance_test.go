@@ -187,3 +187,15 @@ func TestEveryListedAlipayCodeCanBeAnswered(t *testing.T) {
 		t.Errorf("only %d rows were found in the table", rows)
 	}
 }
+
+// readJSON reads one of the vectors.
+func readJSON(t *testing.T, name string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		t.Fatal(err)
+	}
+}
