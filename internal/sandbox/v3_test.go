@@ -455,6 +455,9 @@ func TestEveryListedWeChatV3CodeCanBeAnswered(t *testing.T) {
 		"reverse": {method: "POST", path: v3Transactions + "out-trade-no/X/reverse", body: partner},
 		"close":   {method: "POST", path: v3Transactions + "out-trade-no/X/close", body: partner},
 		"refund":  {method: "POST", path: v3Refunds, body: obj{}},
+
+		"refund_query": {method: "GET", path: v3Refunds + "/X" + query},
+		"certificates": {method: "GET", path: "/v3/certificates"},
 	}
 	var table struct {
 		Calls map[string]struct {
@@ -462,11 +465,11 @@ func TestEveryListedWeChatV3CodeCanBeAnswered(t *testing.T) {
 				Code string
 				HTTP json.RawMessage
 			}
-			States []json.RawMessage
+			States json.RawMessage // a text where another call's apply
 		}
 	}
 	readJSON(t, "upstream-codes-wechat-v3.json", &table)
-	endpoints := map[string]string{"common": "codepay", "create": "native"}
+	endpoints := map[string]string{"common": "codepay", "create": "native", "refund_query": "refundquery"}
 	rows := 0
 	for name, call := range table.Calls {
 		if _, played := calls[name]; !played {
@@ -491,16 +494,15 @@ func TestEveryListedWeChatV3CodeCanBeAnswered(t *testing.T) {
 				rows++
 			}
 		}
-		for _, raw := range call.States {
-			var row struct {
-				TradeState string `json:"trade_state"`
-			}
-			if name != "query" { // those of refunds are played by their faults
-				continue
-			}
-			if err := json.Unmarshal(raw, &row); err != nil {
+		var states []struct {
+			TradeState string `json:"trade_state"`
+		}
+		if name == "query" { // those of refunds are played by their faults
+			if err := json.Unmarshal(call.States, &states); err != nil {
 				t.Fatal(err)
 			}
+		}
+		for _, row := range states {
 			b.fault(sandbox.Fault{Scenario: "answer_state", Channel: sandbox.WeChat, Endpoint: endpoint, Count: 1, Params: sandbox.Params{State: row.TradeState}})
 			if got := b.v3(t, calls[name]); got.status != 200 || !got.verified || got.body["trade_state"] != row.TradeState {
 				t.Errorf("%s = %d %s, want %s", name, got.status, got.raw, row.TradeState)

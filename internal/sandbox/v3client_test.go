@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -18,6 +19,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -87,7 +89,16 @@ func (b *bench) v3(t *testing.T, c v3Call) v3Answered {
 	return out
 }
 
+// v3Do is v3 for a call that may be cut off.
 func (b *bench) v3Do(t *testing.T, c v3Call) (v3Answered, error) {
+	t.Helper()
+	out, err := b.send(t, c)
+	out.verified = err == nil && b.v3Verify(t, out.header, out.raw) == nil
+	return out, err
+}
+
+// send signs and sends a call and reads the answer. It may be used side by side.
+func (b *bench) send(t *testing.T, c v3Call) (v3Answered, error) {
 	t.Helper()
 	w := b.Accounts().Providers[0].WeChat
 	var body string
@@ -150,7 +161,6 @@ func (b *bench) v3Do(t *testing.T, c v3Call) (v3Answered, error) {
 	if len(out.raw) > 0 && json.Unmarshal(out.raw, &out.body) == nil {
 		out.code, _ = out.body["code"].(string)
 	}
-	out.verified = b.v3Verify(t, out.header, out.raw) == nil
 	return out, nil
 }
 
@@ -328,4 +338,47 @@ func (b *bench) v3Refund(t *testing.T, no, refundNo string, total, fen int) v3An
 		"sub_mchid": b.Accounts().Providers[0].WeChat.Merchants[0].SubMchID, "out_trade_no": no, "out_refund_no": refundNo,
 		"amount": obj{"refund": fen, "total": total, "currency": "CNY"},
 	})
+}
+
+// openSQLite opens a database nobody else has open.
+func openSQLite(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// keyedClient calls concurrently and verifies every answer with keys it keeps
+// by serial, fetching the list once for each serial it does not know.
+type keyedClient struct {
+	*bench
+	mu      sync.Mutex
+	keys    map[string]bool // serials that signed
+	fetched int
+}
+
+// call echoes a number, reports an answer that does not verify, and pays now
+// and then.
+func (c *keyedClient) call(t *testing.T, i int) {
+	path, body := "/v3/security/echo", any(obj{"i": i})
+	if i%50 == 0 {
+		path, body = "/v3/pay/partner/transactions/codepay", codepayBody(c.bench, fmt.Sprint("K", i), c.code(sandbox.WeChat, ""), 1)
+	}
+	got, err := c.send(t, v3Call{method: http.MethodPost, path: path, body: body})
+	if err != nil || got.status != http.StatusOK {
+		t.Errorf("call %d = %d %s, %v", i, got.status, got.raw, err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	serial := got.header.Get("Wechatpay-Serial")
+	c.keys[serial] = true
+	if c.certs[serial] == nil && !strings.HasPrefix(serial, "PUB_KEY_ID_") {
+		c.fetched++
+	}
+	if err := c.v3Verify(t, got.header, got.raw); err != nil {
+		t.Errorf("call %d: %v", i, err)
+	}
 }
