@@ -135,6 +135,7 @@ var (
 	callPay         = call{method: "alipay.trade.pay", codes: payCodes, waits: true}
 	callPrecreate   = call{method: "alipay.trade.precreate", codes: prepayCodes, lost: pay.NextRetrySame}
 	callCreate      = call{method: "alipay.trade.create", codes: prepayCodes, lost: pay.NextRetrySame}
+	callWap         = call{method: "alipay.trade.wap.pay", codes: prepayCodes}
 	callQuery       = call{method: "alipay.trade.query", codes: queryCodes, question: true, waits: true}
 	callCancel      = call{method: "alipay.trade.cancel", codes: cancelCodes, lost: pay.NextRetrySame, lostPause: cancelPause}
 	callClose       = call{method: "alipay.trade.close", codes: closeCodes}
@@ -165,8 +166,9 @@ func (c *Channel) send(ctx context.Context, to call, r channel.OrderRequest, biz
 func (c *Channel) exchange(ctx context.Context, to call, r channel.OrderRequest, biz any) (answer members, out pay.Outcome, ok bool) {
 	form, err := c.request(to, r.Merchant, biz)
 	if err != nil {
-		// Nothing left: a mistake in the account, the same for every call.
-		return nil, pay.Outcome{Kind: pay.Unknown, Alert: true, Lost: true, Next: to.lost, Pause: to.lostPause, Text: "请求无法签名"}, false
+		out = unsignable
+		out.Next, out.Pause = to.lost, to.lostPause
+		return nil, out, false
 	}
 	body, err := c.poster.Post(ctx, c.gateway, formType, []byte(form))
 	if err != nil {
@@ -186,7 +188,7 @@ func (c *Channel) exchange(ctx context.Context, to call, r channel.OrderRequest,
 	if !c.verifies(ctx, a) {
 		return nil, to.missing(channel.ErrSignature), false
 	}
-	if no := answer.get("out_trade_no"); no != "" && no != r.OutTradeNo {
+	if no := answer.get("out_trade_no"); no != "" && r.OutTradeNo != "" && no != r.OutTradeNo {
 		return nil, differs(answer.get("code")), false
 	}
 	if answer.get("code") != codeSuccess {
@@ -243,6 +245,10 @@ func (c *Channel) request(to call, merchant channel.Merchant, biz any) (string, 
 	form.Set("sign", sign)
 	return form.Encode(), nil
 }
+
+// unsignable is the outcome of a call that never left, because of a mistake in the
+// account: it is the same for every call.
+var unsignable = pay.Outcome{Kind: pay.Unknown, Alert: true, Lost: true, Text: "请求无法签名"}
 
 // missing is the outcome of a call without a usable answer.
 func (to call) missing(err error) pay.Outcome {

@@ -16,7 +16,9 @@ var errNotice = errors.New("alipay: the notice does not verify or cannot be read
 // everything but sign and sign_type (upstreams.md §4.7). It implements
 // channel.Channel. A notice that also tells of a refund has OutRefundNo set
 // and is a hint: it repeats the trade's state with the sum of all refunds, so
-// its outcome is Unknown with QUERY_FIRST and the refund query decides.
+// its outcome is Unknown with QUERY_FIRST and the refund query decides. So the
+// second TRADE_SUCCESS of a partly refunded trade is no payment, whatever of
+// the refund it names; a refund that was sent without a number has the order's.
 func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notice, error) {
 	if len(body) > channel.MaxAnswer {
 		return channel.Notice{}, errNotice
@@ -43,8 +45,10 @@ func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notic
 		SubMerchant: m.get("seller_id"), OutTradeNo: m.get("out_trade_no"),
 		Ack: "success", AckType: "text/plain",
 	}
-	if no := m.get("out_biz_no"); no != "" && (m.get("refund_fee") != "" || m.get("gmt_refund") != "") {
-		n.OutRefundNo = no
+	if m.get("refund_fee") != "" || m.get("gmt_refund") != "" {
+		if n.OutRefundNo = m.get("out_biz_no"); n.OutRefundNo == "" {
+			n.OutRefundNo = n.OutTradeNo
+		}
 		n.Outcome = ruled(channel.Rule{Class: channel.ClassQueryFirst}, m.get("trade_status"), "")
 		return n, nil
 	}

@@ -2,6 +2,7 @@ package alipay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 const (
 	maxQRCode  = 128
 	maxTradeNo = 64
+	maxQuitURL = 400
 )
 
 // prepayContent is the biz_content of alipay.trade.precreate and .create.
@@ -25,6 +27,7 @@ type prepayContent struct {
 	TimeExpire           string `json:"time_expire,omitempty"`
 	QRCodeTimeoutExpress string `json:"qr_code_timeout_express,omitempty"`
 	BuyerID              string `json:"buyer_id,omitempty"`
+	QuitURL              string `json:"quit_url,omitempty"`
 }
 
 // unsupported is the outcome of an order that Alipay cannot prepare: it was
@@ -34,9 +37,15 @@ var unsupported = pay.Outcome{
 }
 
 // Prepay prepares an order: a QR code by alipay.trade.precreate, whose trade
-// does not exist until it is scanned, or a trade of a known buyer by
-// alipay.trade.create. It implements channel.Channel. The same request may be
-// sent again: Alipay then hands out another code, or the same trade.
+// does not exist until it is scanned, a trade of a known buyer by
+// alipay.trade.create, or the address of a payment page by alipay.trade.wap.pay.
+// It implements channel.Channel. The same request may be sent again: Alipay then
+// hands out another code, or the same trade.
+//
+// The address is signed here and nobody is asked, so its outcome is Paid without
+// Verified. It works until Expire whatever is cancelled before the customer
+// opens it, since nothing exists until then, and it holds app_auth_token, which
+// only serves together with the provider's key.
 func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.PrepayOutcome {
 	to, product, ok := methodFor(r.TradeType)
 	if !ok {
@@ -51,15 +60,22 @@ func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.P
 	if !r.Expire.IsZero() {
 		content.TimeExpire = r.Expire.In(beijing).Format(wireTime)
 	}
-	if to.method == callPrecreate.method {
+	switch to.method {
+	case callPrecreate.method:
 		content.QRCodeTimeoutExpress = minutes(r.Start, r.Expire)
-	} else {
+	case callCreate.method:
 		content.BuyerID = r.BuyerID
+	case callWap.method:
+		content.QuitURL = quitURL(r.SceneInfo)
+		content.OperatorID, content.TerminalID, content.BusinessParams = "", "", nil // a page has none
 	}
 	if content.ProductCode == "" {
 		content.ProductCode = product
 	}
 	to.notifyURL = r.NotifyURL
+	if to.method == callWap.method {
+		return c.address(to, r, content)
+	}
 	m, out, ok := c.send(ctx, to, r.OrderRequest, content)
 	if !ok {
 		return channel.PrepayOutcome{Outcome: out}
@@ -83,6 +99,31 @@ func (c *Channel) Prepay(ctx context.Context, r channel.PrepayRequest) channel.P
 	return channel.PrepayOutcome{Outcome: ruled(channel.Rule{Class: channel.ClassPaid}, codeSuccess, ""), Prepaid: p}
 }
 
+// address signs the address of the payment page.
+func (c *Channel) address(to call, r channel.PrepayRequest, content prepayContent) channel.PrepayOutcome {
+	form, err := c.request(to, r.Merchant, content)
+	if err != nil {
+		return channel.PrepayOutcome{Outcome: unsignable}
+	}
+	page := *c.gateway
+	page.RawQuery = form
+	return channel.PrepayOutcome{Outcome: pay.Outcome{Kind: pay.Paid}, Prepaid: pay.Prepaid{MwebURL: page.String()}}
+}
+
+// quitURL is where the page's "give up" leads: the wap_url of a mob_web_pay's
+// scene_info, "" if it has none.
+func quitURL(scene string) string {
+	var info struct {
+		H5 struct {
+			WapURL string `json:"wap_url"`
+		} `json:"h5_info"`
+	}
+	if scene == "" || json.Unmarshal([]byte(scene), &info) != nil || !strings.HasPrefix(info.H5.WapURL, "http") || len(info.H5.WapURL) > maxQuitURL {
+		return ""
+	}
+	return info.H5.WapURL
+}
+
 // methodFor is the method that prepares orders of a trade type, with the product
 // it is sold under; ok is false for the types that Alipay does not have.
 func methodFor(t pay.TradeType) (to call, product string, ok bool) {
@@ -91,14 +132,16 @@ func methodFor(t pay.TradeType) (to call, product string, ok bool) {
 		return callPrecreate, "QR_CODE_OFFLINE", true
 	case pay.TradeOfficialAccount, pay.TradeMiniProgram:
 		return callCreate, "JSAPI_PAY", true
-	case pay.TradeMicroPay, pay.TradeApp, pay.TradeMobileWeb, pay.TradeOneCode:
+	case pay.TradeMobileWeb:
+		return callWap, "QUICK_WAP_WAY", true
+	case pay.TradeMicroPay, pay.TradeApp, pay.TradeOneCode:
 	}
 	return call{}, "", false
 }
 
 // ClientArgs returns what tradePay is called with: the number of a created
-// trade, which needs no signature. A QR code needs no arguments. It implements
-// channel.Channel.
+// trade, which needs no signature. A QR code and a page need no arguments. It
+// implements channel.Channel.
 func (c *Channel) ClientArgs(r channel.PrepayRequest, p pay.Prepaid, _ time.Time) (channel.ClientArgs, error) {
 	if r.TradeType != pay.TradeOfficialAccount && r.TradeType != pay.TradeMiniProgram {
 		return channel.ClientArgs{}, nil

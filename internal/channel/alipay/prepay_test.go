@@ -141,7 +141,7 @@ func TestAPreparedOrderSurvivesNoBadAnswer(t *testing.T) {
 func TestATypeThatAlipayLacksIsAskedOfNobody(t *testing.T) {
 	t.Parallel()
 	c, w := play(t, func(request) fieldsOf { return success })
-	for _, kind := range []pay.TradeType{pay.TradeMicroPay, pay.TradeApp, pay.TradeMobileWeb, pay.TradeOneCode, 5, 0} {
+	for _, kind := range []pay.TradeType{pay.TradeMicroPay, pay.TradeApp, pay.TradeOneCode, 5, 0} {
 		got := c.Prepay(t.Context(), prepay(kind))
 		if got.Kind != pay.Declined || got.Verified || len(w.requests) > 0 {
 			t.Errorf("type %d: %+v after %d requests", kind, got, len(w.requests))

@@ -14,18 +14,25 @@ type orderContent struct {
 
 // queryContent is the biz_content of alipay.trade.query.
 type queryContent struct {
-	OutTradeNo   string   `json:"out_trade_no"`
+	OutTradeNo   string   `json:"out_trade_no,omitempty"`
+	TradeNo      string   `json:"trade_no,omitempty"`
 	QueryOptions []string `json:"query_options"`
 }
 
-// Query asks for an order by alipay.trade.query. It implements
-// channel.Channel.
+// Query asks for an order by alipay.trade.query, by Alipay's number if it is
+// given. It implements channel.Channel.
 func (c *Channel) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome {
-	m, out, ok := c.send(ctx, callQuery, r, queryContent{OutTradeNo: r.OutTradeNo, QueryOptions: payLists})
+	m, out, ok := c.send(ctx, callQuery, r, queryContent{OutTradeNo: r.OutTradeNo, TradeNo: r.TransactionID, QueryOptions: payLists})
 	if !ok {
 		return out
 	}
 	state := m.get("trade_status")
+	if r.TransactionID != "" && m.get("trade_no") != r.TransactionID {
+		return differs(state)
+	}
+	if r.OutTradeNo == "" && r.TransactionID != "" {
+		r.OutTradeNo = m.get("out_trade_no")
+	}
 	if !sameOrder(m, r) && tradeStates.Find(state).Class != channel.ClassPaid {
 		return differs(state)
 	}
