@@ -54,14 +54,14 @@ var pairs = sync.OnceValue(func() []pair {
 	list := make([]pair, 5)
 	var wg sync.WaitGroup
 	for i := range list {
-		wg.Go(func() { list[i] = newPair(int64(i)) })
+		wg.Go(func() { list[i] = newPair(int64(i), minKeyBits) })
 	}
 	wg.Wait()
 	return list
 })
 
-func newPair(n int64) pair {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+func newPair(n int64, bits int) pair {
+	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		panic(err)
 	}
