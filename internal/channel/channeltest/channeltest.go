@@ -32,6 +32,9 @@ import (
 type Adapter struct {
 	// Wallet is the wallet of the sandbox that the adapter speaks to.
 	Wallet sandbox.Channel
+	// API is channel.APIv3 for an adapter of WeChat Pay's APIv3, else "". What the
+	// generations say differently is checked accordingly.
+	API string
 	// New builds the adapter for the bench's only provider.
 	New func(b *Bench) (channel.Channel, error)
 	// Charge returns a payment of the bench's only merchant that carries the
@@ -52,6 +55,7 @@ type Adapter struct {
 type Listed struct {
 	Endpoint string // of package sandbox
 	Code     string // "" when State is set
+	Status   int64  // HTTP, of APIv3; 0 for the code's own
 	State    string
 	Want     pay.Outcome // Kind, Next, Reason, NoReverse, Alert and Verified are compared
 }
@@ -67,8 +71,14 @@ type Bench struct {
 	box     *sandbox.Sandbox
 	mu      sync.Mutex
 	now     time.Time
-	notices [][]byte // bodies that arrived at NotifyURL, oldest first
-	deaf    bool     // notices get no answer that takes them
+	notices []delivered // what arrived at NotifyURL, oldest first
+	deaf    bool        // notices get no answer that takes them
+}
+
+// delivered is a notice as it arrived.
+type delivered struct {
+	header http.Header
+	body   []byte
 }
 
 // NotifyURL is where the bench's wallet tells of payments.
@@ -82,19 +92,19 @@ func (b *Bench) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.notices = append(b.notices, body)
-	ack := "success"
+	b.notices = append(b.notices, delivered{header: r.Header.Clone(), body: body})
+	ack, status := "success", http.StatusOK
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "text/xml") {
 		ack = "<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"
 	}
 	if b.deaf {
-		ack = "later"
+		ack, status = "later", http.StatusServiceUnavailable
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(ack)), Request: r}, nil
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(ack)), Request: r}, nil
 }
 
 // taken returns the notices that arrived since the last call.
-func (b *Bench) taken() [][]byte {
+func (b *Bench) taken() []delivered {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := b.notices
@@ -307,6 +317,12 @@ func (s *scene) request(total pay.Fen, customer string) (channel.PayRequest, str
 	}
 	return r, code.Customer
 }
+
+// parse lets the adapter read a notice.
+func (s *scene) parse(n delivered) (channel.Notice, error) { return s.c.ParseNotice(n.header, n.body) }
+
+// v3 reports whether the adapter speaks APIv3.
+func (s *suite) v3() bool { return s.API == channel.APIv3 }
 
 // paid makes a payment that succeeds.
 func (s *scene) paid(total pay.Fen) channel.PayRequest {

@@ -15,6 +15,8 @@ const (
 	optionDetail = `{"cost_price":900,"receipt_id":"R1","goods_detail":[{"goods_id":"G1","goods_name":"雪碧/罐","quantity":2,"price":300}]}`
 	optionScene  = `{"h5_info":{"type":"Wap","wap_url":"https://shop.example","wap_name":"店"}}`
 	optionExtend = `{"hb_fq_num":"3"}`
+	// optionDetailV3 is optionDetail as APIv3 spells it.
+	optionDetailV3 = `{"cost_price":900,"goods_detail":[{"goods_name":"雪碧/罐","merchant_goods_id":"G1","quantity":2,"unit_price":300}],"invoice_id":"R1"}`
 )
 
 // optionsArrive pays and prepares orders with every option that is passed
@@ -24,21 +26,11 @@ func (s *scene) optionsArrive() {
 	r.Detail, r.Attach, r.GoodsTag, r.LimitPay, r.SceneInfo = optionDetail, "a=1&b=<2>", "WXG", "no_credit", optionScene
 	r.DiscountableAmount, r.UndiscountableAmount, r.DisablePayChannels = 500, 100, "pcredit,credit_group"
 	r.ExtendParams, r.ProductCode, r.DeviceID, r.ShopID, r.StaffID, r.ClientIP = optionExtend, "OFFLINE_PAYMENT", "D1", "S1", "E1", "10.1.2.3"
+	if s.v3() {
+		r.LimitPay = "" // which its code pay cannot say
+	}
 	s.want("Pay", s.c.Pay(s.t.Context(), r), isPaid)
-	start, end := wireTimes(r.Start, r.Expire)
-	s.arrives(r.OutTradeNo, map[sandbox.Channel]map[string]string{
-		sandbox.WeChat: {
-			"detail": optionDetail, "attach": "a=1&b=<2>", "goods_tag": "WXG", "limit_pay": "no_credit", "scene_info": optionScene,
-			"device_info": "D1", "spbill_create_ip": "10.1.2.3", "fee_type": "CNY", "time_start": start, "time_expire": end,
-		},
-		sandbox.Alipay: {
-			"goods_detail":        `[{"goods_id":"G1","goods_name":"雪碧/罐","quantity":2,"price":"3.00"}]`,
-			"discountable_amount": "5.00", "undiscountable_amount": "1.00", "disable_pay_channels": "pcredit,credit_group",
-			"extend_params": optionExtend, "product_code": "OFFLINE_PAYMENT", "store_id": "S1", "operator_id": "E1", "terminal_id": "D1",
-			"business_params": `{"mc_create_trade_ip":"10.1.2.3"}`, "timeout_express": "2m", "seller_id": r.Merchant.SellerID,
-			"query_options": `["fund_bill_list","voucher_detail_list","discount_goods_detail"]`,
-		},
-	})
+	s.payOptionsArrived(r)
 	for _, kind := range s.Kinds {
 		s.preparedOptionsArrive(kind)
 	}
@@ -54,6 +46,31 @@ func (s *scene) optionsArrive() {
 	if err != nil || arrived.RefundAccounts[refund.OutRefundNo] != want {
 		s.t.Errorf("refund accounts %v, %v, want %q", arrived.RefundAccounts, err, want)
 	}
+}
+
+// payOptionsArrived reads what the wallet got of a code payment's options.
+func (s *scene) payOptionsArrived(r channel.PayRequest) {
+	s.t.Helper()
+	if s.v3() { // in its own spelling, with goods and scene turned into it
+		s.arrives(r.OutTradeNo, map[sandbox.Channel]map[string]string{sandbox.WeChat: {
+			"detail": optionDetailV3, "attach": "a=1&b=<2>", "goods_tag": "WXG", "scene_info": `{"device_id":"D1","device_ip":"10.1.2.3"}`,
+		}})
+		return
+	}
+	start, end := wireTimes(r.Start, r.Expire)
+	s.arrives(r.OutTradeNo, map[sandbox.Channel]map[string]string{
+		sandbox.WeChat: {
+			"detail": optionDetail, "attach": "a=1&b=<2>", "goods_tag": "WXG", "limit_pay": "no_credit", "scene_info": optionScene,
+			"device_info": "D1", "spbill_create_ip": "10.1.2.3", "fee_type": "CNY", "time_start": start, "time_expire": end,
+		},
+		sandbox.Alipay: {
+			"goods_detail":        `[{"goods_id":"G1","goods_name":"雪碧/罐","quantity":2,"price":"3.00"}]`,
+			"discountable_amount": "5.00", "undiscountable_amount": "1.00", "disable_pay_channels": "pcredit,credit_group",
+			"extend_params": optionExtend, "product_code": "OFFLINE_PAYMENT", "store_id": "S1", "operator_id": "E1", "terminal_id": "D1",
+			"business_params": `{"mc_create_trade_ip":"10.1.2.3"}`, "timeout_express": "2m", "seller_id": r.Merchant.SellerID,
+			"query_options": `["fund_bill_list","voucher_detail_list","discount_goods_detail"]`,
+		},
+	})
 }
 
 // preparedOptionsArrive does it for an order that is paid later.
@@ -77,7 +94,16 @@ func (s *scene) preparedOptionsArrive(kind pay.TradeType) {
 			"time_expire": r.Expire.In(beijing).Format("2006-01-02 15:04:05"), "seller_id": r.Merchant.SellerID,
 		},
 	}
-	if kind == pay.TradeScanCode {
+	if s.v3() {
+		want[sandbox.WeChat] = map[string]string{
+			"detail": optionDetailV3, "attach": "a=1&b=<2>", "goods_tag": "WXG", "time_expire": r.Expire.In(beijing).Format(time.RFC3339),
+			"scene_info": `{"device_id":"D1","payer_client_ip":"10.1.2.3"}`,
+		}
+		if kind == pay.TradeMobileWeb {
+			want[sandbox.WeChat]["scene_info"] = `{"device_id":"D1","h5_info":{"app_name":"店","app_url":"https://shop.example","type":"Wap"},"payer_client_ip":"10.1.2.3"}`
+		}
+	}
+	if kind == pay.TradeScanCode && !s.v3() {
 		want[sandbox.WeChat]["product_id"] = "P1"
 		want[sandbox.Alipay]["qr_code_timeout_express"] = "30m"
 	}
@@ -120,7 +146,7 @@ func (s *scene) promotions() {
 		prepared := s.c.Prepay(s.t.Context(), later)
 		s.bench.taken()
 		s.paysBy(customer, s.invocation(later, prepared.Prepaid))
-		n, err := s.c.ParseNotice(nil, s.bench.taken()[0])
+		n, err := s.parse(s.bench.taken()[0])
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -142,6 +168,14 @@ func (s *scene) promoted(p pay.Payment, kind string) {
 	want := pay.Promotion{
 		CouponFee: 101, Subscribed: "N",
 		Coupons: []pay.Coupon{{ID: "2026112000000001", Fee: 50, Type: kind}, {ID: "2026112000000002", Fee: 51, Type: kind}},
+	}
+	if s.v3() { // which tells the batch, and not who follows whom
+		want.Subscribed = ""
+		for i, c := range got.Coupons[:min(2, len(got.Coupons))] {
+			if want.Coupons[i].BatchID = c.BatchID; c.BatchID == "" {
+				s.t.Errorf("%s: no batch", kind)
+			}
+		}
 	}
 	if s.Wallet == sandbox.Alipay {
 		if got.BuyerLogon == "" {

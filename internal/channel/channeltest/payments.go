@@ -293,7 +293,7 @@ func (s *scene) codes() {
 			no = prepare.OutTradeNo
 		}
 		s.fault(scenario, no, func(f *sandbox.Fault) {
-			f.Endpoint, f.Params.Code, f.Params.State = one.Endpoint, one.Code, one.State
+			f.Endpoint, f.Params.Code, f.Params.State, f.Params.Status = one.Endpoint, one.Code, one.State, one.Status
 		})
 		refund := channel.RefundRequest{OrderRequest: order, OutRefundNo: s.order(), Amount: 1}
 		var out pay.Outcome

@@ -25,6 +25,65 @@ func TestTheStrictSandboxIsServed(t *testing.T) {
 	channeltest.RunStrict(t, adapter(t, SignMD5))
 }
 
+// TestTheSandboxIsServedByAPIv3 plays the same suite by APIv3: with platform
+// certificates, with the public key, and with both.
+func TestTheSandboxIsServedByAPIv3(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []string{"certificates", "public key", "both"} {
+		t.Run(keys, func(t *testing.T) {
+			t.Parallel()
+			channeltest.Run(t, adapterV3(t, keys))
+		})
+	}
+}
+
+func TestTheStrictSandboxIsServedByAPIv3(t *testing.T) {
+	t.Parallel()
+	channeltest.RunStrict(t, adapterV3(t, "both"))
+}
+
+// adapterV3 is the adapter by APIv3 alone, without the key of v2.
+func adapterV3(t *testing.T, keys string) channeltest.Adapter {
+	t.Helper()
+	a := adapter(t, SignMD5)
+	a.API = channel.APIv3
+	a.Codes = listedCodesV3(t)
+	a.New = func(b *channeltest.Bench) (channel.Channel, error) {
+		w := b.Provider.WeChat
+		conf := Config{
+			BaseURL: b.URL, RootCAs: b.Roots, MchID: w.MchID, AppID: w.AppID, API: channel.APIv3, APIv3Key: secret.New(w.APIv3Key),
+			ClientCertPEM: w.ClientCertPEM, ClientKeyPEM: secret.New(w.ClientKeyPEM), Now: b.Now,
+		}
+		if keys != "certificates" {
+			conf.PublicKeyID, conf.PublicKeyPEM = w.PublicKeyID, w.PublicKeyPEM
+		}
+		return New(conf)
+	}
+	return a
+}
+
+// listedCodesV3 are the codes and states of APIv3's shared list.
+func listedCodesV3(t *testing.T) []channeltest.Listed {
+	t.Helper()
+	file := readVectors3(t)
+	var list []channeltest.Listed
+	for name, endpoint := range map[string]string{
+		"codepay": sandbox.EndpointPay, "create": sandbox.EndpointPrepay, "query": sandbox.EndpointQuery, "reverse": sandbox.EndpointReverse,
+		"close": sandbox.EndpointClose, "refund": sandbox.EndpointRefund, "refund_query": sandbox.EndpointRefundQuery,
+	} {
+		for _, r := range rows3(t, file, name) {
+			list = append(list, channeltest.Listed{Endpoint: endpoint, Code: r.Code, Status: int64(r.status()), Want: want3(name, r)})
+		}
+		list = append(list, channeltest.Listed{Endpoint: endpoint, Code: "A_CODE_OF_LATER", Status: 400, Want: pay.Outcome{Kind: pay.Unknown, Alert: true}})
+	}
+	for _, r := range file.states(t, "query") {
+		want := r.outcome()
+		want.Returned = r.TradeState == "REVOKED" // of an order that was paid
+		list = append(list, channeltest.Listed{Endpoint: sandbox.EndpointQuery, State: r.TradeState, Want: want})
+	}
+	return list
+}
+
 func adapter(t *testing.T, st SignType) channeltest.Adapter {
 	t.Helper()
 	return channeltest.Adapter{

@@ -224,10 +224,14 @@ func (o v3order) promotion() string {
 	return p.Encode()
 }
 
-// couponKind writes a coupon's type as v2 does.
+// couponKind writes a coupon's type as v2 does. Orders and refunds have two
+// pairs of words for the same.
 func couponKind(kind string) string {
-	if kind == noCash {
+	switch kind {
+	case noCash, "DISCOUNT":
 		return "NO_CASH"
+	case "COUPON":
+		return "CASH"
 	}
 	return couponText(kind)
 }

@@ -394,5 +394,5 @@ var refunded3 = object{
 		"total": 1200, "refund": 500, "payer_total": 1000, "payer_refund": 400, "settlement_refund": 450, "settlement_total": 1050,
 		"discount_refund": 100, "currency": "CNY",
 	},
-	"promotion_detail": []object{{"promotion_id": "10000001", "scope": "GLOBAL", "type": "NOCASH", "amount": 150, "refund_amount": 50}},
+	"promotion_detail": []object{{"promotion_id": "10000001", "scope": "GLOBAL", "type": "DISCOUNT", "amount": 150, "refund_amount": 50}},
 }
