@@ -119,6 +119,7 @@ func (c *demoCmd) Run(ctx context.Context, e env) (err error) {
 			return err
 		}
 		c.greet(e, dir, file, s.now())
+		door.greet(e.stdout)
 		return nil
 	})
 	return g.Wait()
