@@ -22,13 +22,17 @@ type refundNote struct {
 	Context   string `json:"context,omitempty"` // what a repetition by APIv3 must equal
 }
 
-// noteRefund keeps the note of a refund.
-func (t *txn) noteRefund(ctx context.Context, seq int64, note refundNote) error {
+// noteRefund keeps what the call that made a refund said beside the money. If
+// the refund has ended already, it is told of now.
+func (s *Sandbox) noteRefund(ctx context.Context, tx *txn, t *trade, r *refund, note refundNote) error {
 	text, err := json.Marshal(note)
 	if err != nil {
 		return err
 	}
-	return t.exec(ctx, "UPDATE refunds SET memo = ? WHERE seq = ?", string(text), seq)
+	if err := tx.exec(ctx, "UPDATE refunds SET memo = ? WHERE seq = ?", string(text), r.seq); err != nil {
+		return err
+	}
+	return s.announceRefund(ctx, tx, t, r)
 }
 
 // refundNote reads the note of a refund.
@@ -113,10 +117,7 @@ func (s *Sandbox) v3Refund(ctx context.Context, tx *txn, r *v3Request) (v3Answer
 		}
 	}
 	if result == refundAccepted {
-		if err := tx.noteRefund(ctx, ref.seq, note); err != nil {
-			return v3Answer{}, err
-		}
-		if err := s.announceRefund(ctx, tx, t, ref); err != nil { // it may have ended already
+		if err := s.noteRefund(ctx, tx, t, ref, note); err != nil {
 			return v3Answer{}, err
 		}
 	}

@@ -35,6 +35,8 @@ func (s *Sandbox) wxRefund(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer
 		return wxRefuse("PARAM_ERROR", "refund_account参数格式错误"), nil
 	case utf8.RuneCountInString(f.get("refund_desc")) > 80:
 		return wxRefuse("PARAM_ERROR", "refund_desc长度超过80"), nil
+	case f.get("notify_url") != "" && !validNotifyURL(f.get("notify_url")):
+		return wxRefuse("PARAM_ERROR", "notify_url参数格式错误"), nil
 	}
 	t, refusal, err := s.wxFind(ctx, tx, r)
 	if err != nil || refusal.code != "" {
@@ -50,6 +52,9 @@ func (s *Sandbox) wxRefund(ctx context.Context, tx *txn, r *wxRequest) (wxAnswer
 		return wxRefuse("PARAM_ERROR", "订单金额与支付时不一致"), nil
 	}
 	ref, result, err := s.refundTrade(ctx, tx, t, f.get("out_refund_no"), amount, f.get("refund_account"), r.eff)
+	if err == nil && result == refundAccepted && f.get("notify_url") != "" {
+		err = s.noteRefund(ctx, tx, t, ref, refundNote{NotifyURL: f.get("notify_url"), Reason: f.get("refund_desc")})
+	}
 	if err != nil {
 		return wxAnswer{}, err
 	}
