@@ -39,6 +39,7 @@ func RunBills(t *testing.T, a Adapter) {
 		{"a bill that differs shows it", (*billScene).discrepancies},
 		{"a bill at the wrong time or spoilt is not used", (*billScene).spoilt},
 		{"answers that cannot be believed are lost", (*billScene).unbelievable},
+		{"a bill of any business reads as it was written", (*billScene).anyBusiness},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			g := *f
