@@ -150,6 +150,25 @@ func TestScriptScenariosListsThem(t *testing.T) {
 	}
 }
 
+// TestScriptExportedProgramRuns compiles what is exported for wechatpay-go with
+// that library, unmodified, and runs it at the sandbox.
+func TestScriptExportedProgramRuns(t *testing.T) {
+	t.Parallel()
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("SKIPPED: no go command to compile with")
+	}
+	dir := t.TempDir()
+	startSandbox(t, dir)
+	to := filepath.Join(dir, "keys")
+	cloudpay(t, "sandbox", "export", "--data", dir, "--format", "wechatpay-go", to).want(t, exitOK, "main.go")
+	cmd := exec.CommandContext(t.Context(), tool, "run", filepath.Join(to, "main.go"), "ORDER0001")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "code_url    weixin://wxpay/bizpayurl?pr=") || !strings.Contains(string(out), "trade_state NOTPAY") {
+		t.Errorf("go run main.go: %v\n%s", err, out)
+	}
+}
+
 // TestDocumentShowsTheExportedProgram keeps the snippets of docs/sandbox.md
 // those of the program that is written, parsed and run.
 func TestDocumentShowsTheExportedProgram(t *testing.T) {

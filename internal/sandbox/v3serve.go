@@ -89,7 +89,7 @@ func (s *Sandbox) serveV3(w http.ResponseWriter, r *http.Request) {
 	}
 	c := call{
 		channel: WeChat, endpoint: op.endpoint, merchant: req.fields.text("sub_mchid"), outTradeNo: req.number("out_trade_no"),
-		header: r.Header.Get("Wechatpay-Negative-Test"),
+		header: r.Header.Get("Wechatpay-Negative-Test"), code: req.fields.text("payer.auth_code"),
 	}
 	c.amount, _ = req.fields.fen("amount.total") // a bad amount is refused below and sets off nothing
 	eff, err := s.takeFaults(ctx, c)
