@@ -35,6 +35,8 @@ type Adapter struct {
 	// API is channel.APIv3 for an adapter of WeChat Pay's APIv3, else "". What the
 	// generations say differently is checked accordingly.
 	API string
+	// Keys says what an account of APIv3 verifies with.
+	Keys Keys
 	// New builds the adapter for the bench's only provider.
 	New func(b *Bench) (channel.Channel, error)
 	// Charge returns a payment of the bench's only merchant that carries the
@@ -252,6 +254,11 @@ func Run(t *testing.T, a Adapter) {
 		{"more than the rest is refused", (*scene).refundTooMuch},
 		{"a lost refund is asked for and repeated", (*scene).refundLost},
 		{"every listed code reads as listed", (*scene).codes},
+		{"a spoilt answer is lost, whatever was asked", (*scene).spoiltAnswers},
+		{"an order is found by the wallet's number", (*scene).byTheWalletsNumber},
+		{"refunds made elsewhere are listed", (*scene).listing},
+		{"the end of a refund is told", (*scene).refundTold},
+		{"hostile notices are refused", (*scene).hostileNotices},
 		{"many payments at once agree with the wallet", (*scene).crowd},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.run(&scene{suite: shared, t: t}) })
@@ -269,6 +276,9 @@ func RunStrict(t *testing.T, a Adapter) {
 func newSuite(t *testing.T, a Adapter, change func(c *sandbox.Config)) *suite {
 	t.Helper()
 	b := newBench(t, change)
+	if a.Keys == PublicKey {
+		b.migrate(PublicKey, 100)
+	}
 	c, err := a.New(b)
 	if err != nil {
 		t.Fatal(err)

@@ -29,8 +29,8 @@ func TestTheStrictSandboxIsServed(t *testing.T) {
 // certificates, with the public key, and with both.
 func TestTheSandboxIsServedByAPIv3(t *testing.T) {
 	t.Parallel()
-	for _, keys := range []string{"certificates", "public key", "both"} {
-		t.Run(keys, func(t *testing.T) {
+	for _, keys := range []channeltest.Keys{channeltest.Certificates, channeltest.PublicKey, channeltest.BothKeys} {
+		t.Run(string(keys), func(t *testing.T) {
 			t.Parallel()
 			channeltest.Run(t, adapterV3(t, keys))
 		})
@@ -39,14 +39,30 @@ func TestTheSandboxIsServedByAPIv3(t *testing.T) {
 
 func TestTheStrictSandboxIsServedByAPIv3(t *testing.T) {
 	t.Parallel()
-	channeltest.RunStrict(t, adapterV3(t, "both"))
+	channeltest.RunStrict(t, adapterV3(t, channeltest.BothKeys))
+}
+
+// TestKeysChangeUnderPayments rotates certificates, and migrates to the public
+// key, in the middle of payments.
+func TestKeysChangeUnderPayments(t *testing.T) {
+	t.Parallel()
+	payments := 600 // the gateway's test does it with 5,000
+	if testing.Short() {
+		payments = 120
+	}
+	for _, keys := range []channeltest.Keys{channeltest.Certificates, channeltest.BothKeys} {
+		t.Run(string(keys), func(t *testing.T) {
+			t.Parallel()
+			channeltest.RunRotation(t, adapterV3(t, keys), payments)
+		})
+	}
 }
 
 // adapterV3 is the adapter by APIv3 alone, without the key of v2.
-func adapterV3(t *testing.T, keys string) channeltest.Adapter {
+func adapterV3(t *testing.T, keys channeltest.Keys) channeltest.Adapter {
 	t.Helper()
 	a := adapter(t, SignMD5)
-	a.API = channel.APIv3
+	a.API, a.Keys = channel.APIv3, keys
 	a.Codes = listedCodesV3(t)
 	a.New = func(b *channeltest.Bench) (channel.Channel, error) {
 		w := b.Provider.WeChat
@@ -54,7 +70,7 @@ func adapterV3(t *testing.T, keys string) channeltest.Adapter {
 			BaseURL: b.URL, RootCAs: b.Roots, MchID: w.MchID, AppID: w.AppID, API: channel.APIv3, APIv3Key: secret.New(w.APIv3Key),
 			ClientCertPEM: w.ClientCertPEM, ClientKeyPEM: secret.New(w.ClientKeyPEM), Now: b.Now,
 		}
-		if keys != "certificates" {
+		if keys != channeltest.Certificates {
 			conf.PublicKeyID, conf.PublicKeyPEM = w.PublicKeyID, w.PublicKeyPEM
 		}
 		return New(conf)
