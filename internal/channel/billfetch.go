@@ -47,16 +47,17 @@ func Gunzip(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrBillDamaged
 	}
-	return ReadBill(z)
+	return ReadBill(z, MaxBill)
 }
 
-// ReadBill reads a decompressed bill to its end, at most MaxBill bytes.
-func ReadBill(r io.Reader) ([]byte, error) {
-	out, err := io.ReadAll(io.LimitReader(r, MaxBill+1))
+// ReadBill reads a decompressed bill to its end, at most limit bytes, which is
+// MaxBill or what is left of it.
+func ReadBill(r io.Reader, limit int64) ([]byte, error) {
+	out, err := io.ReadAll(io.LimitReader(r, limit+1))
 	switch {
 	case err != nil:
 		return nil, ErrBillDamaged
-	case len(out) > MaxBill:
+	case int64(len(out)) > limit:
 		return nil, ErrBillTooLong
 	}
 	return out, nil

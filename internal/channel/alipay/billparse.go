@@ -148,18 +148,16 @@ func billFiles(raw []byte) ([]string, error) {
 		return nil, fmt.Errorf("the archive of the bill has more than %d files", maxBillFiles)
 	}
 	var files []string
-	size := 0
+	size := int64(0)
 	for _, f := range z.File {
 		if f.FileInfo().IsDir() {
 			continue
 		}
-		content, err := readEntry(f)
+		content, err := readEntry(f, channel.MaxBill-size)
 		if err != nil {
 			return nil, err
 		}
-		if size += len(content); size > channel.MaxBill {
-			return nil, channel.ErrBillTooLong
-		}
+		size += int64(len(content))
 		text, err := decodeGBK(content)
 		if err != nil {
 			return nil, err
@@ -169,13 +167,13 @@ func billFiles(raw []byte) ([]string, error) {
 	return files, nil
 }
 
-func readEntry(f *zip.File) ([]byte, error) {
+func readEntry(f *zip.File, limit int64) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
 		return nil, channel.ErrBillDamaged
 	}
 	defer r.Close()
-	return channel.ReadBill(r)
+	return channel.ReadBill(r, limit)
 }
 
 // decodeGBK decodes a file. Bytes that are not GBK become U+FFFD, which no

@@ -26,6 +26,7 @@ const (
 	codeNoBill   = "20002"
 	textNoBill   = "No Bill Exist"
 	textCreating = "Bill Creating"
+	textBadType  = "invalid bill_type"
 )
 
 // Bill fetches and reads a bill, by downloadbill and downloadfundflow, or by
@@ -108,6 +109,9 @@ func (c *Channel) billRefused(path string, body []byte) channel.BillOutcome {
 	case strings.EqualFold(text, textCreating):
 		out.Kind = pay.Waiting
 		return channel.BillOutcome{Outcome: out}
+	case strings.EqualFold(text, textBadType):
+		out.Kind, out.Reason, out.Alert = pay.Declined, pay.ReasonConfiguration, true
+		return c.billLost(path, out)
 	}
 	if code == "" {
 		code = m.get("return_code")

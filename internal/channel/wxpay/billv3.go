@@ -161,7 +161,7 @@ func (c *v3) download(ctx context.Context, at billFile) (file []byte, out pay.Ou
 		return nil, c.lost(v3Bill, channel.ErrDial), false
 	}
 	req.Header.Set("Authorization", authorization)
-	req.Header.Set("Accept", "*/*")
+	req.Header.Set("Accept", "application/json") // as on every call, whatever comes
 	status, file, err := c.poster.Fetch(ctx, req, channel.MaxBill)
 	switch {
 	case err != nil:
