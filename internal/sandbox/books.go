@@ -90,6 +90,8 @@ CREATE TABLE IF NOT EXISTS notices (       -- one row: one message to a merchant
   made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, tries INTEGER NOT NULL, state TEXT NOT NULL,
   answer TEXT NOT NULL, form TEXT NOT NULL DEFAULT '') STRICT;
 CREATE INDEX IF NOT EXISTS notices_due ON notices (due_ms) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS notices_behind ON notices (provider) WHERE state = 'held_order';
+CREATE INDEX IF NOT EXISTS notices_after_refund ON notices (trade) WHERE state = 'held_refund';
 CREATE INDEX IF NOT EXISTS notices_of_trade ON notices (trade, seq);
 CREATE TABLE IF NOT EXISTS faults (        -- one row: one rule of mischief; rng is its generator's state
   seq INTEGER PRIMARY KEY, spec TEXT NOT NULL, seen INTEGER NOT NULL, fired INTEGER NOT NULL, rng BLOB NOT NULL) STRICT;

@@ -173,6 +173,7 @@ func (s *Sandbox) nextDue(ctx context.Context, now time.Time) (time.Time, error)
 	err := s.run(ctx, func(ctx context.Context, tx *txn) error {
 		_, err := tx.row(ctx, `SELECT coalesce(min(due_ms), 0) FROM (
  SELECT due_ms FROM notices WHERE state = 'waiting' AND due_ms > ?1 AND ?2
+ UNION ALL SELECT due_ms FROM notices WHERE state = 'held_order' AND due_ms > ?1 AND ?2
  UNION ALL SELECT due_ms FROM refunds WHERE state = 'processing' AND due_ms > ?1)`,
 			[]any{now.UnixMilli(), s.c.Notify != nil}, []any{&ms})
 		return err

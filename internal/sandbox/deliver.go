@@ -51,6 +51,9 @@ type reply struct {
 
 // send is deliver for an answer with a status and headers of its own.
 func (s *Sandbox) send(w http.ResponseWriter, r *http.Request, eff *effect, rep reply) {
+	if eff.early {
+		s.tellEarly(r.Context(), eff.call)
+	}
 	if eff.delay > 0 && !s.wait(r.Context(), eff.delay) || eff.lose {
 		panic(http.ErrAbortHandler)
 	}

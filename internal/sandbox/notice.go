@@ -61,7 +61,7 @@ type notice struct {
 	seq, tries                    int64
 	channel                       Channel
 	provider, url, notifyID, text string
-	form                          string
+	form, answer                  string
 	merchant, outTradeNo          string
 	total                         Fen
 }
@@ -139,6 +139,9 @@ func (s *Sandbox) SendNotices(ctx context.Context) (int, error) {
 	}
 	for _, n := range due {
 		answer, taken, err := s.sendNotice(ctx, n)
+		if errors.Is(err, errHeld) {
+			continue
+		}
 		if err == nil {
 			err = s.noticeDone(ctx, n, answer, taken)
 		}
@@ -177,11 +180,14 @@ func (s *Sandbox) takeNotices(ctx context.Context) ([]notice, error) {
 		if err := s.settleRefunds(ctx, tx); err != nil { // one that has ended is told of
 			return err
 		}
-		err := tx.each(ctx, `SELECT n.seq, n.tries, n.channel, n.provider, n.url, n.notify_id, n.fields, n.form, t.merchant, t.out_trade_no, t.total
+		if err := tx.releaseNotices(ctx); err != nil {
+			return err
+		}
+		err := tx.each(ctx, `SELECT n.seq, n.tries, n.channel, n.provider, n.url, n.notify_id, n.fields, n.form, n.answer, t.merchant, t.out_trade_no, t.total
  FROM notices n JOIN trades t ON t.seq = n.trade WHERE n.state = 'waiting' AND n.due_ms <= ? ORDER BY n.due_ms, n.seq LIMIT ?`,
 			[]any{tx.nowMS(), noticeBatch}, func(r *sql.Rows) error {
 				var n notice
-				err := r.Scan(&n.seq, &n.tries, &n.channel, &n.provider, &n.url, &n.notifyID, &n.text, &n.form, &n.merchant, &n.outTradeNo, &n.total)
+				err := r.Scan(&n.seq, &n.tries, &n.channel, &n.provider, &n.url, &n.notifyID, &n.text, &n.form, &n.answer, &n.merchant, &n.outTradeNo, &n.total)
 				due = append(due, n)
 				return err
 			})
@@ -205,6 +211,12 @@ func (s *Sandbox) sendNotice(ctx context.Context, n notice) (answer string, take
 	eff, err := s.takeFaults(ctx, call{channel: n.channel, endpoint: EndpointNotify, merchant: n.merchant, outTradeNo: n.outTradeNo, amount: n.total})
 	if err != nil {
 		return "", false, err
+	}
+	if eff.hold != "" && n.tries == 0 && n.answer == "" {
+		if err := s.holdNotice(ctx, n, eff); err != nil {
+			return "", false, err
+		}
+		return "", false, errHeld
 	}
 	if eff.drop {
 		s.unsent(eff.log, n, "fault: not sent")

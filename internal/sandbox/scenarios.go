@@ -29,7 +29,8 @@ const scenarioMTLS = "require_mtls"
 
 // effect is what befalls one call: the sum of the rules that applied to it.
 type effect struct {
-	log *exchange // where the call is written down, nil if nowhere
+	log  *exchange // where the call is written down, nil if nowhere
+	call call      // what all of this befalls
 
 	drop     bool          // cut before it is carried out
 	hang     time.Duration // held back before it is carried out
@@ -70,10 +71,13 @@ type effect struct {
 	noResource  bool          // a notice without its content
 	badNonce    bool          // a notice with a nonce of five bytes
 
-	gift        *gift // coupons the customer has
-	twice       bool  // a notice is sent in two copies
-	wrongAmount bool  // a notice tells another amount, under a good signature
-	stranger    bool  // a notice names another merchant, under a good signature
+	gift        *gift         // coupons the customer has
+	hold        string        // the state a notice is held back in, "" for none
+	holdFor     time.Duration // and for how long at the most
+	early       bool          // the notice comes before the answer
+	twice       bool          // a notice is sent in two copies
+	wrongAmount bool          // a notice tells another amount, under a good signature
+	stranger    bool          // a notice names another merchant, under a good signature
 }
 
 // forcedAnswer replaces the business part of an answer.
@@ -158,7 +162,7 @@ func scenarioNamed(name string) *Scenario {
 
 // scenarioTable is the list, in the order of a call's life; what only befalls
 // bills and the keys of APIv3 comes last.
-var scenarioTable = slices.Concat(commonScenarios, billScenarios, v3Scenarios)
+var scenarioTable = slices.Concat(commonScenarios, noticeScenarios, billScenarios, v3Scenarios)
 
 // commonScenarios are those of payments and of what travels.
 var commonScenarios = []Scenario{
@@ -180,7 +184,8 @@ var commonScenarios = []Scenario{
 		apply: func(e *effect, _ Channel, _ Params) { e.tokenRevoked = true },
 	},
 	{
-		Name: "rate_limit", Effect: "refused for too many calls: INVALID_REQ_TOO_MUCH, 40005", Channels: both, Endpoint: EndpointPay,
+		Name: "rate_limit", Effect: "refused for too many calls (more than qps a second): INVALID_REQ_TOO_MUCH, 40005", Channels: both,
+		Endpoint: EndpointPay, Params: []string{"qps"},
 		apply: func(e *effect, ch Channel, _ Params) {
 			e.skip = true
 			e.forced = pick(ch, forcedAnswer{code: "INVALID_REQ_TOO_MUCH"}, forcedAnswer{code: "40005", subCode: "isv.app-call-limited"})
