@@ -51,12 +51,19 @@ var aliOps = map[string]aliOp{
 	kindAliApp: {EndpointPrepay, (*Sandbox).aliCashier},
 
 	"alipay.open.app.alipaycert.download": {EndpointAliCert, (*Sandbox).aliCertDownload},
+
+	methodAppToken:      {EndpointAliAuth, (*Sandbox).aliAppToken},
+	methodAppTokenQuery: {EndpointAliAuth, (*Sandbox).aliAppTokenQuery},
+	methodLoginToken:    {EndpointAliAuth, (*Sandbox).aliLoginToken},
 }
 
 // aliOwn are the methods that an application calls for itself: they need no
 // merchant's token.
 var aliOwn = map[string]bool{
 	"alipay.open.app.alipaycert.download": true,
+	methodAppToken:                        true,
+	methodAppTokenQuery:                   true,
+	methodLoginToken:                      true,
 }
 
 // aliRequest is an authentic Alipay call.
@@ -77,6 +84,8 @@ type aliRequest struct {
 type aliAnswer struct {
 	code, subCode, subText string
 	fields                 aliObject
+	key                    string // of the answer, "" for the method's
+	bare                   bool   // a success without code and msg
 }
 
 // aliRefuse is a refusal under a top-level code of upstreams.md §4.3.
@@ -171,7 +180,9 @@ func (s *Sandbox) serveAlipay(w http.ResponseWriter, r *http.Request) {
 	op, refusal := s.checkAli(req)
 	judgeAli(ctx, req, refusal)
 	if refusal.code == "" {
-		req.biz, refusal = parseAliBiz(params["biz_content"])
+		if params["method"] != methodLoginToken { // whose parameters stand beside it
+			req.biz, refusal = parseAliBiz(params["biz_content"])
+		}
 	}
 	if refusal.code != "" {
 		s.sendAli(w, r, req, refusal)
@@ -234,12 +245,12 @@ func (s *Sandbox) checkAli(req *aliRequest) (aliOp, aliAnswer) {
 	if !rsa2Verify(app.appKey, []byte(aliSignText(p)), p["sign"]) {
 		return op, aliRefuse("40002", "isv.invalid-signature", "验签出错，请检查应用私钥和待签名字符串")
 	}
-	merchant, known := app.merchants[p["app_auth_token"]]
-	if !known && (!aliOwn[p["method"]] || p["app_auth_token"] != "") {
-		return op, aliRefuse("20001", "aop.invalid-app-auth-token", "无效的应用授权令牌")
+	if p["app_auth_token"] == "" && aliOwn[p["method"]] {
+		return op, aliAnswer{}
 	}
-	req.merchant = merchant
-	return op, aliAnswer{}
+	var refusal aliAnswer
+	req.merchant, refusal = s.aliMerchantOf(app, p["app_auth_token"])
+	return op, refusal
 }
 
 // runAli carries a call out in one transaction, on disk when it returns. An
@@ -273,6 +284,9 @@ func (s *Sandbox) sendAli(w http.ResponseWriter, r *http.Request, req *aliReques
 		if f.key != "" {
 			key = f.key
 		}
+	}
+	if answer.key != "" {
+		key = answer.key
 	}
 	if aliProducts[req.params["method"]] != "" {
 		s.sendAliPage(w, r, req, answer)
@@ -323,6 +337,9 @@ func (a aliAnswer) object() aliObject {
 	code := a.code
 	if code == "" {
 		code = "10000"
+	}
+	if a.bare {
+		return a.fields
 	}
 	var out aliObject
 	out = out.with("code", code)

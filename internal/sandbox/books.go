@@ -93,6 +93,10 @@ CREATE INDEX IF NOT EXISTS notices_due ON notices (due_ms) WHERE state = 'waitin
 CREATE INDEX IF NOT EXISTS notices_behind ON notices (provider) WHERE state = 'held_order';
 CREATE INDEX IF NOT EXISTS notices_after_refund ON notices (trade) WHERE state = 'held_refund';
 CREATE INDEX IF NOT EXISTS notices_of_trade ON notices (trade, seq);
+CREATE TABLE IF NOT EXISTS grants (        -- one row: a code or token of a sign-in or authorisation page
+  value TEXT PRIMARY KEY, kind TEXT NOT NULL, app_id TEXT NOT NULL, subject TEXT NOT NULL, refresh TEXT NOT NULL,
+  scope TEXT NOT NULL, made_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS grants_by_refresh ON grants (refresh) WHERE refresh <> '';
 CREATE TABLE IF NOT EXISTS faults (        -- one row: one rule of mischief; rng is its generator's state
   seq INTEGER PRIMARY KEY, spec TEXT NOT NULL, seen INTEGER NOT NULL, fired INTEGER NOT NULL, rng BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS fault_counts (  -- one row: how often a scenario was applied, since the file was made

@@ -33,6 +33,7 @@ var (
 // loopback.
 var serverNames = []string{
 	"localhost", "127.0.0.1", "::1", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "openapi.alipay.com", "openapi-sandbox.dl.alipaydev.com",
+	"openauth.alipay.com", "openauth.alipaydev.com", "open.weixin.qq.com", "api.weixin.qq.com",
 }
 
 // newRSAKey makes a key; the runtime takes its randomness from the system.

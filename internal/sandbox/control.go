@@ -40,6 +40,8 @@ func (s *Sandbox) Control() http.Handler {
 		"POST /sandbox/v1/faults":                s.postFault,
 		"GET /sandbox/v1/faults":                 s.getFaults,
 		"DELETE /sandbox/v1/faults":              s.deleteFaults,
+		"POST /sandbox/v1/customers/{id}/login":  s.postLogin,
+		"POST /sandbox/v1/alipay/revoke":         s.postAlipayRevocation,
 		"POST /sandbox/v1/alipay/rotate":         s.postAlipayRotation,
 		"GET /sandbox/v1/scenarios":              s.getScenarios,
 		"GET /sandbox/v1/scene":                  s.getScene,

@@ -35,6 +35,7 @@ const (
 	EndpointRefundQuery = "refundquery"
 	EndpointClose       = "close"
 	EndpointAliCert     = "alipaycert" // Alipay's certificate by its serial number
+	EndpointAliAuth     = "alipayauth" // Alipay's tokens of merchants and customers
 	EndpointBillFile    = "billfile"   // the download of a bill that was announced
 	EndpointBill        = "bill"       // asking for a bill, and WeChat v2's download
 	// The calls of APIv3 that move no order.
@@ -55,6 +56,7 @@ var endpointNames = map[string]string{
 	EndpointRefund: EndpointRefund, "alipay.trade.refund": EndpointRefund,
 	EndpointRefundQuery: EndpointRefundQuery, "alipay.trade.fastpay.refund.query": EndpointRefundQuery,
 	EndpointClose: EndpointClose, "closeorder": EndpointClose, "alipay.trade.close": EndpointClose,
+	EndpointAliAuth: EndpointAliAuth, methodAppToken: EndpointAliAuth, methodAppTokenQuery: EndpointAliAuth, methodLoginToken: EndpointAliAuth,
 	EndpointAliCert: EndpointAliCert, "alipay.open.app.alipaycert.download": EndpointAliCert,
 	EndpointBillFile: EndpointBillFile, "billdownload": EndpointBillFile,
 	EndpointBill: EndpointBill, "downloadbill": EndpointBill, "tradebill": EndpointBill, "alipay.data.dataservice.bill.downloadurl.query": EndpointBill,

@@ -174,6 +174,7 @@ type Sandbox struct {
 	authority  *x509.CertPool
 	serverCert tls.Certificate
 	faults     faultBook
+	tokens     tokenBook
 	clock      *machine
 	requests   requestLog
 	secrets    []string // the accounts' keys and tokens, which the log masks
@@ -234,6 +235,9 @@ func (s *Sandbox) load(ctx context.Context) error {
 		if err := s.faults.load(ctx, tx); err != nil {
 			return err
 		}
+		if err := s.tokens.load(ctx, tx); err != nil {
+			return err
+		}
 		return s.loadScene(ctx, tx)
 	})
 }
@@ -279,6 +283,7 @@ func (s *Sandbox) Wallet() http.Handler {
 	}
 	mux.HandleFunc("/gateway.do", s.serveAlipay)
 	mux.HandleFunc(aliBillPath, s.serveAliBill)
+	s.oauthRoutes(mux)
 	mux.Handle("POST "+cashierPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveCashier)))
 	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v3/") { // past the mux, which would tidy up a path that is signed as it stands
