@@ -64,6 +64,10 @@ type house struct {
 	people   *directory.Directory
 	stop     func()
 	orders   atomic.Int64
+	find     gateway.Channels
+
+	mu    sync.Mutex
+	notes []heardNotice
 }
 
 // options change a house before it is built.
@@ -75,6 +79,7 @@ type options struct {
 	idle      time.Duration // gateway.Config.MaxIdle: days of fake time need not be asked for each second
 	dsn       string        // a migrated database; "" for SQLite in a temp dir
 	notices   bool          // the wallets' notices arrive
+	api       string        // of WeChat Pay that the merchant uses; "" for the account's, which is v2
 }
 
 // newHouse builds and starts a house; the test's end stops it.
@@ -123,7 +128,7 @@ func newHouse(t *testing.T, o options) *house {
 		Providers: []directory.Provider{{ID: "provider", Name: "provider", NotifyURL: o.notifyURL}},
 		Merchants: []directory.Merchant{{
 			ID: "merchant", ProviderID: "provider", Name: "Test Merchant", Prefixes: []string{"90000001"}, AuthenKey: authen,
-			Wx:  directory.WechatMerchant{SubMchID: p.WeChat.Merchants[0].SubMchID, SubAppID: p.WeChat.Merchants[0].SubAppID},
+			Wx:  directory.WechatMerchant{SubMchID: p.WeChat.Merchants[0].SubMchID, SubAppID: p.WeChat.Merchants[0].SubAppID, API: o.api},
 			Ali: directory.AlipayMerchant{AppAuthToken: secret.New(p.Alipay.Merchants[0].AppAuthToken), SellerID: p.Alipay.Merchants[0].UserID},
 			Shops: []directory.Shop{{
 				ID: "shop", Name: "shop", Devices: []directory.Device{{ID: "till-1", Name: "1"}, {ID: "till-2", Name: "2"}},
@@ -152,7 +157,7 @@ func newHouse(t *testing.T, o options) *house {
 		CodeKey:  []byte("test code key"),
 		Profiles: o.profiles, MaxIdle: o.idle, Now: time.Now, Log: log, PublicURL: "https://pay.example.com/",
 	})
-	h.gw, h.store, h.box, h.merchant, h.people = gw, st, box, m, people
+	h.gw, h.store, h.box, h.merchant, h.people, h.find = gw, st, box, m, people, find
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- gw.Run(running) }()
@@ -182,6 +187,9 @@ func (b noticeBoard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host != "pay.example.com" || len(at) != 5 || at[1] != "notify" {
 		return nil, fmt.Errorf("nobody lives at %s", req.URL)
 	}
+	b.h.mu.Lock()
+	b.h.notes = append(b.h.notes, heardNotice{req.Header.Clone(), body})
+	b.h.mu.Unlock()
 	ack, ackType, err := b.h.gw.Notice(req.Context(), pay.Channel(at[2]), at[3], at[4], req.Header, body)
 	res := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {ackType}}, Body: io.NopCloser(strings.NewReader(ack)), Request: req}
 	if err != nil {
@@ -202,6 +210,7 @@ func walletsOf(t *testing.T, box *sandbox.Sandbox) gateway.Channels {
 	direct := direct{handler: box.Wallet(), cert: cert}
 	wx, err := wxpay.New(wxpay.Config{
 		BaseURL: "https://wallet.test", MchID: p.WeChat.MchID, AppID: p.WeChat.AppID, APIKey: secret.New(p.WeChat.APIv2Key),
+		APIv3Key: secret.New(p.WeChat.APIv3Key), Now: time.Now,
 		SignType: "HMAC-SHA256", ClientCertPEM: p.WeChat.ClientCertPEM, ClientKeyPEM: secret.New(p.WeChat.ClientKeyPEM), Transport: direct,
 	})
 	if err != nil {

@@ -73,7 +73,11 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 	switch act {
 	case pay.ActQuery:
 		out := ask(ctx, channel.QueryTimeout, req, wallet.Query)
-		return g.settle(ctx, m, o, pay.CallQuery, out)
+		outside, listed := g.outside(ctx, wallet, req, o, out)
+		if !listed {
+			return g.settle(ctx, m, o, pay.CallQuery, out)
+		}
+		return g.settleWithRefunds(ctx, m, o, out, outside)
 	case pay.ActClose:
 		p := g.profile(o.Channel)
 		started, ours, err := g.start(ctx, m, o, p.StartClose)

@@ -52,7 +52,7 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 		return "", "", err
 	}
 	if n.OutRefundNo != "" {
-		err = g.hinted(ctx, m, o, n.OutRefundNo)
+		err = g.hinted(ctx, m, wallet, orderRequest(o, sub), o, n)
 	} else {
 		_, err = g.settle(ctx, m, o, pay.CallNotice, n.Outcome)
 	}
@@ -100,7 +100,7 @@ func (g *Gateway) noticed(ctx context.Context, m *directory.Merchant, ch pay.Cha
 		why = "it is of another wallet than the order"
 	case named != "" && n.SubMerchant != named: // Alipay's is optional with us
 		why = "it is for another merchant than the order's"
-	case (n.Outcome.Kind == pay.Paid || n.Outcome.Returned) && n.Outcome.Payment.Total != o.Total:
+	case n.OutRefundNo == "" && (n.Outcome.Kind == pay.Paid || n.Outcome.Returned) && n.Outcome.Payment.Total != o.Total:
 		why = "its amount is not the order's"
 	default:
 		return o, nil
@@ -110,15 +110,13 @@ func (g *Gateway) noticed(ctx context.Context, m *directory.Merchant, ch pay.Cha
 }
 
 // hinted asks the wallet about a refund that a notice speaks of: such a notice
-// is a hint (upstreams.md §2.7). A refund that was not made here makes the order
-// be asked for.
-func (g *Gateway) hinted(ctx context.Context, m *directory.Merchant, o pay.Order, outRefundNo string) error {
+// is a hint (upstreams.md §2.7).
+func (g *Gateway) hinted(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order, n channel.Notice) error {
 	for range maxRounds {
-		r, err := g.Store.Refund(ctx, o.MerchantID, outRefundNo)
+		r, err := g.Store.Refund(ctx, o.MerchantID, n.OutRefundNo)
 		switch {
 		case errors.Is(err, pay.ErrNotFound):
-			_, err := g.change(ctx, m, o, g.profile(o.Channel).Look)
-			return err
+			return g.madeElsewhere(ctx, m, wallet, req, o, n)
 		case err != nil:
 			return fmt.Errorf("read refund: %w", err)
 		case r.OutTradeNo != o.OutTradeNo:

@@ -181,6 +181,7 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	}
 	req := channel.RefundRequest{
 		OrderRequest: orderRequest(o, sub), OutRefundNo: r.OutRefundNo, Amount: r.Amount, Reason: r.Reason, Account: r.Account,
+		NotifyURL: g.noticeURL(m, o.Channel),
 	}
 	call, limit, do := pay.CallQueryRefund, channel.QueryTimeout, wallet.QueryRefund
 	answered := !r.Unanswered

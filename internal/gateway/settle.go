@@ -47,6 +47,21 @@ func (g *Gateway) settle(ctx context.Context, m *directory.Merchant, o pay.Order
 	})
 }
 
+// settleWithRefunds applies the answer to a query together with the refunds that
+// the wallet lists and that were not made here, in one unit of work.
+func (g *Gateway) settleWithRefunds(ctx context.Context, m *directory.Merchant, o pay.Order, out pay.Outcome, outside pay.Outside) (pay.Order, error) {
+	g.Metrics.outcome(o.Channel, string(pay.CallQuery), out.Kind)
+	out = storable(out)
+	rounds := 0
+	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
+		if rounds++; rounds > 1 { // somebody else may have taken them over: look again
+			return pay.Change{From: o, Order: o}
+		}
+		p := g.profile(o.Channel)
+		return p.Import(p.Apply(o, pay.CallQuery, out, now), outside, now)
+	})
+}
+
 // settlePrepay applies the answer to a prepay call as settle does.
 func (g *Gateway) settlePrepay(ctx context.Context, m *directory.Merchant, o pay.Order, out channel.PrepayOutcome) (pay.Order, error) {
 	g.Metrics.outcome(o.Channel, string(pay.CallPrepay), out.Kind)

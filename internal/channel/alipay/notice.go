@@ -50,6 +50,9 @@ func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notic
 			n.OutRefundNo = n.OutTradeNo
 		}
 		n.Outcome = ruled(channel.Rule{Class: channel.ClassQueryFirst}, m.get("trade_status"), "")
+		if sum, ok := readYuan(m.get("refund_fee")); ok { // of all refunds so far
+			n.Outcome.Payment.RefundState, n.Outcome.Payment.Refunded = true, sum
+		}
 		return n, nil
 	}
 	total, ok := readYuan(m.get("total_amount"))
