@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -163,4 +164,30 @@ func (s *Sandbox) checkClient(state *tls.ConnectionState, mchID string) error {
 		return errNoCert
 	}
 	return nil
+}
+
+// mtlsRule looks for a require_mtls rule when a call lacks its certificate.
+// It reports whether the call may go on, or is to get the HTML page. It is
+// asked only then, so such a rule counts the calls whose fate it changed.
+func (s *Sandbox) mtlsRule(ctx context.Context, c call) (relaxed, page bool, err error) {
+	if len(s.faults.snapshot()) == 0 {
+		return false, false, nil
+	}
+	err = s.run(ctx, func(ctx context.Context, tx *txn) error {
+		for _, r := range s.faults.snapshot() {
+			if r.Scenario != scenarioMTLS || !r.matches(c) {
+				continue
+			}
+			fired, err := tx.draw(ctx, r)
+			if err != nil {
+				return err
+			}
+			if fired {
+				relaxed = r.Params.Required == nil || !*r.Params.Required
+				page = r.Params.Page != nil && *r.Params.Page
+			}
+		}
+		return nil
+	})
+	return relaxed, page, err
 }

@@ -106,7 +106,7 @@ type signer struct {
 // signV3 signs a body and puts the five headers of it in place, or what faults
 // make of them (upstreams.md §3.2).
 func (s *Sandbox) signV3(header map[string]string, by signer, body []byte, eff *effect) error {
-	stamp, word := strconv.FormatInt(s.wireNow().Add(eff.skew).Unix(), 10), nonce()
+	stamp, word := strconv.FormatInt(s.wireNow().Add(eff.skew).Unix(), 10), randomHex(16)
 	text := stamp + "\n" + word + "\n" + string(body) + "\n"
 	eff.log.signed(text)
 	sign, err := rsa2Sign(by.key, []byte(text))
