@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,13 +209,13 @@ func (b *books) prepare(ctx context.Context) error {
 		return fmt.Errorf("it is newer (%d) than this binary (%d); install a newer cloudpay or choose another directory",
 			version, schemaVersion)
 	}
-	older := ""
+	var older strings.Builder
 	for _, u := range upgrades {
 		if u.first <= version && version <= u.last {
-			older += u.sql + ";"
+			older.WriteString(u.sql + ";")
 		}
 	}
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE;"+older+schema+fmt.Sprintf("PRAGMA user_version = %d; COMMIT", schemaVersion)); err != nil {
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE;"+older.String()+schema+fmt.Sprintf("PRAGMA user_version = %d; COMMIT", schemaVersion)); err != nil {
 		return fmt.Errorf("%w; is another sandbox running on this directory?", err)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ func cloned(t *testing.T, r *http.Request) *http.Request {
 	if err != nil {
 		t.Error(err)
 	}
-	kept := r.Clone(t.Context())
+	kept := r.Clone(r.Context())
 	kept.Body = io.NopCloser(bytes.NewReader(raw))
 	return kept
 }
@@ -146,9 +147,7 @@ func (b *bench) send(t *testing.T, c v3Call) (v3Answered, error) {
 	if c.serial != "" {
 		req.Header.Set("Wechatpay-Serial", c.serial)
 	}
-	for name, values := range c.header {
-		req.Header[name] = values // also nil, which keeps Go from adding its own
-	}
+	maps.Copy(req.Header, c.header) // also nil, which keeps Go from adding its own
 	res, err := b.client(-1).Do(req)
 	if err != nil {
 		return v3Answered{}, err
@@ -340,6 +339,9 @@ func (b *bench) v3Refund(t *testing.T, no, refundNo string, total, fen int) v3An
 	})
 }
 
+// unix writes a time as the wallet does.
+func unix(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
+
 // openSQLite opens a database nobody else has open.
 func openSQLite(t *testing.T, path string) *sql.DB {
 	t.Helper()
@@ -362,6 +364,7 @@ type keyedClient struct {
 // call echoes a number, reports an answer that does not verify, and pays now
 // and then.
 func (c *keyedClient) call(t *testing.T, i int) {
+	t.Helper()
 	path, body := "/v3/security/echo", any(obj{"i": i})
 	if i%50 == 0 {
 		path, body = "/v3/pay/partner/transactions/codepay", codepayBody(c.bench, fmt.Sprint("K", i), c.code(sandbox.WeChat, ""), 1)

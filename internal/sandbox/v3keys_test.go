@@ -167,16 +167,18 @@ func TestV3KeyFaults(t *testing.T) {
 		t.Errorf("pubkey_migration: signed by %s", got.header.Get("Wechatpay-Serial"))
 	}
 	b.fault(sandbox.Fault{Scenario: "stale_timestamp", Count: 1})
-	if got := b.v3Pay(t, b.no(), 1); got.header.Get("Wechatpay-Timestamp") != fmt.Sprint(noon.Add(-10*time.Minute).Unix()) || !got.verified {
+	if got := b.v3Pay(t, b.no(), 1); got.header.Get("Wechatpay-Timestamp") != unix(noon.Add(-10*time.Minute)) || !got.verified {
 		t.Errorf("stale_timestamp: %s, verified %v", got.header.Get("Wechatpay-Timestamp"), got.verified)
 	}
 	b.fault(sandbox.Fault{Scenario: "clock_skew", Count: 1, Params: sandbox.Params{Seconds: new(301.0)}})
-	if got := b.v3Pay(t, b.no(), 1); got.header.Get("Wechatpay-Timestamp") != fmt.Sprint(noon.Add(301*time.Second).Unix()) || !got.verified {
+	if got := b.v3Pay(t, b.no(), 1); got.header.Get("Wechatpay-Timestamp") != unix(noon.Add(301*time.Second)) || !got.verified {
 		t.Errorf("clock_skew: %s, verified %v", got.header.Get("Wechatpay-Timestamp"), got.verified)
 	}
 	for _, f := range []sandbox.Fault{
-		{Scenario: "pubkey_migration", Params: sandbox.Params{Percent: 101}}, {Scenario: "pubkey_migration", Params: sandbox.Params{Percent: -1}},
-		{Scenario: "cert_rotate", Channel: sandbox.Alipay}, {Scenario: "answer_code", Params: sandbox.Params{Code: "X", Status: 99}},
+		{Scenario: "pubkey_migration", Params: sandbox.Params{Percent: 101}},
+		{Scenario: "pubkey_migration", Params: sandbox.Params{Percent: -1}},
+		{Scenario: "cert_rotate", Channel: sandbox.Alipay},
+		{Scenario: "answer_code", Params: sandbox.Params{Code: "X", Status: 99}},
 	} {
 		if err := b.AddFault(f); err == nil {
 			t.Errorf("%+v is taken", f)

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -238,10 +239,7 @@ func (s *Sandbox) noticeV3(n notice, eff *effect) (packet, error) {
 // probe turns a notice into one of WeChat's probes: everything as in a true
 // one, but signed with what is no signature. A receiver must refuse it.
 func (p packet) probe() packet {
-	header := map[string]string{}
-	for name, value := range p.header {
-		header[name] = value
-	}
+	header := maps.Clone(p.header)
 	header["Wechatpay-Signature"] = "WECHATPAY/SIGNTEST/" + header["Wechatpay-Signature"]
 	return packet{body: p.body, header: header}
 }

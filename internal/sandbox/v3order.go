@@ -322,6 +322,8 @@ func (s *Sandbox) v3Reverse(ctx context.Context, tx *txn, r *v3Request) (v3Answe
 		return v3Refuse("REVERSE_EXPIRE", "订单已超过7天，无法撤销，请退款"), nil
 	case undoRefunded:
 		return v3Refuse("TRADE_ERROR", "订单已有退款，无法撤销"), nil
+	case undoShort:
+		return v3Refuse("NOT_ENOUGH", "商户余额不足，无法撤销"), nil
 	case undoPaying:
 		return v3Refuse("USERPAYING", "用户支付中，无法撤销"), nil
 	}

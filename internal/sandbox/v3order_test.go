@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -186,7 +185,7 @@ func TestV3AppAndH5Orders(t *testing.T) {
 	if got.status != 200 || !got.verified || prepay == "" {
 		t.Fatalf("app = %d %s", got.status, got.raw)
 	}
-	args := sandbox.AppArgs{AppID: appID, PartnerID: w.MchID, PrepayID: prepay, Package: "Sign=WXPay", NonceStr: "abc", Timestamp: fmt.Sprint(noon.Unix())}
+	args := sandbox.AppArgs{AppID: appID, PartnerID: w.MchID, PrepayID: prepay, Package: "Sign=WXPay", NonceStr: "abc", Timestamp: unix(noon)}
 	args.Sign = rsaSign(t, w.ClientKeyPEM, args.AppID+"\n"+args.Timestamp+"\n"+args.NonceStr+"\n"+args.PrepayID+"\n")
 	if _, err := b.PayPrepared(t.Context(), "anna", sandbox.Invocation{App: &args}); err != nil {
 		t.Errorf("open in an application: %v", err)
