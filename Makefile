@@ -5,7 +5,7 @@ VULNDB  ?= https://vuln.go.dev
 FUZZ    ?= 60s
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help build demo test check lint verify race vuln fmt generate fuzz bench e2e chaos cover
+.PHONY: help build demo test check lint verify race vuln fmt generate fuzz bench e2e chaos cover ui
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -27,10 +27,11 @@ lint: ## static analysis, the import picture, formatting
 	$(GO) vet ./...
 	$(TOOL) golangci-lint run ./...
 
-verify: ## go.mod and generated code match their sources
+verify: ## go.mod, generated code and built pages match their sources
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	cd internal/store && $(GO) tool -modfile=../../tools/go.mod sqlc compile -f sqlc.lint.yaml && $(GO) tool -modfile=../../tools/go.mod sqlc diff
+	ui/scripts/verify
 
 race: ## all tests under the race detector, shuffled
 	$(GO) test -race -shuffle=on -count=1 -timeout 20m ./...
@@ -47,6 +48,9 @@ fmt: ## rewrite files into the one format
 generate: ## generate the store's code from its SQL
 	$(GO) generate ./internal/store
 
+ui: ## build the browser pages into ui/dist; needs Node 20.19 or newer
+	cd ui && npm ci --ignore-scripts && npm run check && npm test && npm run build
+
 fuzz: ## every fuzz target for FUZZ each
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done; done
@@ -56,8 +60,9 @@ bench: ## the tables of speeds: disk, store and whole gateway on both engines; c
 	$(GO) test -run '^$$' -bench '^BenchmarkUpstream$$' -benchtime 1x -timeout 10m ./cmd/cloudpay
 	$(GO) test -run '^$$' -bench '^BenchmarkReports$$' -benchtime 1x -timeout 60m ./internal/report
 
-e2e: ## the real binary, driven as a user drives it
+e2e: build ## the real binary, driven as a user drives it; its pages too, if Node and Chromium are installed
 	$(GO) test -count=1 -v -run '^TestScript' ./cmd/cloudpay
+	e2e/run
 
 chaos: ## long fault runs: answers lost, processes killed, both engines
 	CLOUDPAY_CHAOS=long $(GO) test -count=1 -v -timeout 60m -run '^TestChaos' ./cmd/cloudpay

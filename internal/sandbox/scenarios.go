@@ -197,11 +197,11 @@ var commonScenarios = []Scenario{
 	},
 	{
 		Name: "no_money", Effect: "refused: NOTENOUGH or ACQ.BUYER_BALANCE_NOT_ENOUGH", Channels: both, Endpoint: EndpointPay,
-		apply: refusal("NOTENOUGH", "ACQ.BUYER_BALANCE_NOT_ENOUGH"),
+		apply: refusal("NOTENOUGH", "ACQ.BUYER_BALANCE_NOT_ENOUGH", "余额不足"),
 	},
 	{
 		Name: "code_expired", Effect: "refused: AUTHCODEEXPIRE or ACQ.PAYMENT_AUTH_CODE_INVALID", Channels: both, Endpoint: EndpointPay,
-		apply: refusal("AUTHCODEEXPIRE", "ACQ.PAYMENT_AUTH_CODE_INVALID"),
+		apply: refusal("AUTHCODEEXPIRE", "ACQ.PAYMENT_AUTH_CODE_INVALID", "付款码已过期，请刷新后再扫"),
 	},
 	systemError("syserr", EndpointPay, nil, "committed", "code"),
 	systemError("syserr_committed", EndpointPay, new(true), "code"),
@@ -337,10 +337,10 @@ func pick(ch Channel, wx, ali forcedAnswer) *forcedAnswer {
 }
 
 // refusal makes a scenario that refuses a call with the wallet's own code.
-func refusal(wx, ali string) func(*effect, Channel, Params) {
+func refusal(wx, ali, text string) func(*effect, Channel, Params) {
 	return func(e *effect, ch Channel, _ Params) {
 		e.skip = true
-		e.forced = pick(ch, forcedAnswer{code: wx}, forcedAnswer{code: "40004", subCode: ali})
+		e.forced = pick(ch, forcedAnswer{code: wx, message: text}, forcedAnswer{code: "40004", subCode: ali, message: text})
 	}
 }
 

@@ -143,7 +143,10 @@ export class Watched<T> {
   #tag = ''
   async read(path: string): Promise<T | null> {
     const res = await send('GET', path, undefined, this.#tag ? { 'If-None-Match': this.#tag } : {})
-    if (res.status === 304) return null
+    if (res.status === 304) {
+      await res.arrayBuffer() // there is none, but a body left unread counts as a broken request
+      return null
+    }
     this.#tag = res.headers.get('ETag') ?? ''
     return res.json() as Promise<T>
   }
