@@ -52,9 +52,12 @@ func (s *scene) optionsArrive() {
 func (s *scene) payOptionsArrived(r channel.PayRequest) {
 	s.t.Helper()
 	if s.v3() { // in its own spelling, with goods and scene turned into it
-		s.arrives(r.OutTradeNo, map[sandbox.Channel]map[string]string{sandbox.WeChat: {
-			"detail": optionDetailV3, "attach": "a=1&b=<2>", "goods_tag": "WXG", "scene_info": `{"device_id":"D1","device_ip":"10.1.2.3"}`,
-		}})
+		s.arrives(r.OutTradeNo, map[sandbox.Channel]map[string]string{
+			sandbox.WeChat: {
+				"detail": optionDetailV3, "attach": "a=1&b=<2>", "goods_tag": "WXG", "scene_info": `{"device_id":"D1","device_ip":"10.1.2.3"}`,
+			},
+			sandbox.Alipay: nil,
+		})
 		return
 	}
 	start, end := wireTimes(r.Start, r.Expire)

@@ -36,7 +36,7 @@ type vectorFile struct {
 	Calls      map[string]json.RawMessage
 }
 
-func readVectors(t testing.TB) (file vectorFile, call func(name string) vectorCall) {
+func readVectors(t *testing.T) (file vectorFile, call func(name string) vectorCall) {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/upstream-codes-wechat-v2.json")
 	if err != nil {

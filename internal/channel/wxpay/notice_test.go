@@ -14,7 +14,7 @@ import (
 )
 
 // encryptInfo is the other side of decryptInfo.
-func encryptInfo(t testing.TB, plain, apiKey string) string {
+func encryptInfo(t *testing.T, plain, apiKey string) string {
 	t.Helper()
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
 	data := []byte(plain + strings.Repeat(string(rune(pad)), pad))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -230,8 +231,15 @@ func TestV3RefundsAsDocumented(t *testing.T) {
 		t.Errorf("sent %s %s", req.method, req.target)
 	}
 	for _, change := range []object{
-		{"out_refund_no": "X"}, {"out_trade_no": "X"}, {"out_refund_no": nil}, {"out_trade_no": nil}, {"amount": nil}, {"sub_mchid": "1"},
-		{"amount": object{"refund": 501, "total": 1200}}, {"amount": object{"refund": 500, "total": 1201}}, {"amount": object{"refund": 500}},
+		{"out_refund_no": "X"},
+		{"out_trade_no": "X"},
+		{"out_refund_no": nil},
+		{"out_trade_no": nil},
+		{"amount": nil},
+		{"sub_mchid": "1"},
+		{"amount": object{"refund": 501, "total": 1200}},
+		{"amount": object{"refund": 500, "total": 1201}},
+		{"amount": object{"refund": 500}},
 		{"amount": object{"refund": 500, "total": 1200, "currency": "HKD"}},
 	} {
 		o = with(refunded3, change)
@@ -293,7 +301,7 @@ func TestLostCallsOfV3AreUnknown(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body) // so that the server notices the caller going away
 			h(rw, r)
 		}))}
-		w.Server.Config.ErrorLog = nil
+		w.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 		t.Cleanup(w.Close)
 		c := w.channel(withPublicKey)
 		for call, do := range calls3 {

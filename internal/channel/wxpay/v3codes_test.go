@@ -32,7 +32,7 @@ type vectorFile3 struct {
 	Calls      map[string]vectorCall3
 }
 
-func readVectors3(t testing.TB) vectorFile3 {
+func readVectors3(t *testing.T) vectorFile3 {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/upstream-codes-wechat-v3.json")
 	if err != nil {
@@ -46,7 +46,7 @@ func readVectors3(t testing.TB) vectorFile3 {
 }
 
 // states are those of a call.
-func (f vectorFile3) states(t testing.TB, call string) []row3 {
+func (f vectorFile3) states(t *testing.T, call string) []row3 {
 	t.Helper()
 	var list []row3
 	if err := json.Unmarshal(f.Calls[call].States, &list); err != nil {
@@ -88,7 +88,7 @@ var endpoints3 = map[string]v3call{
 
 // rows3 are the codes of a call in the order of matching: its own, the common
 // ones, then those of v2 that it falls back to, by normal name.
-func rows3(t testing.TB, file vectorFile3, call string) map[string]row3 {
+func rows3(t *testing.T, file vectorFile3, call string) map[string]row3 {
 	t.Helper()
 	found := map[string]row3{}
 	add := func(r row3) {
@@ -243,27 +243,39 @@ func conditions3() map[string]condition3 {
 	lost := pay.Outcome{Kind: pay.Unknown, Lost: true}
 	differing := []answer3{}
 	for _, change := range []object{
-		{"amount": object{"total": 1201, "currency": "CNY"}}, {"amount": object{"currency": "CNY"}}, {"amount": nil},
-		{"amount": object{"total": 0}}, {"amount": object{"total": -1200}}, {"amount": object{"total": 1200, "currency": "HKD"}},
-		{"sp_mchid": "1900000999"}, {"sp_mchid": nil}, {"sub_mchid": "1900000999"}, {"sub_mchid": nil},
-		{"out_trade_no": "GW20260101000009"}, {"out_trade_no": nil},
+		{"amount": object{"total": 1201, "currency": "CNY"}},
+		{"amount": object{"currency": "CNY"}},
+		{"amount": nil},
+		{"amount": object{"total": 0}},
+		{"amount": object{"total": -1200}},
+		{"amount": object{"total": 1200, "currency": "HKD"}},
+		{"sp_mchid": "1900000999"},
+		{"sp_mchid": nil},
+		{"sub_mchid": "1900000999"},
+		{"sub_mchid": nil},
+		{"out_trade_no": "GW20260101000009"},
+		{"out_trade_no": nil},
 	} {
 		differing = append(differing, answer3{body: with(paid3, change).json()})
 	}
 	return map[string]condition3{
 		"2xx without the Wechatpay-* headers, with unknown serial, bad signature or timestamp 300 s or more off (downloads excepted)": {[]answer3{
 			{body: paid, unsigned: true},
-			{body: paid, change: spoil(headerSerial, "")}, {body: paid, change: spoil(headerNonce, "")},
-			{body: paid, change: spoil(headerTimestamp, "")}, {body: paid, change: spoil(headerSignature, "")},
+			{body: paid, change: spoil(headerSerial, "")},
+			{body: paid, change: spoil(headerNonce, "")},
+			{body: paid, change: spoil(headerTimestamp, "")},
+			{body: paid, change: spoil(headerSignature, "")},
 			{body: paid, change: spoil(headerSerial, "5157F00000000000000000000000000000000009")},
 			{body: paid, change: spoil(headerSerial, pairs()[4].serial)},
 			{body: paid, change: spoil(headerSerial, testPublicID)},
 			{body: paid, change: spoil(headerNonce, "EcHVwXhBqfKmSWwX")},
-			{body: paid, change: spoil(headerSignature, "bm90IGEgc2lnbmF0dXJl")}, {body: paid, change: spoil(headerSignature, "*")},
+			{body: paid, change: spoil(headerSignature, "bm90IGEgc2lnbmF0dXJl")},
+			{body: paid, change: spoil(headerSignature, "*")},
 			{body: paid, change: spoil(headerSignature, "WECHATPAY/SIGNTEST/bm90IGEgc2lnbmF0dXJl")},
 			{body: paid, change: spoil(headerType, "WECHATPAY2-SM2-WITH-SM3")},
 			{body: paid, change: func(h http.Header) { h.Add(headerSerial, "1") }},
-			{body: paid, change: stale(-window)}, {body: paid, change: stale(window)},
+			{body: paid, change: stale(-window)},
+			{body: paid, change: stale(window)},
 			{status: http.StatusAccepted, body: `{"trade_state":"USERPAYING"}`, unsigned: true},
 			{status: http.StatusNoContent, unsigned: true},
 		}, lost},
@@ -276,16 +288,24 @@ func conditions3() map[string]condition3 {
 			{status: http.StatusNotFound}, {status: http.StatusMethodNotAllowed},
 		}, pay.Outcome{Kind: pay.Unknown, Lost: true, Alert: true}},
 		"body is not JSON or has no code": {[]answer3{
-			{status: http.StatusBadGateway, body: "<html>502</html>"}, {status: http.StatusInternalServerError},
-			{status: http.StatusInternalServerError, body: `{"message":"x"}`}, {status: http.StatusBadRequest, body: `{"code":"NOT_ENO`},
-			{status: http.StatusBadRequest, body: `{"code":5}`}, {status: http.StatusFound, body: `{"code":"NOT_ENOUGH"}`},
-			{body: paid[:len(paid)-9]}, {body: "[]"}, {body: `{"amount":{"total":12.5}}`}, {body: `{"amount":{"total":"1200"}}`}, {},
+			{status: http.StatusBadGateway, body: "<html>502</html>"},
+			{status: http.StatusInternalServerError},
+			{status: http.StatusInternalServerError, body: `{"message":"x"}`},
+			{status: http.StatusBadRequest, body: `{"code":"NOT_ENO`},
+			{status: http.StatusBadRequest, body: `{"code":5}`},
+			{status: http.StatusFound, body: `{"code":"NOT_ENOUGH"}`},
+			{body: paid[:len(paid)-9]},
+			{body: "[]"},
+			{body: `{"amount":{"total":12.5}}`},
+			{body: `{"amount":{"total":"1200"}}`},
+			{},
 		}, lost},
 		"verified success answer whose amount, currency, merchant or order number differs from the request": {
 			differing, pay.Outcome{Kind: pay.Unknown, Alert: true},
 		},
 		"verified answer with an unlisted state": {[]answer3{
-			{body: with(paid3, object{"trade_state": "MAYBE"}).json()}, {body: with(paid3, object{"trade_state": nil}).json()},
+			{body: with(paid3, object{"trade_state": "MAYBE"}).json()},
+			{body: with(paid3, object{"trade_state": nil}).json()},
 			{body: with(paid3, object{"trade_state": "success"}).json()},
 		}, pay.Outcome{Kind: pay.Unknown, Alert: true, Verified: true}},
 	}

@@ -184,7 +184,7 @@ func (k *keyring) usable() bool {
 // looked for.
 func (k *keyring) find(ctx context.Context, serial string, allowed *budget) *platformKey {
 	if key := k.get(serial); key != nil {
-		k.age()
+		k.age(ctx)
 		return key
 	}
 	if !isSerial(serial) {
@@ -288,7 +288,7 @@ func (k *keyring) load(ctx context.Context) {
 
 // age starts a download in the background when the list has grown old. An
 // account with a public key that never needed a certificate is left alone.
-func (k *keyring) age() {
+func (k *keyring) age(ctx context.Context) {
 	if k.fetch == nil {
 		return
 	}
@@ -300,8 +300,8 @@ func (k *keyring) age() {
 	}
 	k.ageing = true
 	go func() {
-		// Not the caller's context: its call may end before the download.
-		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
+		// The caller's call may end before the download.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLimit)
 		defer cancel()
 		k.fetching.Lock()
 		defer k.fetching.Unlock()
@@ -342,12 +342,12 @@ type budget struct {
 	burst int
 	pause time.Duration
 	mu    sync.Mutex
-	left  int
+	left  int64
 	at    time.Time // when left was last counted up
 }
 
 func newBudget(now func() time.Time, burst int, pause time.Duration) *budget {
-	return &budget{now: now, burst: burst, pause: pause, left: burst}
+	return &budget{now: now, burst: burst, pause: pause, left: int64(burst)}
 }
 
 // take reports whether it is allowed once more, and counts it.
@@ -358,9 +358,9 @@ func (b *budget) take() bool {
 	if b.at.IsZero() || now.Before(b.at) {
 		b.at = now
 	}
-	if n := now.Sub(b.at) / b.pause; n > 0 {
-		b.left = int(min(time.Duration(b.burst), time.Duration(b.left)+n))
-		b.at = b.at.Add(n * b.pause)
+	if n := int64(now.Sub(b.at) / b.pause); n > 0 {
+		b.left = min(int64(b.burst), b.left+n)
+		b.at = b.at.Add(time.Duration(n) * b.pause)
 	}
 	if b.left == 0 {
 		return false

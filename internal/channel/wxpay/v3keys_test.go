@@ -1,6 +1,7 @@
 package wxpay
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -51,7 +52,7 @@ func TestCertificatesAreFetchedOnceAndBeforeThePayment(t *testing.T) {
 // payment does not leave.
 func TestNothingIsChargedThatCannotBeVerified(t *testing.T) {
 	t.Parallel()
-	for name, break_ := range map[string]func(w *wallet3, c *Config){
+	for name, spoil := range map[string]func(w *wallet3, c *Config){
 		"another APIv3 key":    func(_ *wallet3, c *Config) { c.APIv3Key = secret.New(strings.Repeat("k", 32)) },
 		"no certificate":       func(w *wallet3, _ *Config) { w.listed = nil },
 		"signed by a stranger": func(w *wallet3, _ *Config) { w.signWith(pairs()[4]) },
@@ -75,7 +76,7 @@ func TestNothingIsChargedThatCannotBeVerified(t *testing.T) {
 		"an old list sent again": func(w *wallet3, _ *Config) { w.list = func(a *answer3) { a.change = stale(-time.Hour) } },
 	} {
 		_, w := play3(t, says(paid3))
-		c := w.channel(func(conf *Config) { break_(w, conf) })
+		c := w.channel(func(conf *Config) { spoil(w, conf) })
 		out := c.Pay(t.Context(), charge)
 		if out.Kind != pay.Unknown || !out.Lost || out.Text != channel.ErrKeys.Error() || len(w.requests) != 0 {
 			t.Errorf("%s: %+v, %d payments sent", name, out, len(w.requests))
@@ -285,9 +286,7 @@ func TestBothKindsOfKeyDuringTheMigration(t *testing.T) {
 		w.answer = func(request3) answer3 {
 			body := paid3.json()
 			return answer3{body: body, change: func(h http.Header) {
-				for name, list := range signedHeader(pairs()[1], pairs()[1].serial, testNow, []byte(body)) {
-					h[name] = list
-				}
+				maps.Copy(h, signedHeader(pairs()[1], pairs()[1].serial, testNow, []byte(body)))
 			}}
 		}
 	})

@@ -18,13 +18,13 @@ import (
 )
 
 // notice3 is a notice as WeChat sends it.
-func notice3(t testing.TB, event string, content object) object {
-	t.Helper()
+func notice3(tb testing.TB, event string, content object) object {
+	tb.Helper()
 	kind := "transaction"
 	if strings.HasPrefix(event, "REFUND") {
 		kind = "refund"
 	}
-	sealed := seal(t, testV3Key, kind, []byte(content.json()))
+	sealed := seal(tb, testV3Key, kind, []byte(content.json()))
 	sealed["original_type"] = kind
 	return object{
 		"id": "8f2f2ad2-6f0c-5b5e-9a31-2f6a1d6f0001", "create_time": "2026-01-01T09:30:01+08:00", "resource_type": "encrypt-resource",
@@ -104,17 +104,17 @@ func TestAV3RefundNoticeIsRead(t *testing.T) {
 
 // hostile are validly signed notices that say nothing usable. The first two make
 // wechatpay-go's handler panic (upstreams.md §7.1).
-func hostile(t testing.TB) map[string]object {
-	t.Helper()
-	pay := notice3(t, "TRANSACTION.SUCCESS", paid3)
+func hostile(tb testing.TB) map[string]object {
+	tb.Helper()
+	pay := notice3(tb, "TRANSACTION.SUCCESS", paid3)
 	resource := func(change object) object {
 		res := object{}
 		maps.Copy(res, pay["resource"].(map[string]any))
 		return with(pay, object{"resource": with(res, change)})
 	}
-	content := func(change object) object { return notice3(t, "TRANSACTION.SUCCESS", with(paid3, change)) }
+	content := func(change object) object { return notice3(tb, "TRANSACTION.SUCCESS", with(paid3, change)) }
 	refund := func(change object) object {
-		return notice3(t, "REFUND.SUCCESS", with(refundNotice3("SUCCESS"), change))
+		return notice3(tb, "REFUND.SUCCESS", with(refundNotice3("SUCCESS"), change))
 	}
 	return map[string]object{
 		"a nonce of five bytes": resource(object{"nonce": "a1b2c"}), "no resource": with(pay, object{"resource": nil}),

@@ -53,7 +53,7 @@ type vectorKeys struct {
 	Vectors    []vector3
 }
 
-func readSigning(t testing.TB) vectorKeys {
+func readSigning(t *testing.T) vectorKeys {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/upstream-signing.json")
 	if err != nil {
@@ -76,7 +76,7 @@ func readSigning(t testing.TB) vectorKeys {
 	return keys
 }
 
-func vectors3(t testing.TB, kind string) []vector3 {
+func vectors3(t *testing.T, kind string) []vector3 {
 	t.Helper()
 	var list []vector3
 	for _, v := range readSigning(t).Vectors {
@@ -90,7 +90,7 @@ func vectors3(t testing.TB, kind string) []vector3 {
 	return list
 }
 
-func (k vectorKeys) key(t testing.TB, name string) *rsa.PublicKey {
+func (k vectorKeys) key(t *testing.T, name string) *rsa.PublicKey {
 	t.Helper()
 	block, _ := pem.Decode([]byte(k.PublicKeys[name]))
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
@@ -102,7 +102,7 @@ func (k vectorKeys) key(t testing.TB, name string) *rsa.PublicKey {
 
 // vectorChannel is an account whose platform keys are those of the vectors, at
 // the time of one of them.
-func vectorChannel(t testing.TB, now int64) *Channel {
+func vectorChannel(t *testing.T, now int64) *Channel {
 	t.Helper()
 	file := readSigning(t)
 	c, err := New(Config{

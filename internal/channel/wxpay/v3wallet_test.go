@@ -16,6 +16,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -271,9 +272,7 @@ func (w *wallet3) write(rw http.ResponseWriter, r request3, a answer3) {
 		signer, serial = pairs()[3], testPublicID
 	}
 	if a.status < 300 && !a.unsigned {
-		for name, list := range signedHeader(signer, serial, now, []byte(a.body)) {
-			rw.Header()[name] = list
-		}
+		maps.Copy(rw.Header(), signedHeader(signer, serial, now, []byte(a.body)))
 	}
 	if a.change != nil {
 		rw.Header().Set("X-Body", url.QueryEscape(a.body)) // for stale
@@ -301,15 +300,15 @@ func signedHeader(p pair, serial string, now time.Time, body []byte) http.Header
 }
 
 // seal is the other side of sealed.open.
-func seal(t testing.TB, key, data string, plain []byte) map[string]any {
-	t.Helper()
+func seal(tb testing.TB, key, data string, plain []byte) map[string]any {
+	tb.Helper()
 	block, err := aes.NewCipher([]byte(key))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	gcm, err := cipher.NewGCM(block)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	const nonce = "61f9c719728a"
 	return map[string]any{
@@ -330,9 +329,7 @@ func stale(off time.Duration) func(h http.Header) {
 			panic(err)
 		}
 		body, _ := url.QueryUnescape(h.Get("X-Body"))
-		for name, list := range signedHeader(pairs()[1], pairs()[1].serial, time.Unix(at, 0).Add(off), []byte(body)) {
-			h[name] = list
-		}
+		maps.Copy(h, signedHeader(pairs()[1], pairs()[1].serial, time.Unix(at, 0).Add(off), []byte(body)))
 	}
 }
 
