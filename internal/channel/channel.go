@@ -15,9 +15,10 @@
 //   - Waiting: a verified answer, listed as unfinished. For Refund it reads
 //     "accepted". For a query it also means "verified unpaid".
 //   - Declined: a verified answer, listed as a definite refusal, or one of the
-//     few unsigned refusals that the code tables list.
-//   - Unknown: everything else. Transport errors, time-outs, status codes other
-//     than 200, unreadable, unsigned or wrongly signed answers, unlisted codes,
+//     unsigned refusals that the code tables list: a few of Alipay's, and those
+//     of WeChat's APIv3, which signs no answer but its 2xx.
+//   - Unknown: everything else. Transport errors, time-outs, unexpected status
+//     codes, unreadable, unsigned or wrongly signed answers, unlisted codes,
 //     and successes that differ from what was asked (with Alert set).
 //
 // Classification is data: one table per call, generated from nothing and
@@ -25,8 +26,9 @@
 //
 // # Rules every adapter keeps
 //
-//   - Pay sends its request at most once, whatever happens: no retry, no
-//     fail-over to another host, no HTTP/2 or keep-alive replay of the transport.
+//   - Pay sends its request at most once, whatever happens: no retry, no HTTP/2
+//     or keep-alive replay of the transport, and another host only when the
+//     first could not be dialled, so that nothing was sent (Call.Backup).
 //     (A request that could be replayed by net/http must not be: give the
 //     request no GetBody and a non-idempotent method.)
 //   - ctx bounds the call; when it ends the outcome is Unknown with Lost set.

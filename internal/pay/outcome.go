@@ -96,8 +96,10 @@ type Outcome struct {
 	Differs bool
 	// Alert asks for an operator's attention.
 	Alert bool
-	// Verified says that a signed answer was read, whatever it said. Only a
-	// verified answer counts as evidence that an order is unpaid.
+	// Verified says that a signed answer was read, whatever it said, or a
+	// refusal of WeChat's APIv3, which are never signed, whose code is listed
+	// (upstreams.md §6). Only a verified answer counts as evidence that an order
+	// is unpaid.
 	Verified bool
 	// Lost says that no complete answer came: transport error, time-out,
 	// unreadable or unverifiable body. The query then goes out at once.

@@ -46,7 +46,7 @@ func TestTheStrictSandboxIsServedByAPIv3(t *testing.T) {
 // key, in the middle of payments.
 func TestKeysChangeUnderPayments(t *testing.T) {
 	t.Parallel()
-	payments := 600 // the gateway's test does it with 5,000
+	payments := 300 // the gateway's test does it with 5,000
 	if testing.Short() {
 		payments = 120
 	}
