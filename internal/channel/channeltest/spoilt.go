@@ -146,7 +146,7 @@ func (s *scene) listing() {
 
 // refundTold reads what WeChat tells of a refund's end. v2's notice is a hint.
 func (s *scene) refundTold() {
-	if !s.v3() { // Alipay tells of refunds in notices of the order
+	if s.Wallet != sandbox.WeChat { // Alipay tells of refunds in notices of the order
 		return
 	}
 	for scenario, state := range map[string]pay.Kind{"": pay.Paid, "refund_closed": pay.Declined, "refund_abnormal": pay.Unknown} {
