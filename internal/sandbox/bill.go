@@ -12,9 +12,9 @@ import (
 
 // When bills appear and for how long they can be had (upstreams.md §3.8, §8.6).
 const (
-	billHour  = 9 * time.Hour       // after the end of the day, in Beijing
-	billKept  = 92 * 24 * time.Hour // three months
-	billMonth = 2 * 24 * time.Hour  // Alipay's monthly bill comes on the 3rd
+	billReadyAfter = 9 * time.Hour       // after the end of the day, in Beijing
+	billKept       = 92 * 24 * time.Hour // three months
+	billMonthAfter = 2 * 24 * time.Hour  // Alipay's monthly bill comes on the 3rd
 )
 
 // maxBillRows bounds one bill: a test bench's day with more would not fit its
@@ -29,14 +29,14 @@ type billSpan struct{ from, until, ready time.Time }
 func spanOf(text, layout, monthly string) (billSpan, bool) {
 	if day, err := time.ParseInLocation(layout, text, beijing); err == nil {
 		until := day.AddDate(0, 0, 1)
-		return billSpan{day, until, until.Add(billHour)}, true
+		return billSpan{day, until, until.Add(billReadyAfter)}, true
 	}
 	if monthly == "" {
 		return billSpan{}, false
 	}
 	day, err := time.ParseInLocation(monthly, text, beijing)
 	until := day.AddDate(0, 1, 0)
-	return billSpan{day, until, until.Add(billMonth + billHour)}, err == nil
+	return billSpan{day, until, until.Add(billMonthAfter + billReadyAfter)}, err == nil
 }
 
 // billStage says whether a bill can be had.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -88,9 +89,7 @@ func TestWeChatBillsAreWrittenAsTheSamples(t *testing.T) {
 	plain := kv{"device_info": "S001-01", "attach": "table=3", "body": "牛肉面,大份,`\"\n"}
 	pay := func(no string, fen int, more kv) kv {
 		values := payValues(no, b.code(sandbox.WeChat, no), fen)
-		for k, v := range more {
-			values[k] = v
-		}
+		maps.Copy(values, more)
 		code, out := b.wx("/pay/micropay", values)
 		if code != "SUCCESS" {
 			t.Fatalf("%s: %s", no, code)

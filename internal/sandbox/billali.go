@@ -199,7 +199,8 @@ func (s *Sandbox) aliBill(ctx context.Context, tx *txn, r *aliRequest) (aliAnswe
 		Date string `json:"bill_date"`
 	}
 	for name, into := range map[string]*string{"bill_type": &biz.Type, "bill_date": &biz.Date} {
-		if json.Unmarshal(r.biz.raw[name], into) != nil || *into == "" {
+		err := json.Unmarshal(r.biz.raw[name], into)
+		if ok := err == nil && *into != ""; !ok {
 			return aliRefuse("40002", "isv.invalid-arguments", "参数无效: "+name), nil
 		}
 	}

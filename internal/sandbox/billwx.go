@@ -36,7 +36,7 @@ const (
 )
 
 // billWriter writes one of WeChat's tables: a back-tick before every value.
-type billWriter struct{ strings.Builder }
+type billWriter struct{ text strings.Builder }
 
 // clean keeps a value on its line. Commas and back-ticks stay: whoever splits
 // the line must do so at a comma followed by a back-tick.
@@ -51,21 +51,22 @@ func clean(text string) string {
 
 // row writes one line of values.
 func (w *billWriter) row(values []string) {
+	ticked := make([]string, len(values))
 	for i, v := range values {
-		if i > 0 {
-			w.WriteByte(',')
-		}
-		w.WriteString("`" + clean(v))
+		ticked[i] = "`" + clean(v)
 	}
-	w.WriteString("\r\n")
+	w.line(strings.Join(ticked, ","))
 }
+
+// line writes one line as it is.
+func (w *billWriter) line(text string) { w.text.WriteString(text + "\r\n") }
 
 // wxTradeBill writes a trade bill. ALL begins with a byte order mark, as the
 // samples do; the bills of one kind have only the columns of that kind.
 func wxTradeBill(a WeChatAccount, rows []billRow, kind string) []byte {
 	var w billWriter
 	if kind == wxBillAll {
-		w.WriteString(utf8Mark)
+		w.text.WriteString(utf8Mark)
 	}
 	keep := func(name string) bool {
 		if kind == wxBillSuccess && slices.Contains(wxRefundColumns, name) {
@@ -74,7 +75,7 @@ func wxTradeBill(a WeChatAccount, rows []billRow, kind string) []byte {
 		return kind == wxBillRefund || !slices.Contains(wxTimeColumns, name)
 	}
 	names := slices.DeleteFunc(slices.Clone(wxTradeColumns), func(name string) bool { return !keep(name) })
-	w.WriteString(strings.Join(names, ",") + "\r\n")
+	w.line(strings.Join(names, ","))
 	var order, settled, refund, refundSettled, cash, fee Fen
 	for _, r := range rows {
 		values := r.wx(a)
@@ -89,11 +90,11 @@ func wxTradeBill(a WeChatAccount, rows []billRow, kind string) []byte {
 			refund, refundSettled, cash, fee = refund+r.amount, refundSettled+r.settled, cash+r.cash, fee-r.fee
 		}
 	}
-	w.WriteString(wxTradeSums + "\r\n")
+	w.line(wxTradeSums)
 	w.row([]string{
 		strconv.Itoa(len(rows)), settled.Yuan(), refundSettled.Yuan(), cash.Yuan(), fee.Yuan() + "000", order.Yuan(), refund.Yuan(),
 	})
-	return []byte(w.String())
+	return []byte(w.text.String())
 }
 
 // wx is a row in WeChat's words, by column. A payment has a 0 for both refund
@@ -239,7 +240,7 @@ func (f flowRow) businessNo() string {
 // wxFundBill writes a fund bill of the basic account; n counts its lines.
 func wxFundBill(rows []flowRow, balance Fen) (bill []byte, n int) {
 	var w billWriter
-	w.WriteString(wxFlowNames + "\r\n")
+	w.line(wxFlowNames)
 	var in, out Fen
 	var ins, outs int
 	for _, f := range rows {
@@ -259,9 +260,9 @@ func wxFundBill(rows []flowRow, balance Fen) (bill []byte, n int) {
 			})
 		}
 	}
-	w.WriteString(wxFlowSums + "\r\n")
+	w.line(wxFlowSums)
 	w.row([]string{strconv.Itoa(ins + outs), strconv.Itoa(ins), in.Yuan(), strconv.Itoa(outs), out.Yuan()})
-	return []byte(w.String()), ins + outs
+	return []byte(w.text.String()), ins + outs
 }
 
 // errNoBill means that there is nothing to list.

@@ -218,12 +218,12 @@ func (s *Sandbox) providerOf(ch Channel, merchant string) (string, bool) {
 }
 
 // merchantsOf lists a WeChat provider's merchants, or the one that is named.
-func (p *wxProvider) merchantsOf(merchant string) []string {
+func (w *wxProvider) merchantsOf(merchant string) []string {
 	if merchant != "" {
 		return []string{merchant}
 	}
 	var list []string
-	for _, m := range p.account.Merchants {
+	for _, m := range w.account.Merchants {
 		list = append(list, m.SubMchID)
 	}
 	return list

@@ -98,7 +98,6 @@ type storeRow struct {
 	store channel.BillStore
 	fee   int64 // as written
 	net   int64
-	line  int
 }
 
 func parseBill(raw []byte) (billParts, error) {

@@ -18,30 +18,30 @@ const (
 	sampleSummary = "bills/alipay-trade-20260105-summary.gbk.csv"
 )
 
-func sample(t testing.TB, file string) []byte {
-	t.Helper()
+func sample(tb testing.TB, file string) []byte {
+	tb.Helper()
 	raw, err := os.ReadFile("testdata/" + file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return raw
 }
 
 // plainSample is a sample decoded.
-func plainSample(t testing.TB, file string) string {
-	t.Helper()
-	text, err := decodeGBK(sample(t, file))
+func plainSample(tb testing.TB, file string) string {
+	tb.Helper()
+	text, err := decodeGBK(sample(tb, file))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return text
 }
 
-func gbk(t testing.TB, text string) []byte {
-	t.Helper()
+func gbk(tb testing.TB, text string) []byte {
+	tb.Helper()
 	raw, err := simplifiedchinese.GBK.NewEncoder().Bytes([]byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return raw
 }

@@ -1,7 +1,7 @@
 package wxpay
 
 import (
-	"crypto/sha1" //nolint:gosec // bills announce SHA-1 (upstreams.md §3.8)
+	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
 	"os"
