@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS customers (     -- one row: a person with one balance
 CREATE TABLE IF NOT EXISTS codes (         -- one row: a payment code shown on a phone
   code TEXT PRIMARY KEY, channel TEXT NOT NULL, customer TEXT NOT NULL REFERENCES customers (id),
   issued_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE IF NOT EXISTS code_bindings ( -- one row: the only merchant who can charge a code
+  code TEXT PRIMARY KEY REFERENCES codes (code), merchant TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS trades (        -- one row: one merchant's order number as the wallet knows it
   seq INTEGER PRIMARY KEY, channel TEXT NOT NULL, provider TEXT NOT NULL, merchant TEXT NOT NULL,
   out_trade_no TEXT NOT NULL, trade_no TEXT NOT NULL UNIQUE, customer TEXT NOT NULL, total INTEGER NOT NULL,

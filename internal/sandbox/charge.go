@@ -53,7 +53,7 @@ func (s *Sandbox) charge(ctx context.Context, tx *txn, p payment, eff *effect) (
 	if p.channel == Alipay && t != nil && !t.open() {
 		return t, endedResult(t), nil
 	}
-	customer, state, err := tx.useCode(ctx, p.channel, p.code)
+	customer, state, err := tx.useCode(ctx, p.channel, p.merchant, p.code)
 	if err != nil {
 		return nil, 0, err
 	}

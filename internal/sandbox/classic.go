@@ -63,6 +63,9 @@ func (s *Sandbox) signals(c call) []signal {
 	if sc := scenarioOfCode(c.code); sc != nil && c.endpoint == EndpointPay && slices.Contains(sc.Channels, c.channel) {
 		list = append(list, signal{name: sc.Name, apply: func(e *effect) { sc.apply(e, c.channel, Params{}) }})
 	}
+	if c.lab && c.endpoint == EndpointPay && slices.Contains(labCoupons, c.amount) {
+		list = append(list, signal{name: "coupon", apply: func(e *effect) { scenarioNamed("coupon").apply(e, c.channel, Params{}) }})
+	}
 	if !s.c.Classic || c.endpoint != EndpointPay {
 		return list
 	}

@@ -55,6 +55,7 @@ var endpointNames = map[string]string{
 	EndpointReverse: EndpointReverse, "cancel": EndpointReverse, "alipay.trade.cancel": EndpointReverse,
 	EndpointRefund: EndpointRefund, "alipay.trade.refund": EndpointRefund,
 	EndpointRefundQuery: EndpointRefundQuery, "alipay.trade.fastpay.refund.query": EndpointRefundQuery,
+	EndpointOther: EndpointOther, "authcodetoopenid": EndpointOther, "report": EndpointOther,
 	EndpointClose: EndpointClose, "closeorder": EndpointClose, "alipay.trade.close": EndpointClose,
 	EndpointAliAuth: EndpointAliAuth, methodAppToken: EndpointAliAuth, methodAppTokenQuery: EndpointAliAuth, methodLoginToken: EndpointAliAuth,
 	EndpointAliCert: EndpointAliCert, "alipay.open.app.alipaycert.download": EndpointAliCert,
@@ -342,6 +343,7 @@ type call struct {
 	amount     Fen    // 0 when the call has none
 	header     string // Wechatpay-Negative-Test
 	code       string // the payment code, whose end may set off a scenario
+	lab        bool   // it came to WeChat's old or current test environment
 }
 
 // exhausted reports whether the rule has applied as often as it may.

@@ -312,15 +312,15 @@ const (
 	codeExpired
 )
 
-// useCode consumes a code for the wallet it was scanned with, whatever becomes
-// of the payment, and returns whose it is. A code of the other wallet is
-// unknown to this one and stays unused.
-func (t *txn) useCode(ctx context.Context, ch Channel, code string) (string, codeState, error) {
-	var customer string
+// lookAtCode says what a code scanned by a merchant is worth, and whose it is. A
+// code of the other wallet is unknown to this one, and so is one that another
+// merchant has exchanged for an openid.
+func (t *txn) lookAtCode(ctx context.Context, ch Channel, merchant, code string) (string, codeState, error) {
+	var customer, bound string
 	var issued, used int64
-	found, err := t.row(ctx, "SELECT customer, issued_ms, used_ms FROM codes WHERE code = ? AND channel = ?",
-		[]any{code, ch}, []any{&customer, &issued, &used})
-	if err != nil || !found {
+	found, err := t.row(ctx, `SELECT customer, issued_ms, used_ms, coalesce((SELECT merchant FROM code_bindings b WHERE b.code = codes.code), '')
+ FROM codes WHERE code = ? AND channel = ?`, []any{code, ch}, []any{&customer, &issued, &used, &bound})
+	if err != nil || !found || bound != "" && bound != merchant {
 		return "", codeUnknown, err
 	}
 	if used > 0 {
@@ -329,10 +329,24 @@ func (t *txn) useCode(ctx context.Context, ch Channel, code string) (string, cod
 	if t.nowMS() >= issued+(codeLife+codeGrace).Milliseconds() {
 		return customer, codeExpired, nil
 	}
+	return customer, codeGood, nil
+}
+
+// useCode consumes a code for the merchant who scanned it, whatever becomes of
+// the payment, and returns whose it is.
+func (t *txn) useCode(ctx context.Context, ch Channel, merchant, code string) (string, codeState, error) {
+	customer, state, err := t.lookAtCode(ctx, ch, merchant, code)
+	if err != nil || state != codeGood {
+		return customer, state, err
+	}
 	return customer, codeGood, t.exec(ctx, "UPDATE codes SET used_ms = ? WHERE code = ?", t.nowMS(), code)
 }
 
 // forgetOldCodes keeps the table of codes from growing without end.
 func forgetOldCodes(ctx context.Context, tx *txn) error {
-	return tx.exec(ctx, "DELETE FROM codes WHERE issued_ms < ?", tx.now.Add(-codeMemory).UnixMilli())
+	old := tx.now.Add(-codeMemory).UnixMilli()
+	if err := tx.exec(ctx, "DELETE FROM code_bindings WHERE code IN (SELECT code FROM codes WHERE issued_ms < ?)", old); err != nil {
+		return err
+	}
+	return tx.exec(ctx, "DELETE FROM codes WHERE issued_ms < ?", old)
 }

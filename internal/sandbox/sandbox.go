@@ -275,11 +275,15 @@ func (s *Sandbox) run(ctx context.Context, fn func(ctx context.Context, tx *txn)
 // directly can turn into an error.
 func (s *Sandbox) Wallet() http.Handler {
 	mux := http.NewServeMux()
-	for _, op := range wxOps {
+	for _, op := range slices.Concat(wxOps, wxToolOps, labOps()) {
 		mux.HandleFunc(op.path, func(w http.ResponseWriter, r *http.Request) { s.serveWx(w, r, op) })
 	}
 	for _, b := range v2Bills {
 		mux.HandleFunc(b.path, func(w http.ResponseWriter, r *http.Request) { s.serveV2Bill(w, r, b) })
+	}
+	mux.HandleFunc(labOld+"/pay/downloadbill", func(w http.ResponseWriter, r *http.Request) { s.serveV2Bill(w, r, v2Bill{path: "/pay/downloadbill"}) })
+	for _, path := range labKeyPaths {
+		mux.HandleFunc("POST "+path, s.serveLabKey)
 	}
 	mux.HandleFunc("/gateway.do", s.serveAlipay)
 	mux.HandleFunc(aliBillPath, s.serveAliBill)

@@ -48,6 +48,7 @@ type wxRequest struct {
 	provider *wxProvider
 	merchant WeChatMerchant
 	signType string
+	key      string // signs both ways; another one in WeChat's test environments
 	eff      *effect
 }
 
@@ -87,7 +88,7 @@ func (s *Sandbox) serveWx(w http.ResponseWriter, r *http.Request, op wxOp) {
 	c := call{
 		channel: WeChat, endpoint: op.endpoint, merchant: req.merchant.SubMchID,
 		outTradeNo: req.fields.get("out_trade_no"), header: r.Header.Get("Wechatpay-Negative-Test"),
-		code: req.fields.get("auth_code"),
+		code: req.fields.get("auth_code"), lab: inLab(r.URL.Path),
 	}
 	c.amount, _ = parseFen(req.fields.get("total_fee")) // a bad amount is refused below and sets off nothing
 	if req.eff, err = s.takeFaults(ctx, c); err != nil {
@@ -135,7 +136,8 @@ func (s *Sandbox) readWx(r *http.Request) (*wxRequest, error) {
 	if req.signType == "" {
 		req.signType = signMD5
 	}
-	problem := wxProblem(req.fields, provider.account.APIv2Key, req.signType)
+	req.key = provider.keyAt(r.URL.Path)
+	problem := wxProblem(req.fields, req.key, req.signType)
 	judge(r.Context(), req.signType, wxSignText(req.fields, "***"), problem)
 	if problem != "" {
 		return req, wxCommError{"FAIL", "签名错误"}
@@ -266,7 +268,7 @@ func (s *Sandbox) encodeWx(req *wxRequest, answer wxAnswer) []byte {
 	out = append(out, answer.fields...)
 	if !eff.unsigned {
 		eff.log.signed(wxSignText(out, "***"))
-		sign := wxSign(out, req.provider.account.APIv2Key, req.signType)
+		sign := wxSign(out, req.key, req.signType)
 		if eff.badSign {
 			sign = spoil(sign)
 		}
