@@ -12,8 +12,8 @@ import (
 
 // The methods about authorisation (upstreams.md §4.2).
 const (
-	methodAppToken      = "alipay.open.auth.token.app"
-	methodAppTokenQuery = "alipay.open.auth.token.app.query"
+	methodAppToken      = "alipay.open.auth.token.app"       //nolint:gosec // the name of a method
+	methodAppTokenQuery = "alipay.open.auth.token.app.query" //nolint:gosec // the name of a method
 	methodLoginToken    = "alipay.system.oauth.token"
 )
 

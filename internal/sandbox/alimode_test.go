@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smartwalle/alipay/v3"
+
 	"cloudpay/internal/sandbox"
 )
 
@@ -251,4 +253,26 @@ func TestAlipaySlashes(t *testing.T) {
 		}
 	}
 	t.Errorf("escaped_sign: %s", raw)
+}
+
+// TestALibraryTakesUpARotation: in production mode smartwalle/alipay downloads a
+// certificate that it does not know.
+func TestALibraryTakesUpARotation(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	a := b.Accounts().Providers[0].Alipay
+	client, err := alipay.New(a.AppID, a.AppPrivateKeyPEM, true, alipay.WithProductionGateway(b.wallet.URL+"/gateway.do"), alipay.WithHTTPClient(b.client(-1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(client.LoadAppCertPublicKey(a.AppCertPEM), client.LoadAlipayCertPublicKey(a.AlipayCertPEM), client.LoadAliPayRootCert(a.RootCertPEM)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.RotateAlipay(t.Context(), a.AppID, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	rsp, err := client.TradeQuery(t.Context(), alipay.TradeQuery{AppAuthToken: a.Merchants[0].AppAuthToken, OutTradeNo: "NONE"})
+	if err != nil || rsp.SubCode != "ACQ.TRADE_NOT_EXIST" {
+		t.Errorf("after the rotation: %+v, %v", rsp, err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -68,7 +69,7 @@ func TestAlipaysPaymentPageIsPaidInABrowser(t *testing.T) {
 		t.Errorf("before anybody paid: %s", got)
 	}
 	link := html.UnescapeString(regexp.MustCompile(`name="link" value="([^"]+)"`).FindStringSubmatch(page)[1])
-	post := func(action string) *http.Response {
+	post := func(action string) (status int, location string) {
 		c := *b.client(-1)
 		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		res, err := c.PostForm(b.wallet.URL+"/cashier/alipay", url.Values{"link": {link}, "customer": {"anna"}, "action": {action}})
@@ -76,15 +77,15 @@ func TestAlipaysPaymentPageIsPaidInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		return res
+		return res.StatusCode, res.Header.Get("Location")
 	}
-	if res := post("cancel"); res.StatusCode != http.StatusOK || b.aliState(no) != "WAIT_BUYER_PAY" {
-		t.Errorf("cancelled: %d, %s", res.StatusCode, b.aliState(no))
+	if status, _ := post("cancel"); status != http.StatusOK || b.aliState(no) != "WAIT_BUYER_PAY" {
+		t.Errorf("cancelled: %d, %s", status, b.aliState(no))
 	}
-	res := post("approve")
-	back, err := url.Parse(res.Header.Get("Location"))
-	if err != nil || res.StatusCode != http.StatusSeeOther || b.aliState(no) != "TRADE_SUCCESS" {
-		t.Fatalf("approved: %d %v, %s", res.StatusCode, err, b.aliState(no))
+	status, location := post("approve")
+	back, err := url.Parse(location)
+	if err != nil || status != http.StatusSeeOther || b.aliState(no) != "TRADE_SUCCESS" {
+		t.Fatalf("approved: %d %v, %s", status, err, b.aliState(no))
 	}
 	query := back.Query()
 	if back.Host != "shop.example" || query.Get("order") != "7" || query.Get("out_trade_no") != no || query.Get("total_amount") != "3.00" {
@@ -93,8 +94,8 @@ func TestAlipaysPaymentPageIsPaidInABrowser(t *testing.T) {
 	if err := client.VerifySign(t.Context(), query); err != nil {
 		t.Errorf("the way back does not verify: %v", err)
 	}
-	if res := post("approve"); res.StatusCode != http.StatusConflict {
-		t.Errorf("paid again: %d", res.StatusCode)
+	if status, _ := post("approve"); status != http.StatusConflict {
+		t.Errorf("paid again: %d", status)
 	}
 	if list := box.taken(); len(list) != 1 || !strings.Contains(list[0], "TRADE_SUCCESS") {
 		t.Errorf("notices %q", list)
@@ -121,9 +122,7 @@ func TestAlipaysErrorPageIsInGBK(t *testing.T) {
 		"unprintable":   {kv{"sign": "AAAA", "passback": "\U0001F600"}, nil, []string{"SYSTEM_ERROR"}},
 	} {
 		biz := kv{"out_trade_no": b.no(), "total_amount": "1.00", "subject": "茶", "product_code": "QUICK_WAP_WAY"}
-		for k, v := range c.biz {
-			biz[k] = v
-		}
+		maps.Copy(biz, c.biz)
 		head, page := b.browse(b.wallet.URL + "/gateway.do?" + b.aliParams("alipay.trade.wap.pay", biz, c.change).Encode())
 		text, err := simplifiedchinese.GBK.NewDecoder().String(page)
 		if err != nil || head.Get("Content-Type") != "text/html;charset=GBK" {
@@ -143,9 +142,7 @@ func TestAlipaysAddressesAreOpenedByThePhone(t *testing.T) {
 	signed := func(method, product string, change kv) (string, string) {
 		no := b.no()
 		biz := kv{"out_trade_no": no, "total_amount": "1.00", "subject": "茶", "product_code": product}
-		for k, v := range change {
-			biz[k] = v
-		}
+		maps.Copy(biz, change)
 		return no, b.aliParams(method, biz, nil).Encode()
 	}
 	page := func(query string) sandbox.Invocation {

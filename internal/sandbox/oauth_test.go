@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -84,12 +85,8 @@ func TestAnOpenIDOfWeChatIsWhoPays(t *testing.T) {
 		"shop's app":    {url.Values{"appid": {w.Merchants[0].SubAppID}}, 40029},
 	} {
 		q := url.Values{}
-		for k, v := range ask {
-			q[k] = v
-		}
-		for k, v := range c.change {
-			q[k] = v
-		}
+		maps.Copy(q, ask)
+		maps.Copy(q, c.change)
 		if got := b.wxAPI("/sns/oauth2/access_token", q); got["errcode"] != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
