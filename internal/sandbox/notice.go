@@ -231,7 +231,7 @@ func (s *Sandbox) sendNotice(ctx context.Context, n notice) (answer string, take
 			return "", false, err
 		}
 	}
-	p, err := s.noticePacket(n, eff)
+	p, err := s.noticePacket(ctx, n, eff)
 	if err != nil {
 		return "", false, err
 	}
@@ -260,9 +260,12 @@ type packet struct {
 }
 
 // noticePacket writes and signs one attempt in the form the notice has.
-func (s *Sandbox) noticePacket(n notice, eff *effect) (packet, error) {
+func (s *Sandbox) noticePacket(ctx context.Context, n notice, eff *effect) (packet, error) {
 	switch n.form {
 	case formV3:
+		if err := s.renewPlatform(ctx, s.wx[n.provider]); err != nil {
+			return packet{}, err
+		}
 		return s.noticeV3(n, eff)
 	case formRefundV2:
 		return s.noticeRefundV2(n, eff)

@@ -56,6 +56,7 @@ type wxKeys struct {
 	ring   wxKeyring
 	public *rsa.PrivateKey
 	parsed map[string]*rsa.PrivateKey // by serial
+	endMS  int64                      // the life of the youngest certificate
 }
 
 // growKeyrings gives every provider the keys of APIv3 it lacks, those of a
@@ -138,9 +139,13 @@ func (k *wxKeys) replace(ring wxKeyring) error {
 			return fmt.Errorf("platform certificate %s: %w", p.Serial, err)
 		}
 	}
+	end, err := ring.end()
+	if err != nil {
+		return err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ring, k.public, k.parsed = ring, public, parsed
+	k.ring, k.public, k.parsed, k.endMS = ring, public, parsed, end
 	return nil
 }
 
@@ -158,6 +163,18 @@ func serialOf(c *x509.Certificate) string { return serialText(c.SerialNumber) }
 
 // serialText writes a serial in whole bytes of upper-case hexadecimal.
 func serialText(n *big.Int) string { return strings.ToUpper(hex.EncodeToString(n.Bytes())) }
+
+// end is when the youngest certificate expires.
+func (r *wxKeyring) end() (int64, error) {
+	if len(r.Platform) == 0 {
+		return 0, errors.New("there is no platform certificate")
+	}
+	cert, err := parseCert(r.Platform[len(r.Platform)-1].CertPEM)
+	if err != nil {
+		return 0, err
+	}
+	return cert.NotAfter.UnixMilli(), nil
+}
 
 // live are the certificates that are listed now, oldest first.
 func (r *wxKeyring) live(now time.Time) []*platformCert {

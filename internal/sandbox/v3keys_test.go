@@ -142,6 +142,50 @@ func TestV3RotationHasAnOverlap(t *testing.T) {
 	}
 }
 
+// TestV3CertificatesAreRenewedBeforeTheyExpire comes near the end of a
+// certificate's life, and jumps past the end of the next.
+func TestV3CertificatesAreRenewedBeforeTheyExpire(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	list := b.v3Certificates(t)
+	b.clock.add(list[0].cert.NotAfter.Sub(noon) - 30*24*time.Hour - time.Hour)
+	if got := b.v3Certificates(t); len(got) != 1 {
+		t.Fatalf("%d certificates a month and an hour before the end, want one", len(got))
+	}
+	b.clock.add(time.Hour)
+	var wg sync.WaitGroup
+	for range 4 { // side by side, one renewal is made
+		wg.Go(func() {
+			if _, err := b.send(t, v3Call{method: "POST", path: "/v3/security/echo", body: obj{}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	renewed := b.v3Certificates(t)
+	if len(renewed) != 2 || !renewed[1].cert.NotBefore.Before(b.clock.now()) || renewed[1].cert.NotAfter.Sub(b.clock.now()) < 4*365*24*time.Hour {
+		t.Fatalf("%d certificates a month before the end, want two", len(renewed))
+	}
+	signs := func() string {
+		got := b.v3(t, v3Call{method: "POST", path: "/v3/security/echo", body: obj{}})
+		if !got.verified {
+			t.Error("the answer is not verified")
+		}
+		return got.header.Get("Wechatpay-Serial")
+	}
+	if got := signs(); got != renewed[0].serial {
+		t.Error("the new certificate signs before its day of notice is over")
+	}
+	b.clock.add(24 * time.Hour)
+	if got := signs(); got != renewed[1].serial {
+		t.Error("the old certificate signs after the day of notice")
+	}
+	b.clock.add(6 * 365 * 24 * time.Hour)
+	if last := signs(); last == renewed[1].serial || last == renewed[0].serial {
+		t.Error("a certificate signs that has expired")
+	}
+}
+
 // TestV3KeyFaults plays the key scenarios as rules on calls.
 func TestV3KeyFaults(t *testing.T) {
 	t.Parallel()

@@ -193,6 +193,9 @@ func (s *Sandbox) readV3(r *http.Request, req *v3Request) v3Answer {
 // runV3 checks the fields and the permissions and carries the call out in one
 // transaction, which is on disk when it returns.
 func (s *Sandbox) runV3(ctx context.Context, req *v3Request) (v3Answer, error) {
+	if err := s.renewPlatform(ctx, req.provider); err != nil {
+		return v3Answer{}, err
+	}
 	if turn := req.eff.rotate; turn != nil {
 		if err := s.rotatePlatform(ctx, req.provider.account.MchID, *turn); err != nil {
 			return v3Answer{}, err
