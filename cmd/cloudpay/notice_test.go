@@ -106,9 +106,14 @@ func handedOver(o pay.Order, a gateway.ClientArgs) sandbox.Invocation {
 // runDemo runs what the demo runs, in this process, until the test ends.
 func runDemo(t *testing.T) (*app, *boxServer, demoMerchant) {
 	t.Helper()
+	return runDemoWith(t, slog.New(slog.DiscardHandler))
+}
+
+// runDemoWith is runDemo with a log.
+func runDemoWith(t *testing.T, log *slog.Logger) (*app, *boxServer, demoMerchant) {
+	t.Helper()
 	dir := t.TempDir()
 	s := settings{DSN: "sqlite:" + filepath.Join(dir, "cloudpay.db"), Addr: "127.0.0.1:0", AllowPrivateCallbacks: true}
-	log := slog.New(slog.DiscardHandler)
 	l, err := s.listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
