@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -48,6 +49,14 @@ func TestTheSecondHostIsTriedOnlyBeforeAnyByteWasSent(t *testing.T) {
 		switch r.URL.Path {
 		case "/cut":
 			panic(http.ErrAbortHandler)
+		case "/reset":
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = c.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0) // closing sends a reset
+			_ = c.(*tls.Conn).NetConn().Close()
 		case "/late":
 			<-r.Context().Done()
 		case "/502":
@@ -66,6 +75,7 @@ func TestTheSecondHostIsTriedOnlyBeforeAnyByteWasSent(t *testing.T) {
 		"undialled":      {deadEnd(t), http.StatusOK, nil, 1},
 		"answers":        {at("/ok"), http.StatusOK, nil, 0},
 		"cut":            {at("/cut"), 0, ErrCut, 0},
+		"reset":          {at("/reset"), 0, ErrCut, 0},
 		"late":           {at("/late"), 0, ErrTimeout, 0},
 		"502":            {at("/502"), http.StatusBadGateway, nil, 0},
 		"no handshake":   {&url.URL{Scheme: "https", Host: plain.Addr().String()}, 0, ErrCut, 0},
