@@ -106,10 +106,20 @@ func TestSceneRulesWhenThePasswordIsAsked(t *testing.T) {
 		before int // payments of the day
 		want   string
 	}{
-		{"seed", 500_00, 0, pays}, {"seed", 500_01, 0, asks}, {"seed", 1, 4, pays}, {"seed", 1, 5, asks},
-		{"current", 1000_00, 0, pays}, {"current", 1000_01, 0, asks}, {"current", 1, 9, pays}, {"current", 1, 10, asks},
-		{"s002", 2999_99, 0, pays}, {"s002", 3000_00, 0, asks}, {"s002", 1, 9, pays}, {"s002", 1, 10, asks},
-		{"always", 1, 0, asks}, {"never", 9000_00, 11, pays},
+		{"seed", 500_00, 0, pays},
+		{"seed", 500_01, 0, asks},
+		{"seed", 1, 4, pays},
+		{"seed", 1, 5, asks},
+		{"current", 1000_00, 0, pays},
+		{"current", 1000_01, 0, asks},
+		{"current", 1, 9, pays},
+		{"current", 1, 10, asks},
+		{"s002", 2999_99, 0, pays},
+		{"s002", 3000_00, 0, asks},
+		{"s002", 1, 9, pays},
+		{"s002", 1, 10, asks},
+		{"always", 1, 0, asks},
+		{"never", 9000_00, 11, pays},
 		{"", 500_01, 0, asks},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {

@@ -103,7 +103,9 @@ func (p *phone) serve(w http.ResponseWriter, r *http.Request, h func(*http.Reque
 		}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxPhoto)
-	status, out, err := http.StatusForbidden, any(nil), error(nil)
+	var status int
+	var out any
+	var err error
 	if id := r.PathValue("id"); id != "" && p.customer != "" && id != p.customer {
 		err = errors.Join(errDenied, errors.New("this phone is another customer's"))
 	} else {
@@ -133,19 +135,19 @@ func (p *phone) serve(w http.ResponseWriter, r *http.Request, h func(*http.Reque
 	_, _ = w.Write(append(body, '\n')) // a caller who has gone needs no answer
 }
 
-// phoneRefusal is a refusal that the page shows in its own language.
-type phoneRefusal struct {
+// refusalError is a refusal that the page shows in its own language.
+type refusalError struct {
 	status int
 	reason string
 	text   string
 }
 
 // Error is the refusal in English, for whoever calls the API without the page.
-func (e *phoneRefusal) Error() string { return e.text }
+func (e *refusalError) Error() string { return e.text }
 
 // phoneError is controlError with the refusals that only a phone has.
 func (s *Sandbox) phoneError(r *http.Request, err error) (int, any) {
-	if refusal, ok := errors.AsType[*phoneRefusal](err); ok {
+	if refusal, ok := errors.AsType[*refusalError](err); ok {
 		return refusal.status, map[string]string{"error": refusal.text, "reason": refusal.reason}
 	}
 	if errors.Is(err, errDenied) {

@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -25,57 +26,62 @@ import (
 	"cloudpay/internal/sandbox"
 )
 
-// fetch calls the control listener and returns everything.
-func (b *bench) fetch(method, path, body string, header http.Header) (*http.Response, []byte) {
+// fetched is an answer, read to its end.
+type fetched struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// fetch calls the control listener.
+func (b *bench) fetch(method, path, body string, header http.Header) fetched {
 	b.t.Helper()
 	return fetchFrom(b.t, b.control, method, path, body, header)
 }
 
-func fetchFrom(t testing.TB, from *httptest.Server, method, path, body string, header http.Header) (*http.Response, []byte) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, from.URL+path, strings.NewReader(body))
+func fetchFrom(tb testing.TB, from *httptest.Server, method, path, body string, header http.Header) fetched {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), method, from.URL+path, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	res, err := from.Client().Do(req)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return res, raw
+	return fetched{res.StatusCode, res.Header, raw}
 }
 
 func TestPhonePageIsSmallCachedAndStrict(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	zip := http.Header{"Accept-Encoding": {"gzip"}}
-	page, raw := b.fetch("GET", "/phone", "", nil)
-	if page.StatusCode != http.StatusOK || page.Header.Get("Cache-Control") != "no-cache" || page.Header.Get("ETag") == "" {
-		t.Errorf("the page = %d %v", page.StatusCode, page.Header)
+	page := b.fetch("GET", "/phone", "", nil)
+	if page.status != http.StatusOK || page.header.Get("Cache-Control") != "no-cache" || page.header.Get("ETag") == "" {
+		t.Errorf("the page = %d %v", page.status, page.header)
 	}
-	if _, again := b.fetch("GET", "/phone/", "", nil); !bytes.Equal(raw, again) {
+	if again := b.fetch("GET", "/phone/", "", nil); !bytes.Equal(page.body, again.body) {
 		t.Error("/phone/ is another page")
 	}
-	policy := page.Header.Get("Content-Security-Policy")
+	policy := page.header.Get("Content-Security-Policy")
 	for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} {
 		if !strings.Contains(policy, want) || strings.Contains(policy, "unsafe") {
 			t.Errorf("the policy %q lacks %q or is unsafe", policy, want)
 		}
 	}
 	const budget = 60 << 10 // bytes that a first visit loads, compressed
-	total := len(raw)
-	for _, m := range regexp.MustCompile(`(?:src|href)="(/phone/assets/[^"]+)"`).FindAllSubmatch(raw, -1) {
-		res, body := b.fetch("GET", string(m[1]), "", zip)
-		total += len(body)
-		if res.StatusCode != http.StatusOK || !strings.Contains(res.Header.Get("Cache-Control"), "immutable") || res.Header.Get("Content-Security-Policy") != policy {
-			t.Errorf("%s = %d %v", m[1], res.StatusCode, res.Header)
+	total := len(page.body)
+	for _, m := range regexp.MustCompile(`(?:src|href)="(/phone/assets/[^"]+)"`).FindAllSubmatch(page.body, -1) {
+		res := b.fetch("GET", string(m[1]), "", zip)
+		total += len(res.body)
+		if res.status != http.StatusOK || !strings.Contains(res.header.Get("Cache-Control"), "immutable") || res.header.Get("Content-Security-Policy") != policy {
+			t.Errorf("%s = %d %v", m[1], res.status, res.header)
 		}
 		if !regexp.MustCompile(`-[\w-]{8}\.(js|css|svg)$`).Match(m[1]) {
 			t.Errorf("%s is kept for ever, but its name has no hash", m[1])
@@ -84,12 +90,12 @@ func TestPhonePageIsSmallCachedAndStrict(t *testing.T) {
 	if total > budget {
 		t.Errorf("a first visit loads %d bytes, want at most %d", total, budget)
 	}
-	if res, _ := b.fetch("GET", "/phone", "", http.Header{"If-None-Match": {page.Header.Get("ETag")}}); res.StatusCode != http.StatusNotModified {
-		t.Errorf("the page again = %d, want 304", res.StatusCode)
+	if res := b.fetch("GET", "/phone", "", http.Header{"If-None-Match": {page.header.Get("ETag")}}); res.status != http.StatusNotModified {
+		t.Errorf("the page again = %d, want 304", res.status)
 	}
 	for _, path := range []string{"/phone/assets/nothing.js", "/phone/assets/..%2findex.html", "/phone/api/nothing", "/phone/x"} {
-		if res, _ := b.fetch("GET", path, "", nil); res.StatusCode != http.StatusNotFound {
-			t.Errorf("%s = %d, want 404", path, res.StatusCode)
+		if res := b.fetch("GET", path, "", nil); res.status != http.StatusNotFound {
+			t.Errorf("%s = %d, want 404", path, res.status)
 		}
 	}
 }
@@ -126,7 +132,9 @@ func decode(t *testing.T, reader gozxing.Reader, pic image.Image) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := reader.Decode(bitmap, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+	hints := make(map[gozxing.DecodeHintType]any, 1)
+	hints[gozxing.DecodeHintType_TRY_HARDER] = true
+	found, err := reader.Decode(bitmap, hints)
 	if err != nil {
 		return err.Error()
 	}
@@ -182,22 +190,21 @@ func TestPhoneStateChangesOnlyWhenSomethingHappens(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	const path = "/phone/api/customers/ming"
-	if res, _ := b.fetch("GET", path, "", nil); res.StatusCode != http.StatusNotFound {
-		t.Errorf("a phone nobody took up = %d, want 404", res.StatusCode)
+	if res := b.fetch("GET", path, "", nil); res.status != http.StatusNotFound {
+		t.Errorf("a phone nobody took up = %d, want 404", res.status)
 	}
-	if res, raw := b.fetch("PUT", path, "", nil); res.StatusCode != http.StatusOK || !bytes.Contains(raw, []byte(`"balance_fen":1000000`)) {
-		t.Errorf("take up = %d %s", res.StatusCode, raw)
+	if res := b.fetch("PUT", path, "", nil); res.status != http.StatusOK || !bytes.Contains(res.body, []byte(`"balance_fen":1000000`)) {
+		t.Errorf("take up = %d %s", res.status, res.body)
 	}
-	res, _ := b.fetch("GET", path, "", nil)
-	tag := http.Header{"If-None-Match": {res.Header.Get("ETag")}}
+	tag := http.Header{"If-None-Match": {b.fetch("GET", path, "", nil).header.Get("ETag")}}
 	b.clock.add(5 * time.Second)
-	res, _ = b.fetch("GET", path, "", tag)
-	if res.StatusCode != http.StatusNotModified || res.Header.Get("Sandbox-Now") != strconv.FormatInt(b.clock.now().UnixMilli(), 10) {
-		t.Errorf("nothing happened = %d %v, want 304 with the sandbox's time", res.StatusCode, res.Header)
+	res := b.fetch("GET", path, "", tag)
+	if res.status != http.StatusNotModified || res.header.Get("Sandbox-Now") != strconv.FormatInt(b.clock.now().UnixMilli(), 10) {
+		t.Errorf("nothing happened = %d %v, want 304 with the sandbox's time", res.status, res.header)
 	}
 	code := b.code(sandbox.WeChat, "ming")
 	b.wxPay(b.no(), code, 600_00)
-	res, raw := b.fetch("GET", path, "", tag)
+	res = b.fetch("GET", path, "", tag)
 	var state struct {
 		Waiting []sandbox.WaitingTrade
 		Wallets map[string]struct {
@@ -206,16 +213,16 @@ func TestPhoneStateChangesOnlyWhenSomethingHappens(t *testing.T) {
 			Limit int `json:"free_limit"`
 		}
 	}
-	if err := json.Unmarshal(raw, &state); err != nil {
+	if err := json.Unmarshal(res.body, &state); err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != http.StatusOK || len(state.Waiting) != 1 || state.Waiting[0].Amount != 600_00 {
-		t.Errorf("a dialogue opened = %d %s", res.StatusCode, raw)
+	if res.status != http.StatusOK || len(state.Waiting) != 1 || state.Waiting[0].Amount != 600_00 {
+		t.Errorf("a dialogue opened = %d %s", res.status, res.body)
 	}
 	if diff := cmp.Diff([]string{code[14:]}, state.Wallets["wxpay"].Used); diff != "" {
 		t.Errorf("used codes (-want +got):\n%s", diff)
 	}
-	if bytes.Contains(raw, []byte(code)) {
+	if bytes.Contains(res.body, []byte(code)) {
 		t.Error("the state tells a whole payment code")
 	}
 }
@@ -425,12 +432,12 @@ func TestPhoneForOtherMachinesIsOneCustomersOnly(t *testing.T) {
 		{"the clock", "POST", "/sandbox/v1/clock", `{"advance":"24h"}`, paired, 404},
 		{"the wallets", "POST", "/gateway.do", "", paired, 404},
 	} {
-		if res, raw := fetchFrom(t, door, tt.method, tt.path, tt.body, tt.header); res.StatusCode != tt.status {
-			t.Errorf("%s = %d %s, want %d", tt.name, res.StatusCode, raw, tt.status)
+		if res := fetchFrom(t, door, tt.method, tt.path, tt.body, tt.header); res.status != tt.status {
+			t.Errorf("%s = %d %s, want %d", tt.name, res.status, res.body, tt.status)
 		}
 	}
-	if _, raw := fetchFrom(t, door, "GET", "/phone/api/customers/ming", "", paired); !bytes.Contains(raw, []byte(`"panel":false`)) {
-		t.Errorf("the paired phone's state = %s, want no panel", raw)
+	if res := fetchFrom(t, door, "GET", "/phone/api/customers/ming", "", paired); !bytes.Contains(res.body, []byte(`"panel":false`)) {
+		t.Errorf("the paired phone's state = %s, want no panel", res.body)
 	}
 	if _, err := b.Customer(t.Context(), "anna"); err == nil {
 		t.Error("the paired phone made another customer")

@@ -102,7 +102,7 @@ func (p *phone) photo(r *http.Request) (int, any, error) {
 	}
 	text, ok := readQR(picture)
 	if !ok {
-		return 0, nil, &phoneRefusal{http.StatusNotFound, "no_qr", "there is no QR code on the photograph"}
+		return 0, nil, &refusalError{http.StatusNotFound, "no_qr", "there is no QR code on the photograph"}
 	}
 	return http.StatusOK, map[string]string{"text": text}, nil
 }
@@ -119,7 +119,9 @@ func readQR(picture image.Image) (text string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	found, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+	hints := make(map[gozxing.DecodeHintType]any, 1)
+	hints[gozxing.DecodeHintType_TRY_HARDER] = true // the code may be anywhere on the photograph
+	found, err := qrcode.NewQRCodeReader().Decode(bitmap, hints)
 	if err != nil || len(found.GetText()) > maxSymbolText {
 		return "", false
 	}

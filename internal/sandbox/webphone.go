@@ -47,7 +47,7 @@ func (p *phone) state(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	out := phoneState{Customer: customer, Wallets: map[Channel]walletState{}, Panel: p.token == ""}
+	out := phoneState{Customer: customer, Wallets: make(map[Channel]walletState, len(both)), Panel: p.token == ""}
 	err = p.s.run(r.Context(), func(ctx context.Context, tx *txn) error {
 		for _, ch := range both {
 			w, err := p.s.walletDay(ctx, tx, id, ch)
@@ -125,14 +125,14 @@ func (p *phone) answer(r *http.Request) (int, any, error) {
 		return 0, nil, fmt.Errorf("%w out_trade_no: name the order", ErrInvalid)
 	}
 	if in.Action == ActionApprove && in.Password != phonePassword {
-		return 0, nil, &phoneRefusal{http.StatusForbidden, "wrong_password", "the password is wrong; in the sandbox it is " + phonePassword}
+		return 0, nil, &refusalError{http.StatusForbidden, "wrong_password", "the password is wrong; in the sandbox it is " + phonePassword}
 	}
 	t, err := p.s.answerOne(r.Context(), r.PathValue("id"), in.Action, in.OutTradeNo)
 	if err != nil {
 		return 0, nil, err
 	}
 	if in.Action == ActionApprove && t.Charges == 0 {
-		return 0, nil, &phoneRefusal{http.StatusConflict, "no_money", "the balance is too low"}
+		return 0, nil, &refusalError{http.StatusConflict, "no_money", "the balance is too low"}
 	}
 	return http.StatusOK, t, nil
 }
@@ -157,19 +157,19 @@ func (p *phone) scan(r *http.Request) (int, any, error) {
 		if isLink(text) {
 			return http.StatusOK, map[string]string{"link": text}, nil
 		}
-		return 0, nil, &phoneRefusal{http.StatusBadRequest, "unreadable", "that is neither a payment link nor a trade number"}
+		return 0, nil, &refusalError{http.StatusBadRequest, "unreadable", "that is neither a payment link nor a trade number"}
 	}
 	if wallet != in.Channel {
-		return 0, nil, &phoneRefusal{http.StatusBadRequest, "other_wallet", "that is for the other wallet"}
+		return 0, nil, &refusalError{http.StatusBadRequest, "other_wallet", "that is for the other wallet"}
 	}
 	w, err := p.s.Open(r.Context(), r.PathValue("id"), what)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return 0, nil, &phoneRefusal{http.StatusNotFound, "no_order", err.Error()}
+		return 0, nil, &refusalError{http.StatusNotFound, "no_order", err.Error()}
 	case errors.Is(err, ErrConflict):
-		return 0, nil, &phoneRefusal{http.StatusConflict, "order_ended", err.Error()}
+		return 0, nil, &refusalError{http.StatusConflict, "order_ended", err.Error()}
 	case errors.Is(err, ErrInvalid):
-		return 0, nil, &phoneRefusal{http.StatusBadRequest, "not_openable", err.Error()}
+		return 0, nil, &refusalError{http.StatusBadRequest, "not_openable", err.Error()}
 	}
 	return http.StatusOK, map[string]WaitingTrade{"waiting": w}, err
 }

@@ -59,6 +59,8 @@ export function makePhone() {
   let seen: string | null = null // the newest line when we last looked
   let handled = '' // the payment whose outcome is shown already
   let toastTimer = 0
+  let looks = 0 // begun so far
+  let taken = 0 // the newest of them that was taken
 
   function say(text: string): void {
     s.toast = text
@@ -68,25 +70,31 @@ export function makePhone() {
 
   /** Takes a new state, and tells the customer what happened meanwhile. */
   function take(next: State): void {
-    s.state = next
+    const asked = (no: string) => s.state?.waiting.some((w) => w.out_trade_no === no)
     const l = next.last
     const now = lineKey(l) + (l?.state ?? '')
     if (seen !== null && now !== seen && l) {
       if (l.kind === 'payment' && handled !== l.out_trade_no) {
-        s.outcome = { kind: 'success', amount: l.amount_fen, subject: l.subject, channel: l.channel, note: t('freePaid') }
+        s.outcome = { kind: 'success', amount: l.amount_fen, subject: l.subject, channel: l.channel, note: asked(l.out_trade_no) ? '' : t('freePaid') }
       } else if (l.kind !== 'payment' && l.state === 'success') {
         say(t('refundArrived', yuan(l.amount_fen)))
       }
     }
     seen = now
+    s.state = next
   }
 
   /** Looks at the sandbox; the first time it takes the phone up, which makes a customer of a new name. */
   async function look(): Promise<void> {
+    const at = ++looks
+    const who = s.customer
     try {
       const next = s.state ? await watched.value.read(base()) : await call<State>('PUT', base())
       s.offline = false
-      if (next) take(next)
+      // Looks overlap: one that began before the last one taken is old news.
+      if (!next || at < taken || who !== s.customer) return
+      taken = at
+      take(next)
     } catch (e) {
       if (e instanceof Refusal && e.status === 401) s.paired = false
       else s.offline = true
@@ -105,6 +113,7 @@ export function makePhone() {
   watch(
     () => waiting.value?.out_trade_no,
     (no, before) => {
+      if (no && handled === no) handled = '' // opened again
       // It went without an answer of ours: it ran out, or the merchant took it back.
       if (before && !no && handled !== before && seen !== null && s.state?.last?.out_trade_no !== before) say(t('payGone'))
     },
