@@ -290,8 +290,9 @@ p{font-size:.875rem;color:#646a73;overflow-wrap:anywhere}
 `))
 )
 
-// tellsClose reports whether the wallet tells of a trade that closes unpaid:
-// Alipay does for orders of web pages and applications only (upstreams.md §4.7).
+// tellsClose reports whether the wallet tells of a trade that closes unpaid or
+// can no longer be refunded: Alipay does for orders of web pages and applications
+// only (upstreams.md §4.7).
 func (t *trade) tellsClose() bool { return t.memo.Kind == kindWap || t.memo.Kind == kindAliApp }
 
 // unpaidNotice takes out of a notice what only a payment has, and says when the

@@ -212,6 +212,28 @@ func TestAlipayTellsWhenAnOrderOfAPageCloses(t *testing.T) {
 	}
 }
 
+// TestAlipayTellsWhenAPaidOrderIsFinished: once, and it is no second payment.
+func TestAlipayTellsWhenAPaidOrderIsFinished(t *testing.T) {
+	t.Parallel()
+	b, box := newInbox(t, "success")
+	no := b.no()
+	query := b.aliParams("alipay.trade.app.pay", kv{
+		"out_trade_no": no, "total_amount": "1.00", "subject": "茶", "product_code": "QUICK_MSECURITY_PAY",
+	}, kv{"notify_url": "https://shop.example/notify"}).Encode()
+	b.pays("anna", sandbox.Invocation{OrderString: query})
+	b.clock.add(400 * 24 * time.Hour)
+	for range 2 {
+		if got := b.aliState(no); got != "TRADE_FINISHED" {
+			t.Errorf("after the window: %s", got)
+		}
+		b.sendsNotices()
+	}
+	list := box.taken()
+	if len(list) != 2 || !strings.Contains(list[0], "TRADE_SUCCESS") || !strings.Contains(list[1], "TRADE_FINISHED") || !strings.Contains(list[1], "gmt_payment") {
+		t.Errorf("notices %q", list)
+	}
+}
+
 // TestAlipayTakesAbsoluteTargets: some clients and proxies send the whole
 // address in the request line.
 func TestAlipayTakesAbsoluteTargets(t *testing.T) {

@@ -80,6 +80,8 @@ type memo struct {
 	NotifyURL string `json:"notify_url,omitempty"`
 	// ByCert says that Alipay's notices are signed in certificate mode.
 	ByCert bool `json:"by_cert,omitempty"`
+	// ToldFinished says that a notice of TRADE_FINISHED was made.
+	ToldFinished bool `json:"told_finished,omitempty"`
 	// ReturnURL is where Alipay's payment page sends the customer's browser.
 	ReturnURL string `json:"return_url,omitempty"`
 	// Options are the fields that only say how it may be paid or shown.
@@ -158,6 +160,12 @@ func (s *Sandbox) ripen(ctx context.Context, tx *txn, t *trade) error {
 			if err := s.announce(ctx, tx, t, nil); err != nil {
 				return err
 			}
+		}
+	}
+	if t.tellsClose() && t.finished(tx.now) && !t.memo.ToldFinished {
+		t.memo.ToldFinished, t.dirty = true, true
+		if err := s.announce(ctx, tx, t, nil); err != nil {
+			return err
 		}
 	}
 	if !t.dirty {

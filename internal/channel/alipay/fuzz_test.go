@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"crypto/x509"
 	"net/url"
 	"strings"
 	"testing"
@@ -17,6 +18,9 @@ import (
 func FuzzParseNotice(f *testing.F) {
 	now := func() time.Time { return start }
 	c := &Channel{appID: testApp, key: keys().app, alipayKey: &keys().alipay.PublicKey, now: now}
+	byCert := &Channel{appID: testApp, key: keys().app, now: now, trust: &trust{known: []*certificate{{
+		sn: "00000000000000000000000000000001", key: &keys().alipay.PublicKey, leaf: &x509.Certificate{NotBefore: start, NotAfter: start},
+	}}}}
 	for _, change := range []string{
 		"", "&refund_fee=5.00&gmt_refund=2026-01-02+10:00:00.320&out_biz_no=R1", "&refund_fee=5.00", "&gmt_close=2026-01-02+10:00:00",
 		"&fund_bill_list=%5B%7B%22amount%22:%2210.00%22,%22fundChannel%22:%22ALIPAYACCOUNT%22%7D%5D", "&fund_bill_list=%5B", "&voucher_detail_list=%5B%7B%7D%5D",
@@ -43,6 +47,11 @@ func FuzzParseNotice(f *testing.F) {
 			body = form.Encode()
 		}
 		n, err := c.ParseNotice(nil, []byte(body))
+		if other, otherErr := byCert.ParseNotice(nil, []byte(body)); otherErr == nil {
+			if diff := cmp.Diff(n, other); diff != "" || err != nil {
+				t.Errorf("%q: the modes differ: %v, %s", body, err, diff)
+			}
+		}
 		switch {
 		case err != nil:
 			if diff := cmp.Diff(channel.Notice{}, n); diff != "" {
