@@ -449,3 +449,44 @@ func TestSerialsAreWrittenAsTheLibraryWritesThem(t *testing.T) {
 		}
 	}
 }
+
+// TestOfficialLibrarySurvivesARotation rotates the platform certificate under
+// the library, which learns of the new one while the old one still signs for
+// it, and then moves on to the public key.
+func TestOfficialLibrarySurvivesARotation(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, realTime)
+	o := newOfficial(t, b, false)
+	pay := func(when string) {
+		t.Helper()
+		if status, state, err := o.codepay(t, b, 1); err != nil || status != http.StatusOK || state != "SUCCESS" {
+			t.Errorf("%s: codepay = %d %s, %v", when, status, state, err)
+		}
+	}
+	old := o.mgr.GetNewestCertificateSerial(t.Context(), o.account.MchID)
+	if err := b.RotateWeChat(t.Context(), o.account.MchID, 0, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	pay("before the library knows of the new certificate")
+	o.mgr.DownloadCertificates(t.Context())
+	if known := o.mgr.GetCertificateMap(t.Context(), o.account.MchID); len(known) != 2 {
+		t.Fatalf("the library knows %d certificates, want both", len(known))
+	}
+	pay("while both are listed")
+	if _, err := b.Advance(t.Context(), 2*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	o.mgr.DownloadCertificates(t.Context())
+	if known := o.mgr.GetCertificateMap(t.Context(), o.account.MchID); len(known) != 1 || known[old] != nil {
+		t.Errorf("the library knows %d certificates after the overlap, want the new one", len(known))
+	}
+	pay("after the overlap")
+	if err := b.MigrateWeChat(t.Context(), o.account.MchID, 100, false); err != nil {
+		t.Fatal(err)
+	}
+	pay("by certificate, after the migration") // the library asks for it by its serial
+	pub := newOfficial(t, b, true)
+	if status, state, err := pub.codepay(t, b, 1); err != nil || status != http.StatusOK || state != "SUCCESS" {
+		t.Errorf("by public key: codepay = %d %s, %v", status, state, err)
+	}
+}
