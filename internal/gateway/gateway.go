@@ -46,7 +46,7 @@ const (
 type Channels func(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error)
 
 // Config is everything a Gateway needs. All members except Former, Profiles,
-// AnswerWithin, MaxIdle, PublicURL and Metrics are required.
+// AnswerWithin, MaxIdle, Batch, PublicURL and Metrics are required.
 type Config struct {
 	Store     *store.Store
 	Directory *directory.Directory
@@ -65,6 +65,9 @@ type Config struct {
 	// MaxIdle is how long work written by another process may go unnoticed, 0
 	// for 1 s.
 	MaxIdle time.Duration
+	// Batch is how many jobs are claimed at once, 0 for the runner's own number.
+	// A simulation claims them one by one, so that each begins at its own moment.
+	Batch int
 	// PublicURL is where the wallets reach this installation, such as
 	// "https://pay.example.com": they are told to send their notices to
 	// NoticePath below it. "" asks for none, and only queries find payments out.
@@ -96,7 +99,7 @@ func New(c Config) *Gateway {
 	}
 	g := &Gateway{Config: c}
 	g.runner = jobs.New(jobs.Config{
-		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers, Drain: drain, MaxIdle: c.MaxIdle,
+		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers, Drain: drain, MaxIdle: c.MaxIdle, Batch: c.Batch,
 		Kinds: map[string]jobs.Kind{
 			kindSettle:    {Handler: g.watched(g.settleJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
 			kindRefund:    {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},

@@ -39,6 +39,7 @@ func sqliteFile(path, mode string, pragmas ...string) (*sql.DB, error) {
 // lite is the backend on one SQLite file.
 type lite struct {
 	path    string
+	disk    Disk
 	readers *sql.DB
 	cached  *statements
 	ended   chan struct{} // closed when the writer has let go of its connection
@@ -52,7 +53,7 @@ func openSQLite(ctx context.Context, c Config, stats *counters) (_ *lite, err er
 	if err := checkSQLite(ctx, path); err != nil {
 		return nil, err
 	}
-	l := &lite{path: path}
+	l := &lite{path: path, disk: c.Disk}
 	if l.write, err = sqliteFile(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", forcedPages), fmt.Sprintf("cache_size(-%d)", writerCacheKiB)); err != nil {
 		return nil, err
@@ -118,7 +119,12 @@ func quickCheck(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-func (l *lite) commit(ctx context.Context, u *unit) error { return l.line.submit(ctx, u) }
+func (l *lite) commit(ctx context.Context, u *unit) error {
+	if err := l.disk.Queue(u.what()); err != nil {
+		return err
+	}
+	return l.line.submit(ctx, u)
+}
 
 func (l *lite) reader() sqlcgen.DBTX { return liteReader{l.cached} }
 

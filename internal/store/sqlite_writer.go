@@ -20,6 +20,7 @@ import (
 // two statements per unit are saved.
 type liteWriter struct {
 	path     string
+	disk     Disk
 	conn     driver.ConnPrepareContext
 	prepared map[string]liteStatement
 	args     []driver.NamedValue // reused by every statement
@@ -44,7 +45,7 @@ func startWriter(ctx context.Context, l *lite, c Config, stats *counters) error 
 	if err != nil {
 		return err
 	}
-	w := &liteWriter{path: l.path, prepared: map[string]liteStatement{}, stats: stats, checkpoint: l.copies}
+	w := &liteWriter{path: l.path, disk: l.disk, prepared: map[string]liteStatement{}, stats: stats, checkpoint: l.copies}
 	w.length.long = c.logPages
 	err = conn.Raw(func(c any) error {
 		var prepares, counts bool
@@ -134,6 +135,9 @@ func (e *unitError) Unwrap() error { return e.err }
 // transact runs units in one transaction. After an error nothing of them is
 // left behind, and their won is not to be believed.
 func (w *liteWriter) transact(ctx context.Context, group []*unit) error {
+	if err := w.disk.Commit(len(group)); err != nil {
+		return err
+	}
 	if _, err := w.exec(ctx, "BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
@@ -145,7 +149,7 @@ func (w *liteWriter) transact(ctx context.Context, group []*unit) error {
 	if _, err := w.exec(ctx, "COMMIT", nil); err != nil {
 		return errors.Join(err, w.rollback(ctx))
 	}
-	return nil
+	return w.disk.Committed(len(group))
 }
 
 // rollback ends a transaction that failed. Some errors have ended it already.

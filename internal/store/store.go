@@ -78,6 +78,8 @@ type Config struct {
 	// Log takes what an operator should know, e.g. lost connections; nil is
 	// slog.Default.
 	Log *slog.Logger
+	// Disk stands before SQLite's file in simulations; nil is none.
+	Disk Disk
 
 	logPages int // tests make SQLite's log short; 0 is checkpointPages
 }
@@ -92,6 +94,9 @@ func (c *Config) check() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Disk == nil {
+		c.Disk = noDisk{}
 	}
 	if c.logPages == 0 {
 		c.logPages = checkpointPages

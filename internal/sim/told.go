@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"context"
+	"sync"
+)
+
+// told is what tills and merchants were told, which they may believe for ever.
+type told struct {
+	mu     sync.Mutex
+	paid   map[string]string // by order number: who said so first
+	unpaid map[string]string
+	events map[string]int // callbacks that a merchant has taken
+	// accepted are the refunds that were taken, by number, in fen.
+	accepted map[string]int64
+}
+
+func newTold() told {
+	return told{paid: map[string]string{}, unpaid: map[string]string{}, events: map[string]int{}, accepted: map[string]int64{}}
+}
+
+// event notes a callback.
+func (t *told) event(what string, w *world) {
+	t.mu.Lock()
+	t.events[what]++
+	n := t.events[what]
+	t.mu.Unlock()
+	w.note("merchant", "takes %s, time %d", what, n)
+}
+
+// tellPaid notes that somebody was told that an order is paid, and looks
+// whether the wallet has the money (P1, P3).
+func (w *world) tellPaid(ctx context.Context, no, by string) {
+	w.told.mu.Lock()
+	if w.told.paid[no] == "" {
+		w.told.paid[no] = by
+	}
+	un := w.told.unpaid[no]
+	w.told.mu.Unlock()
+	w.note("told", "%s paid, by %s", no, by)
+	if un != "" {
+		w.violated("P3: %s was told unpaid by %s, and paid by %s", no, un, by)
+	}
+	if _, charges, err := w.truth(ctx, no); err != nil || charges == 0 {
+		w.violated("P3: %s was told paid by %s and nobody was charged (%v)", no, by, err)
+	}
+}
+
+// tellUnpaid notes that somebody was told that an order is not paid and will
+// not be: declined, closed or reversed.
+func (w *world) tellUnpaid(ctx context.Context, no, by string) {
+	w.told.mu.Lock()
+	if w.told.unpaid[no] == "" {
+		w.told.unpaid[no] = by
+	}
+	paid := w.told.paid[no]
+	w.told.mu.Unlock()
+	kept, _, err := w.truth(ctx, no)
+	w.note("told", "%s unpaid, by %s", no, by)
+	if err != nil {
+		w.violated("the truth of %s cannot be read: %v", no, err)
+	}
+	if paid != "" {
+		w.violated("P1: %s was told paid by %s, and unpaid by %s", no, paid, by)
+	}
+	if kept != 0 {
+		w.note("truth", "the wallet still holds %d of %s", kept, no)
+	}
+}
+
+// truth is what the wallets hold of an order, and how often they charged it.
+func (w *world) truth(ctx context.Context, no string) (kept, charges int64, err error) {
+	ts, err := w.box.Trades(ctx, no)
+	for _, t := range ts {
+		kept += int64(t.Charged - t.Refunded)
+		charges += t.Charges
+	}
+	return kept, charges, err
+}

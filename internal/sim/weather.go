@@ -1,0 +1,237 @@
+package sim
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"cloudpay/internal/sandbox"
+)
+
+// weather is what goes wrong in a run. Of every kind most runs have nothing or
+// little, so that the others have room to be wild.
+type weather struct {
+	lasts  time.Duration
+	strict bool
+	rates  map[string]rates // by link
+	away   map[string]spans // a link that carries nothing
+	// slowDisk, fullDisk and deaf are times of a slow disk, a full one, and a
+	// merchant's endpoint that takes nothing.
+	slowDisk, fullDisk, deaf spans
+	scenarios                []sandbox.Fault
+	jump                     atomic.Int64
+	lives                    int
+}
+
+// rates are the probabilities of what befalls one message.
+type rates struct{ lostThere, lostBack, late, twice, spoilt float64 }
+
+// span is a time, from and to since the start of the bubble.
+type span struct{ from, to time.Time }
+
+// spans are times in which something is so.
+type spans []span
+
+func (s spans) at(t time.Time) bool {
+	for _, sp := range s {
+		if !t.Before(sp.from) && t.Before(sp.to) {
+			return true
+		}
+	}
+	return false
+}
+
+// links are the ways messages travel.
+var links = []string{"till", "wxpay", "alipay", "notice", "callback"}
+
+// forecast throws the weather of a seed.
+func (w *world) forecast() *weather {
+	out := &weather{rates: map[string]rates{}, away: map[string]spans{}}
+	r := w.dice("weather")
+	out.lasts = between(r, 4*time.Minute, 12*time.Minute)
+	out.strict = r.IntN(3) > 0
+	for _, name := range links {
+		out.rates[name] = rates{
+			lostThere: rate(r, .2), lostBack: rate(r, .3), late: rate(r, .3), twice: rate(r, .2), spoilt: rate(r, .15),
+		}
+		if name != "callback" && r.IntN(4) == 0 {
+			out.away[name] = w.throwSpans(r, out.lasts, 1, 20*time.Second, 4*time.Minute)
+		}
+	}
+	if r.IntN(3) == 0 {
+		out.slowDisk = w.throwSpans(r, out.lasts, 2, 5*time.Second, time.Minute)
+	}
+	if r.IntN(4) == 0 {
+		out.fullDisk = w.throwSpans(r, out.lasts, 1, 2*time.Second, 90*time.Second)
+	}
+	if r.IntN(2) == 0 {
+		out.deaf = w.throwSpans(r, out.lasts, 2, 10*time.Second, out.lasts)
+	}
+	out.scenarios = throwScenarios(r)
+	return out
+}
+
+// rate is 0 in every second case, and else at most most.
+func rate(r *rand.Rand, most float64) float64 {
+	if r.IntN(2) == 0 {
+		return 0
+	}
+	return r.Float64() * most
+}
+
+// throwSpans throws at most n times within a run.
+func (w *world) throwSpans(r *rand.Rand, lasts time.Duration, n int, low, high time.Duration) (out spans) {
+	for range 1 + r.IntN(n) {
+		from := w.start.Add(between(r, 0, lasts))
+		out = append(out, span{from, from.Add(between(r, low, high))})
+	}
+	return out
+}
+
+// wrongs are the ways in which the wallets themselves misbehave: scenarios of
+// the sandbox, each with what it needs.
+var wrongs = []sandbox.Fault{
+	{Scenario: "syserr_committed"},
+	{Scenario: "syserr_uncommitted"},
+	{Scenario: "bankerr"},
+	{Scenario: "slow_state"},
+	{Scenario: "payerror_but_charged"},
+	{Scenario: "duplicate"},
+	{Scenario: "rate_limit"},
+	{Scenario: "rate_limit", Endpoint: sandbox.EndpointQuery},
+	{Scenario: "no_money"},
+	{Scenario: "code_expired"},
+	{Scenario: "force_password"},
+	{Scenario: "coupon"},
+	{Scenario: "reverse_recall"},
+	{Scenario: "cancel_retry"},
+	{Scenario: "reverse_userpaying"},
+	{Scenario: "reverse_no_effect"},
+	{Scenario: "refund_stuck", Params: sandbox.Params{Seconds: new(90.0)}},
+	{Scenario: "refund_syserr"},
+	{Scenario: "bad_sign"},
+	{Scenario: "unsigned_2xx"},
+	{Scenario: "tamper"},
+	{Scenario: "http502_html", Endpoint: sandbox.EndpointAny},
+	{Scenario: "empty_body", Endpoint: sandbox.EndpointQuery},
+	{Scenario: "notify_dup"},
+	{Scenario: "notify_wrong_amount"},
+	{Scenario: "notify_wrong_merchant"},
+	{Scenario: "timeout"},
+	{Scenario: "delay_after"},
+}
+
+// throwScenarios throws how the wallets misbehave.
+func throwScenarios(r *rand.Rand) (out []sandbox.Fault) {
+	for range r.IntN(5) {
+		f := wrongs[r.IntN(len(wrongs))]
+		f.Rate = .05 + .45*r.Float64()
+		f.Seed = new(r.Uint64())
+		out = append(out, f)
+	}
+	return out
+}
+
+// plan puts everything on the driver's list.
+func (w *world) plan(ctx context.Context) {
+	r := w.dice("plan")
+	for _, f := range w.weather.scenarios {
+		if err := w.box.AddFault(f); err != nil {
+			w.violated("the sandbox takes no fault %s: %v", f.Scenario, err)
+		}
+	}
+	within := func() time.Time { return w.start.Add(between(r, 0, w.weather.lasts)) }
+	for i := range 3 + r.IntN(14) {
+		s := w.throwSale(r, i)
+		w.at(within(), "", func(ctx context.Context) { w.actor(func() { s.run(ctx) }) })
+	}
+	for range kills(r) {
+		how := int32(r.IntN(3)) //nolint:gosec // below 3
+		w.at(within(), "", func(context.Context) {
+			p := w.running()
+			switch {
+			case p == nil:
+			case how == armedNot:
+				p.kill("between commits")
+			default:
+				p.armed.Store(how)
+			}
+		})
+	}
+	if r.IntN(4) == 0 {
+		w.at(within(), "", w.restart)
+	}
+	if r.IntN(3) == 0 {
+		for range 1 + r.IntN(2) {
+			jump := between(r, -2*time.Minute, 2*time.Minute)
+			w.at(within(), "", func(context.Context) {
+				w.fault("clock jump")
+				w.note("clock", "is wrong by %v", jump.Truncate(time.Millisecond))
+				w.weather.jump.Store(int64(jump))
+			})
+		}
+	}
+	w.after(between(r, time.Second, 3*time.Second), "", w.sendNotices)
+	for range 3 {
+		w.at(within(), "", w.checkRunning)
+	}
+}
+
+// kills is how often the process dies in a run: mostly once or twice.
+func kills(r *rand.Rand) int { return []int{0, 1, 1, 2, 2, 3, 5}[r.IntN(7)] }
+
+// restart stops the process in good order and starts it again.
+func (w *world) restart(ctx context.Context) {
+	p := w.running()
+	if p == nil {
+		return
+	}
+	w.fault("restarted")
+	w.note("process", "%d is stopped", p.no)
+	if err := p.stop(ctx); err != nil {
+		w.violated("process %d does not stop: %v", p.no, err)
+	}
+	if p.isDead() {
+		return // killed while it stopped: that starts it again
+	}
+	if err := w.startProcess(ctx); err != nil {
+		w.violated("the process does not start: %v", err)
+	}
+}
+
+// sendNotices sends what the wallets have to tell, again and again.
+func (w *world) sendNotices(ctx context.Context) {
+	w.actor(func() {
+		if _, err := w.box.SendNotices(ctx); err != nil {
+			w.violated("notices are not sent: %v", err)
+		}
+	})
+	every := 2 * time.Second
+	if w.calmed() {
+		every = 30 * time.Second
+	}
+	w.after(every+between(w.dice("notices"), 0, time.Second), "", w.sendNotices)
+}
+
+// becomeCalm ends the faults: a process runs, its clock is right, and whatever
+// is sent arrives.
+func (w *world) becomeCalm(context.Context) {
+	w.weather.jump.Store(0)
+	if p := w.running(); p != nil {
+		p.armed.Store(armedNot)
+	}
+	totals, err := w.box.Totals(context.Background())
+	if err != nil {
+		w.violated("the sandbox does not count: %v", err)
+	}
+	for name, n := range totals.Faults {
+		w.mu.Lock()
+		w.faults["wallet: "+name] += int(n)
+		w.mu.Unlock()
+	}
+	if err := w.box.ClearFaults(); err != nil {
+		w.violated("the sandbox keeps its faults: %v", err)
+	}
+	w.note("weather", "is calm")
+}

@@ -1,0 +1,33 @@
+package store
+
+import "strings"
+
+// Disk stands between a SQLite store and its file. Simulations give one that is
+// slow or full, or that stands for a process that ends between two commits;
+// production has none.
+type Disk interface {
+	// Queue is called in the caller's goroutine before a unit of work is queued.
+	// what names its first statement, such as "SettleOrder". After an error the
+	// unit is not queued.
+	Queue(what string) error
+	// Commit is called by the writer before a group is committed. After an error
+	// nothing of the group is written, and every caller gets the error.
+	Commit(units int) error
+	// Committed is called once the group is on disk. After an error the callers
+	// get that: their units are written, and they do not hear of it.
+	Committed(units int) error
+}
+
+// what names the first statement of a unit by its query.
+func (u *unit) what() string {
+	line, _, _ := strings.Cut(u.statements[0].sql, "\n")
+	name, _, _ := strings.Cut(strings.TrimPrefix(line, "-- name: "), " ")
+	return name
+}
+
+// noDisk does nothing.
+type noDisk struct{}
+
+func (noDisk) Queue(string) error  { return nil }
+func (noDisk) Commit(int) error    { return nil }
+func (noDisk) Committed(int) error { return nil }
