@@ -3,9 +3,11 @@ GO      ?= go
 TOOL    := $(GO) tool -modfile=tools/go.mod
 VULNDB  ?= https://vuln.go.dev
 FUZZ    ?= 60s
+SEEDS   ?= 1000
+FROM    ?= 1
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help build demo test check lint verify race vuln fmt generate fuzz bench e2e chaos cover ui
+.PHONY: help build demo test check lint verify race vuln fmt generate fuzz bench e2e chaos sim cover ui
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -66,6 +68,10 @@ e2e: build ## the real binary, driven as a user drives it; its pages too, if Nod
 
 chaos: ## long fault runs: answers lost, processes killed, both engines
 	CLOUDPAY_CHAOS=long $(GO) test -count=1 -v -timeout 60m -run '^TestChaos' ./cmd/cloudpay
+
+sim: ## SEEDS simulations on fake time from seed FROM (go run ./cmd/cloudpay sim), then the planted bugs
+	GOGC=400 $(GO) run ./cmd/cloudpay sim --seeds $(SEEDS) --from $(FROM) --parallel 2
+	CLOUDPAY_SIM_MUTANTS=1 $(GO) test -count=1 -v -timeout 30m -run '^TestPlantedBugs' ./internal/sim
 
 cover: ## statement coverage per room
 	$(GO) test -count=1 -cover ./...

@@ -173,6 +173,11 @@ type WaitOptions struct {
 	Queries int
 	// Interval is the time between two queries, 6 seconds when 0.
 	Interval time.Duration
+	// Repeat says that this request may have been sent before: by a till that lost
+	// its power and finds the sale in its journal, or by an earlier call that ended
+	// unknown. A refusal is then believed only if the server does not know the
+	// order, because what it refuses is the repetition.
+	Repeat bool
 	// Progress, if set, is called after the submission and after each query that
 	// leaves the outcome open. It must return quickly.
 	Progress func(Progress)
@@ -200,7 +205,7 @@ type Result struct {
 // queries until the order is final, and reports. When a call is lost it asks;
 // when the server does not know the order it repeats the same request under the
 // same number, which cannot charge twice. It never reverses and never takes
-// another number.
+// another number. Whoever calls it again for the same sale sets Repeat.
 //
 // There is no error to return on purpose, because an error is not an outcome: the
 // Result says whether the customer paid, did not pay, or nobody knows. Ending ctx
@@ -212,7 +217,7 @@ func (c *Client) MicroPayAndWait(ctx context.Context, req *MicroPayRequest, opts
 	if opts.Interval <= 0 {
 		opts.Interval = defaultInterval
 	}
-	w := &waiting{client: c, req: req, opts: opts}
+	w := &waiting{client: c, req: req, opts: opts, lost: opts.Repeat}
 	if w.submit(ctx) {
 		return w.result
 	}

@@ -210,6 +210,36 @@ func TestMicroPayAndWait(t *testing.T) {
 	}
 }
 
+// Found by simulation seed 116: a till lost its power after it had submitted a
+// sale, repeated it from its journal, and took the refusal of the repetition for
+// one of the sale, which was paid.
+func TestARefusedRepetitionIsNotARefusedSale(t *testing.T) {
+	t.Parallel()
+	refused := refusal(StatusBadCall, 7, DescriptionAuthen)
+	for _, tt := range []struct {
+		name    string
+		repeat  bool
+		ask     reply
+		state   State
+		methods string
+	}{
+		{"first time", false, reply{}, StateDeclined, pay},
+		{"again, and it was paid", true, reply{order: wx(WxpayMicroPaid)}, StatePaid, pay + " " + ask},
+		{"again, and it was never there", true, refusal(StatusRefused, InternalNoOrder, "订单不存在"), StateDeclined, pay + " " + ask},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, map[string][]reply{MethodMicroPay: {refused}, MethodQueryOrder: {tt.ask}})
+				got := waitFor(t, s, sale(), WaitOptions{Repeat: tt.repeat})
+				if got.result.State != tt.state || got.methods != tt.methods {
+					t.Errorf("%v by %s, want %v by %s", got.result.State, got.methods, tt.state, tt.methods)
+				}
+			})
+		})
+	}
+}
+
 func TestProgressSaysWhatIsAwaited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -69,6 +69,7 @@ type cli struct {
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
 	CA      caCmd      `cmd:"" name:"ca" help:"Make a private root and server certificates for terminals that pin one."`
 	Verify  verifyCmd  `cmd:"" name:"verify-request" help:"Say why a request does not verify: which bytes, which code, the first difference."`
+	Sim     simCmd     `cmd:"" hidden:"" help:"Run simulations on fake time."`
 	Version versionCmd `cmd:"" help:"Print version and build."`
 
 	MasterKey masterKeyCmd `cmd:"" name:"master-key" help:"The key that keys at rest are sealed with."`

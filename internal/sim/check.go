@@ -53,9 +53,9 @@ func (w *world) checkRunning(ctx context.Context) {
 	w.told.mu.Lock()
 	paid := maps.Clone(w.told.paid)
 	w.told.mu.Unlock()
-	for no, by := range paid {
-		if o := all[no]; o.State != pay.PAID {
-			w.violated("P1: %s was told paid by %s and is %q", no, by, o.State)
+	for c, by := range paid {
+		if o := all[c.no]; o.State != pay.PAID || int64(o.Total) != c.total {
+			w.violated("P1: %s was told paid by %s and is %q", c.no, by, o.State)
 		}
 	}
 }
@@ -239,10 +239,7 @@ func (w *world) checkTold(ctx context.Context, st *store.Store, all map[string]p
 	kept := map[string]int{} // by sale, how many numbers the customer paid
 	for _, no := range slices.Sorted(maps.Keys(all)) {
 		o := all[no]
-		if by, ok := paid[no]; ok && o.State != pay.PAID {
-			w.violated("P1: %s was told paid by %s and is %s", no, by, o.State)
-		}
-		if by, ok := unpaid[no]; ok && o.State == pay.PAID {
+		if by, ok := unpaid[claim{no, int64(o.Total)}]; ok && o.State == pay.PAID {
 			w.violated("P3: %s was told unpaid by %s and is paid", no, by)
 		}
 		if o.State == pay.PAID {
@@ -254,9 +251,9 @@ func (w *world) checkTold(ctx context.Context, st *store.Store, all map[string]p
 			w.violated("P10: the customer of sale %s paid %d times", sale, kept[sale])
 		}
 	}
-	for _, no := range slices.Sorted(maps.Keys(paid)) {
-		if _, ok := all[no]; !ok {
-			w.violated("P1: %s was told paid and is not there", no)
+	for c, by := range paid {
+		if o := all[c.no]; o.State != pay.PAID || int64(o.Total) != c.total {
+			w.violated("P1: %s was told paid by %s and is %q", c.no, by, o.State)
 		}
 	}
 	for _, no := range slices.Sorted(maps.Keys(accepted)) {

@@ -62,7 +62,7 @@ func (k *Kit) make(ctx context.Context, dir string, now func() time.Time) error 
 		return err
 	}
 	k.accounts = box.Accounts().Providers[0]
-	if err := box.Close(); err != nil {
+	if err := box.Close(); err != nil { //nolint:contextcheck // the sandbox closes without one
 		return err
 	}
 	block, _ := pem.Decode([]byte(k.accounts.WeChat.ClientCertPEM))

@@ -33,7 +33,7 @@ func (p *process) dialMerchant(context.Context, string, string) (net.Conn, error
 	}
 	ours, theirs := net.Pipe()
 	l := p.w.callbackLink(p)
-	p.w.spawn(func() {
+	p.w.spawn(func() { //nolint:contextcheck // the merchant does not end with the dialling
 		defer func() { _ = theirs.Close() }()
 		req, err := http.ReadRequest(bufio.NewReader(theirs))
 		if err != nil {
@@ -52,6 +52,7 @@ func (p *process) dialMerchant(context.Context, string, string) (net.Conn, error
 		if err != nil {
 			return
 		}
+		defer func() { _ = res.Body.Close() }()
 		res.Close = true
 		_ = res.Write(theirs)
 	})
@@ -90,7 +91,7 @@ func (w *world) take(ctx context.Context, body []byte) error {
 	case *cpay.PayCallback:
 		w.told.event("paid "+m.OrderContent.OutTradeNo, w)
 		if s := m.OrderContent.Outcome(); s == cpay.StatePaid || s == cpay.StateRefunded {
-			w.tellPaid(ctx, m.OrderContent.OutTradeNo, "a callback")
+			w.tellPaid(ctx, m.OrderContent.OutTradeNo, m.OrderContent.TotalFee, "a callback")
 		} else {
 			w.violated("a paid callback of %s says %v", m.OrderContent.OutTradeNo, s)
 		}
@@ -100,7 +101,6 @@ func (w *world) take(ctx context.Context, body []byte) error {
 		}
 	case *cpay.ReverseCallback:
 		w.told.event("reversed "+m.OutTradeNo, w)
-		w.tellUnpaid(ctx, m.OutTradeNo, "a reverse callback")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,7 +72,7 @@ func (w *world) startProcess(ctx context.Context) error {
 	w.weather.lives++
 	p.no = w.weather.lives
 	log := slog.New(slog.DiscardHandler)
-	st, err := store.Open(ctx, store.Config{DSN: "sqlite:" + w.payDB(), Log: log, Disk: disk{p}, PoolSize: 4})
+	st, err := store.Open(ctx, store.Config{DSN: "sqlite:" + w.payDB(), Log: log, Disk: disk{p}, PoolSize: 1})
 	if err != nil {
 		return err
 	}
@@ -209,11 +210,17 @@ type disk struct{ p *process }
 var errFull = errors.New("sim: database or disk is full")
 
 // Queue implements store.Disk. Every unit of work takes a moment of its own.
-func (d disk) Queue(what string) error {
+func (d disk) Queue(what string, args []any) error {
 	if d.p.isDead() {
 		return errDead
 	}
-	r := d.p.w.dice("queue", what)
+	names := []string{"queue", what}
+	for _, a := range args {
+		if s, ok := a.(string); ok && strings.Contains(s, prefix) { // the other texts may be random
+			names = append(names, s)
+		}
+	}
+	r := d.p.w.dice(names...)
 	return d.wait(between(r, 10*time.Microsecond, time.Millisecond))
 }
 

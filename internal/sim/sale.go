@@ -42,7 +42,7 @@ func (w *world) throwSale(r *rand.Rand, id int) *sale {
 		w: w, id: id, wallet: sandbox.WeChat, till: r.IntN(tills), qr: r.IntN(3) == 0,
 		think: between(r, time.Second, 80*time.Second), again: r.IntN(2) == 0, dup: r.IntN(8) == 0,
 	}
-	if r.IntN(5) < 2 {
+	if r.IntN(4) == 0 {
 		s.wallet = sandbox.Alipay
 	}
 	s.total = 1 + r.Int64N(300_00)
@@ -138,8 +138,10 @@ func (s *sale) charge(ctx context.Context, c *cpay.Client, no string) cpay.State
 	if s.dup {
 		w.actor(func() { s.chargeTwice(ctx, c, *req) })
 	}
+	repeat := false
 	for {
-		res, cut := s.wait(ctx, c, req)
+		res, cut := s.wait(ctx, c, req, repeat)
+		repeat = true
 		if cut {
 			w.fault("till: power cut")
 			w.note("till", "%s loses power", no)
@@ -149,10 +151,10 @@ func (s *sale) charge(ctx context.Context, c *cpay.Client, no string) cpay.State
 		w.note("till", "%s is told %v", no, res.State)
 		switch res.State {
 		case cpay.StatePaid, cpay.StateRefunded:
-			w.tellPaid(ctx, no, "the till")
+			w.tellPaid(ctx, no, s.total, "the till")
 			return cpay.StatePaid
 		case cpay.StateDeclined:
-			w.tellUnpaid(ctx, no, "the till")
+			w.tellUnpaid(ctx, no, s.total, "the till")
 			return res.State
 		case cpay.StateNotOurs:
 			return res.State
@@ -167,14 +169,14 @@ func (s *sale) charge(ctx context.Context, c *cpay.Client, no string) cpay.State
 }
 
 // wait is MicroPayAndWait, and what a power cut leaves of it.
-func (s *sale) wait(ctx context.Context, c *cpay.Client, req *cpay.MicroPayRequest) (res cpay.Result, cut bool) {
+func (s *sale) wait(ctx context.Context, c *cpay.Client, req *cpay.MicroPayRequest, repeat bool) (res cpay.Result, cut bool) {
 	if s.powerCut == 0 {
-		return c.MicroPayAndWait(ctx, req, cpay.WaitOptions{}), false
+		return c.MicroPayAndWait(ctx, req, cpay.WaitOptions{Repeat: repeat}), false
 	}
 	powered, cancel := context.WithTimeout(ctx, s.powerCut)
 	defer cancel()
 	s.powerCut = 0
-	res = c.MicroPayAndWait(powered, req, cpay.WaitOptions{})
+	res = c.MicroPayAndWait(powered, req, cpay.WaitOptions{Repeat: repeat})
 	return res, powered.Err() != nil
 }
 
@@ -193,8 +195,12 @@ func (s *sale) chargeTwice(ctx context.Context, c *cpay.Client, req cpay.MicroPa
 	res := c.MicroPayAndWait(ctx, &req, cpay.WaitOptions{Queries: 3})
 	w.fault("duplicate number")
 	w.note("till", "%s with another amount is told %v", no, res.State)
-	if res.State == cpay.StatePaid {
-		w.note("till", "%s: the other sale was first", no)
+	switch res.State {
+	case cpay.StatePaid, cpay.StateRefunded:
+		w.tellPaid(ctx, no, s.total+1, "the other till") // its sale was first
+	case cpay.StateDeclined:
+		w.tellUnpaid(ctx, no, s.total+1, "the other till")
+	case cpay.StateNotOurs, cpay.StateUnknown, cpay.StateWaiting:
 	}
 }
 
@@ -223,8 +229,8 @@ func (s *sale) reverse(ctx context.Context, c *cpay.Client, no string) {
 	w.sleep(s.undo)
 	_, err := c.Reverse(ctx, &cpay.ReverseRequest{OutTradeNo: no, TradeType: cpay.TradeMicroPay, PayMchKey: cpay.PayMchKey{PayPlatform: s.platform()}})
 	w.note("till", "asks to reverse %s: %s", no, verdict(err))
-	if err == nil {
-		w.tellUnpaid(ctx, no, "the answer to a reverse")
+	if err == nil && !s.dup {
+		w.tellUnpaid(ctx, no, s.total, "the answer to a reverse")
 	}
 }
 

@@ -27,11 +27,11 @@ func (s *sale) sellByCode(ctx context.Context, c *cpay.Client) {
 		if err == nil {
 			switch state := res.OrderContent.Outcome(); state {
 			case cpay.StatePaid, cpay.StateRefunded:
-				w.tellPaid(ctx, no, "a query")
+				w.tellPaid(ctx, no, s.total, "a query")
 				s.giveBack(ctx, c, no)
 				return
 			case cpay.StateDeclined:
-				w.tellUnpaid(ctx, no, "a query")
+				w.tellUnpaid(ctx, no, s.total, "a query")
 				return
 			case cpay.StateNotOurs, cpay.StateUnknown, cpay.StateWaiting:
 			}
@@ -96,6 +96,6 @@ func (s *sale) closes(ctx context.Context, c *cpay.Client, no string) {
 	_, err := c.CloseOrder(ctx, &cpay.CloseOrderRequest{OutTradeNo: no, TradeType: cpay.TradeScanCode, PayMchKey: cpay.PayMchKey{PayPlatform: s.platform()}})
 	w.note("till", "closes %s: %s", no, verdict(err))
 	if err == nil {
-		w.tellUnpaid(ctx, no, "the answer to a close")
+		w.tellUnpaid(ctx, no, s.total, "the answer to a close")
 	}
 }

@@ -80,7 +80,7 @@ type Result struct {
 func Run(t *testing.T, c Config) Result {
 	t.Helper()
 	r := Result{Seed: c.Seed}
-	dir, err := os.MkdirTemp(memory(), "cloudpay-sim")
+	dir, err := os.MkdirTemp(memory(), "cloudpay-sim") //nolint:usetesting // where it costs no disk
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func (w *world) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
-	w.plan(ctx)
+	w.plan() //nolint:contextcheck // the sandbox takes its faults without one
 	w.drive(ctx, w.calm)
 	w.settleDown(ctx)
 	w.finalCheck(ctx)

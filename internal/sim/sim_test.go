@@ -1,8 +1,8 @@
 package sim_test
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"strconv"
 	"sync"
@@ -15,16 +15,83 @@ import (
 // kit is made once: making keys takes longer than a run.
 var kit = sync.OnceValues(func() (*sim.Kit, error) { return sim.NewKit(context.Background(), time.Now) })
 
-func TestOneSeed(t *testing.T) {
-	seed, _ := strconv.ParseUint(os.Getenv("SIM_SEED"), 10, 64)
+// run runs a seed and reports what it broke.
+func run(t *testing.T, seed uint64) sim.Result {
+	t.Helper()
 	k, err := kit()
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	r := sim.Run(t, sim.Config{Seed: seed, Kit: k, Now: time.Now, Trace: func(s string) { fmt.Println(s) }})
-	t.Logf("%v real, %v fake, %d orders, %d paid, %d lines, %s, %v", time.Since(start), r.Fake, r.Orders, r.Paid, len(r.Log), r.Hash, r.Faults)
+	r := sim.Run(t, sim.Config{Seed: seed, Kit: k, Now: time.Now})
 	for _, v := range r.Violations {
-		t.Error(v)
+		t.Errorf("seed %d: %s", seed, v)
+	}
+	if t.Failed() {
+		t.Logf("go run ./cmd/cloudpay sim --seeds 1 --from %d shows the event log", seed)
+	}
+	return r
+}
+
+// TestSeedsKeepThePromises runs a few seeds; cloudpay sim runs thousands, and
+// .ci/run some hundreds. CLOUDPAY_SIM_SEEDS sets another number.
+func TestSeedsKeepThePromises(t *testing.T) {
+	t.Parallel()
+	n, err := strconv.ParseUint(cmp.Or(os.Getenv("CLOUDPAY_SIM_SEEDS"), "20"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults, orders, paid := 0, 0, 0
+	for seed := range n {
+		r := run(t, 1+seed)
+		for _, n := range r.Faults {
+			faults += n
+		}
+		orders, paid = orders+r.Orders, paid+r.Paid
+	}
+	t.Logf("%d seeds, %d orders, %d paid, %d faults", n, orders, paid, faults)
+	if n >= 20 && (orders < int(n) || paid == 0 || faults < 100) {
+		t.Error("the runs are too quiet to show anything")
+	}
+}
+
+// TestOneSeedIsOneRun is what makes a violation worth reporting.
+func TestOneSeedIsOneRun(t *testing.T) {
+	t.Parallel()
+	seen := map[string]uint64{}
+	for seed := uint64(90); seed < 96; seed++ {
+		a, b := run(t, seed), run(t, seed)
+		if a.Hash != b.Hash || len(a.Log) != len(b.Log) {
+			t.Errorf("seed %d gave the logs %s of %d lines and %s of %d", seed, a.Hash, len(a.Log), b.Hash, len(b.Log))
+			for i := range min(len(a.Log), len(b.Log)) {
+				if a.Log[i] != b.Log[i] {
+					t.Errorf("they part here:\n%s\n%s", a.Log[i], b.Log[i])
+					break
+				}
+			}
+		}
+		if other, ok := seen[a.Hash]; ok {
+			t.Errorf("seeds %d and %d are one run", seed, other)
+		}
+		seen[a.Hash] = seed
+	}
+}
+
+// regressions are seeds that broke a promise once, and what was wrong.
+var regressions = []struct {
+	seed uint64
+	was  string
+}{
+	{116, "a till took the refusal of a repeated request for one of its sale (cpay.WaitOptions.Repeat)"},
+}
+
+func TestSeedsThatOnceFailed(t *testing.T) {
+	t.Parallel()
+	for _, r := range regressions {
+		t.Run(strconv.FormatUint(r.seed, 10), func(t *testing.T) {
+			t.Parallel()
+			if run(t, r.seed); t.Failed() {
+				t.Logf("it once was: %s", r.was)
+			}
+		})
 	}
 }

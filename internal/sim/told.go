@@ -8,15 +8,22 @@ import (
 // told is what tills and merchants were told, which they may believe for ever.
 type told struct {
 	mu     sync.Mutex
-	paid   map[string]string // by order number: who said so first
-	unpaid map[string]string
+	paid   map[claim]string // who said so first
+	unpaid map[claim]string
 	events map[string]int // callbacks that a merchant has taken
 	// accepted are the refunds that were taken, by number, in fen.
 	accepted map[string]int64
 }
 
+// claim is what was said of a sale: two tills may use one number, and their
+// amounts tell them apart.
+type claim struct {
+	no    string
+	total int64
+}
+
 func newTold() told {
-	return told{paid: map[string]string{}, unpaid: map[string]string{}, events: map[string]int{}, accepted: map[string]int64{}}
+	return told{paid: map[claim]string{}, unpaid: map[claim]string{}, events: map[string]int{}, accepted: map[string]int64{}}
 }
 
 // event notes a callback.
@@ -30,12 +37,12 @@ func (t *told) event(what string, w *world) {
 
 // tellPaid notes that somebody was told that an order is paid, and looks
 // whether the wallet has the money (P1, P3).
-func (w *world) tellPaid(ctx context.Context, no, by string) {
+func (w *world) tellPaid(ctx context.Context, no string, total int64, by string) {
 	w.told.mu.Lock()
-	if w.told.paid[no] == "" {
-		w.told.paid[no] = by
+	if w.told.paid[claim{no, total}] == "" {
+		w.told.paid[claim{no, total}] = by
 	}
-	un := w.told.unpaid[no]
+	un := w.told.unpaid[claim{no, total}]
 	w.told.mu.Unlock()
 	w.note("told", "%s paid, by %s", no, by)
 	if un != "" {
@@ -48,12 +55,12 @@ func (w *world) tellPaid(ctx context.Context, no, by string) {
 
 // tellUnpaid notes that somebody was told that an order is not paid and will
 // not be: declined, closed or reversed.
-func (w *world) tellUnpaid(ctx context.Context, no, by string) {
+func (w *world) tellUnpaid(ctx context.Context, no string, total int64, by string) {
 	w.told.mu.Lock()
-	if w.told.unpaid[no] == "" {
-		w.told.unpaid[no] = by
+	if w.told.unpaid[claim{no, total}] == "" {
+		w.told.unpaid[claim{no, total}] = by
 	}
-	paid := w.told.paid[no]
+	paid := w.told.paid[claim{no, total}]
 	w.told.mu.Unlock()
 	kept, _, err := w.truth(ctx, no)
 	w.note("told", "%s unpaid, by %s", no, by)

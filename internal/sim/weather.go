@@ -122,10 +122,18 @@ var wrongs = []sandbox.Fault{
 	{Scenario: "delay_after"},
 }
 
-// throwScenarios throws how the wallets misbehave.
+// throwScenarios throws how the wallets misbehave. One of them at most lies about
+// what it did: a wallet that calls a number another payment's and then calls
+// that payment failed, while it has the money, leaves nobody but the bill to ask.
 func throwScenarios(r *rand.Rand) (out []sandbox.Fault) {
+	lies := false
 	for range r.IntN(5) {
 		f := wrongs[r.IntN(len(wrongs))]
+		liar := f.Scenario == "duplicate" || f.Scenario == "payerror_but_charged"
+		if liar && lies {
+			continue
+		}
+		lies = lies || liar
 		f.Rate = .05 + .45*r.Float64()
 		f.Seed = new(r.Uint64())
 		out = append(out, f)
@@ -133,8 +141,14 @@ func throwScenarios(r *rand.Rand) (out []sandbox.Fault) {
 	return out
 }
 
+// maxJump is how far the machine's clock may be wrong. money.md §2 takes a
+// payment for another's when the wallet's pay time is a minute before our
+// intent, so a clock that is further ahead than that is told 407 for its own
+// payments: README asks for a clock that is right to a few seconds.
+const maxJump = 50 * time.Second
+
 // plan puts everything on the driver's list.
-func (w *world) plan(ctx context.Context) {
+func (w *world) plan() {
 	r := w.dice("plan")
 	for _, f := range w.weather.scenarios {
 		if err := w.box.AddFault(f); err != nil {
@@ -142,7 +156,7 @@ func (w *world) plan(ctx context.Context) {
 		}
 	}
 	within := func() time.Time { return w.start.Add(between(r, 0, w.weather.lasts)) }
-	for i := range 3 + r.IntN(14) {
+	for i := range 1 + r.IntN(8) {
 		s := w.throwSale(r, i)
 		w.at(within(), "", func(ctx context.Context) { w.actor(func() { s.run(ctx) }) })
 	}
@@ -164,7 +178,7 @@ func (w *world) plan(ctx context.Context) {
 	}
 	if r.IntN(3) == 0 {
 		for range 1 + r.IntN(2) {
-			jump := between(r, -2*time.Minute, 2*time.Minute)
+			jump := between(r, -maxJump, maxJump)
 			w.at(within(), "", func(context.Context) {
 				w.fault("clock jump")
 				w.note("clock", "is wrong by %v", jump.Truncate(time.Millisecond))
@@ -216,12 +230,12 @@ func (w *world) sendNotices(ctx context.Context) {
 
 // becomeCalm ends the faults: a process runs, its clock is right, and whatever
 // is sent arrives.
-func (w *world) becomeCalm(context.Context) {
+func (w *world) becomeCalm(ctx context.Context) {
 	w.weather.jump.Store(0)
 	if p := w.running(); p != nil {
 		p.armed.Store(armedNot)
 	}
-	totals, err := w.box.Totals(context.Background())
+	totals, err := w.box.Totals(ctx)
 	if err != nil {
 		w.violated("the sandbox does not count: %v", err)
 	}
@@ -230,7 +244,7 @@ func (w *world) becomeCalm(context.Context) {
 		w.faults["wallet: "+name] += int(n)
 		w.mu.Unlock()
 	}
-	if err := w.box.ClearFaults(); err != nil {
+	if err := w.box.ClearFaults(); err != nil { //nolint:contextcheck // it takes none
 		w.violated("the sandbox keeps its faults: %v", err)
 	}
 	w.note("weather", "is calm")

@@ -88,7 +88,7 @@ func (w *world) close(ctx context.Context) error {
 		err = p.stop(ctx)
 	}
 	w.wg.Wait()
-	return errors.Join(err, w.box.Close())
+	return errors.Join(err, w.box.Close()) //nolint:contextcheck // the sandbox closes without one
 }
 
 // dice are thrown for one happening at this moment. What they show depends on
@@ -180,9 +180,9 @@ type event struct {
 // events is a heap by time.
 type events []event
 
-func (e events) Len() int           { return len(e) }
-func (e events) Less(i, j int) bool { return e[i].at.Before(e[j].at) }
-func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *events) Len() int           { return len(*e) }
+func (e *events) Less(i, j int) bool { return (*e)[i].at.Before((*e)[j].at) }
+func (e *events) Swap(i, j int)      { (*e)[i], (*e)[j] = (*e)[j], (*e)[i] }
 
 // Push adds an event; it is for container/heap.
 func (e *events) Push(x any) {

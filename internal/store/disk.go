@@ -7,9 +7,9 @@ import "strings"
 // production has none.
 type Disk interface {
 	// Queue is called in the caller's goroutine before a unit of work is queued.
-	// what names its first statement, such as "SettleOrder". After an error the
-	// unit is not queued.
-	Queue(what string) error
+	// what names its first statement, such as "SettleOrder", and args are that
+	// statement's. After an error the unit is not queued.
+	Queue(what string, args []any) error
 	// Commit is called by the writer before a group is committed. After an error
 	// nothing of the group is written, and every caller gets the error.
 	Commit(units int) error
@@ -28,6 +28,6 @@ func (u *unit) what() string {
 // noDisk does nothing.
 type noDisk struct{}
 
-func (noDisk) Queue(string) error  { return nil }
-func (noDisk) Commit(int) error    { return nil }
-func (noDisk) Committed(int) error { return nil }
+func (noDisk) Queue(string, []any) error { return nil }
+func (noDisk) Commit(int) error          { return nil }
+func (noDisk) Committed(int) error       { return nil }

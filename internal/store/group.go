@@ -60,6 +60,9 @@ func (l *line) send(ctx context.Context, u *unit) error {
 	if l.closed {
 		return errClosed
 	}
+	if ctx.Err() != nil { // or a select between two open doors would decide
+		return context.Cause(ctx)
+	}
 	l.stats.queued.Add(1)
 	select {
 	case l.in <- u:

@@ -120,7 +120,7 @@ func quickCheck(ctx context.Context, db *sql.DB) error {
 }
 
 func (l *lite) commit(ctx context.Context, u *unit) error {
-	if err := l.disk.Queue(u.what()); err != nil {
+	if err := l.disk.Queue(u.what(), u.statements[0].args); err != nil {
 		return err
 	}
 	return l.line.submit(ctx, u)
