@@ -45,6 +45,8 @@ type sandboxServeCmd struct {
 	Listen      string `name:"listen" placeholder:"HOST" help:"Serve the wallets at HOST:443 (HTTPS) and HOST:80 instead: for clients pointed here by a hosts file."`
 	ControlAddr string `name:"control-addr" default:"127.0.0.1:8802" placeholder:"HOST:PORT" help:"Where the control API listens (HTTP; beyond loopback only with --name)."`
 
+	DownloadURL string `name:"download-url" placeholder:"URL" help:"Where bills are announced to be (default: WeChat's own host, and for Alipay the host that was asked)."`
+
 	Name []string `name:"name" placeholder:"NAME" help:"Another name or address of this machine, as in a container network: the certificate is good for it, the control API answers to it. May be repeated."`
 
 	Strict   bool   `name:"strict" help:"Enforce the wallets' pauses."`
@@ -63,6 +65,7 @@ func (c *sandboxServeCmd) Run(ctx context.Context, e env) (err error) {
 	log := newLog(e.stderr, c.LogLevel)
 	o := sandboxOptions{
 		Dir: c.Data, Strict: c.Strict, Profile: c.Profile, WalletAddr: c.Addr, PlainAddr: c.HTTP, ControlAddr: c.ControlAddr, Names: c.Name,
+		DownloadURL: c.DownloadURL,
 	}
 	if c.Listen != "" {
 		o.WalletAddr, o.PlainAddr = net.JoinHostPort(c.Listen, "443"), net.JoinHostPort(c.Listen, "80")
@@ -107,6 +110,7 @@ func (b *boxServer) reach(scheme string, l net.Listener) string {
 // sandboxOptions say how a sandbox runs.
 type sandboxOptions struct {
 	Dir, Profile            string
+	DownloadURL             string
 	Strict                  bool
 	Shared                  bool // the gateway runs on the sandbox's clock
 	WalletAddr, ControlAddr string
@@ -137,7 +141,8 @@ func openSandbox(ctx context.Context, o sandboxOptions, log *slog.Logger) (*boxS
 	}
 	c := sandbox.Config{
 		Dir: o.Dir, Strict: o.Strict, Profile: o.Profile, Names: o.Names, Now: time.Now, Shared: o.Shared, Log: log,
-		Notify: &http.Transport{Proxy: nil, IdleConnTimeout: time.Minute}, // notices go where the merchant said, and nowhere else
+		DownloadURL: o.DownloadURL,
+		Notify:      &http.Transport{Proxy: nil, IdleConnTimeout: time.Minute}, // notices go where the merchant said, and nowhere else
 	}
 	if o.Profile == "classic" {
 		c.Profile, c.Classic = "seed", true

@@ -14,6 +14,9 @@ import (
 const (
 	MaxBill      = 256 << 20
 	MaxBillLines = 1_000_000
+	// MaxBillLine bounds one line, in bytes: a file that is one line of
+	// separators would need far more memory than its size.
+	MaxBillLine = 64 << 10
 	// BillTimeout ends the download of one bill, however long ctx would wait.
 	BillTimeout = 5 * time.Minute
 )

@@ -458,6 +458,12 @@ func TestAlipayBillIsWrittenAsTheSample(t *testing.T) {
 
 func TestDownloadURLCanBeSet(t *testing.T) {
 	t.Parallel()
+	for _, wrong := range []string{"bills.example", "ftp://bills.example", "https://", "https://bills.example/path", "https://bills.example?a=1", "%"} {
+		if s, err := sandbox.New(t.Context(), sandbox.Config{Dir: t.TempDir(), Now: time.Now, DownloadURL: wrong}); err == nil {
+			t.Errorf("%q was accepted", wrong)
+			s.Close()
+		}
+	}
 	b := newBench(t, func(c *sandbox.Config) { c.DownloadURL = "https://bills.example:8443/" })
 	b.wxPay("GW1", b.code(sandbox.WeChat, ""), 100)
 	b.aliPay("GW1", b.code(sandbox.Alipay, ""), "1.00")

@@ -29,6 +29,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -137,6 +138,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.RefundDelay < 0 || c.DialogTimeout < 0 {
 		return c, errors.New("sandbox: RefundDelay and DialogTimeout must not be negative")
+	}
+	if c.DownloadURL != "" {
+		u, err := url.Parse(c.DownloadURL)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			return c, fmt.Errorf("sandbox: DownloadURL %q is not an address; write it as https://host:port", c.DownloadURL)
+		}
 	}
 	if c.After == nil {
 		c.After = time.After

@@ -212,6 +212,8 @@ func fileLines(text string, head func(line string) error, table func(header []st
 		var err error
 		switch {
 		case line == "":
+		case len(line) > channel.MaxBillLine:
+			err = fmt.Errorf("line %d of the bill is longer than %d bytes", n, channel.MaxBillLine)
 		case strings.HasPrefix(line, "#"):
 			ended = t != nil
 			err = head(line)

@@ -154,6 +154,7 @@ func TestBillsThatAreWrongSayWhere(t *testing.T) {
 		"no time":               {"2026-01-05 08:20:01", "2026-01-05 25:20:01", "完成时间"},
 		"half a fen":            {",12.00,12.00,", ",12.00,12.005,", "商家实收(元)"},
 		"another title":         {"#支付宝业务明细", "#支付宝账务明细", "neither"},
+		"a line without end":    {",S001,", "," + strings.Repeat(",", channel.MaxBillLine), "longer than"},
 		"a value missing":       {",S001,桥头面馆", ",S001", "values"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,6 +78,9 @@ func readBill(raw []byte) (bill channel.Bill, kind channel.BillKind, err error) 
 	}
 	b := &billReader{rest: strings.TrimPrefix(string(raw), bom)}
 	header, _ := b.next()
+	if b.long {
+		return channel.Bill{}, "", errLongLine
+	}
 	if strings.Contains(header, colFlowNo) {
 		bill, err = b.flows(names(header))
 		return bill, channel.BillFund, err
@@ -91,10 +94,14 @@ func names(header string) []string {
 	return strings.Split(strings.NewReplacer("（", "(", "）", ")").Replace(header), ",")
 }
 
+// errLongLine says that a line is no line of a bill.
+var errLongLine = errors.New("a line of the bill is longer than 64 KiB")
+
 // billReader walks the lines of a bill.
 type billReader struct {
 	rest string
 	line int
+	long bool // a line was longer than MaxBillLine: it reads as empty
 }
 
 // next returns the next line; at the end ok is false.
@@ -104,6 +111,10 @@ func (b *billReader) next() (line string, ok bool) {
 	}
 	b.line++
 	line, b.rest, _ = strings.Cut(b.rest, "\n")
+	if len(line) > channel.MaxBillLine {
+		b.long = true
+		return "", true
+	}
 	return strings.TrimSuffix(line, "\r"), true
 }
 
@@ -120,6 +131,9 @@ func (b *billReader) rows(t *channel.BillTable, each func(r *channel.BillRow) er
 		line, ok := b.next()
 		if !ok {
 			return "", errors.New("the bill ends without its summary: it is not complete")
+		}
+		if b.long {
+			return "", errLongLine
 		}
 		if !strings.HasPrefix(line, tick) {
 			return line, nil

@@ -160,6 +160,8 @@ func TestBillsThatAreWrongSayWhere(t *testing.T) {
 		"more after its end":    {trade, "`206.30,`130.00\r\n", "`206.30,`130.00\r\nx", "after its end"},
 		"a column missing":      {trade, "商户订单号", "别的单号", "lacks the column 商户订单号"},
 		"a column twice":        {trade, "商户数据包", "商品名称", "twice"},
+		"a line without end":    {trade, "`豆浆油条,", strings.Repeat(",`", channel.MaxBillLine), "longer than"},
+		"a header without end":  {trade, "商品名称", strings.Repeat(",", channel.MaxBillLine+1), "longer than"},
 		"a value missing":       {trade, "`豆浆油条,", "", "line 2"},
 		"an unknown state":      {trade, "`REVOKED", "`PARTLY", "line 8"},
 		"half a fen":            {trade, "`12.00,`0.00,`0,", "`12.005,`0.00,`0,", "应结订单金额"},
