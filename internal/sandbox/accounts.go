@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // Accounts is everything a service provider would have been given by WeChat
@@ -131,10 +132,11 @@ type identity struct {
 
 // wxProvider and aliApp are the parsed forms the handlers look things up in.
 type wxProvider struct {
-	account   WeChatAccount
-	merchants map[string]WeChatMerchant
-	clientKey *rsa.PublicKey // verifies APIv3 requests
-	keys      *wxKeys        // sign APIv3 answers and notices
+	clientEnds time.Time // the client certificate's last moment
+	account    WeChatAccount
+	merchants  map[string]WeChatMerchant
+	clientKey  *rsa.PublicKey // verifies APIv3 requests
+	keys       *wxKeys        // sign APIv3 answers and notices
 }
 
 // aliApp is an Alipay application: what verifies its requests, what signs the
@@ -197,7 +199,7 @@ func (id *identity) grow(c Config) (bool, error) {
 	errs := make([]error, len(made))
 	var wg sync.WaitGroup
 	for i := range made {
-		wg.Go(func() { made[i], keys[i], errs[i] = id.makeProvider(first + i) })
+		wg.Go(func() { made[i], keys[i], errs[i] = id.makeProvider(first+i, c.Now()) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -210,7 +212,11 @@ func (id *identity) grow(c Config) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	grown = grown || ringed
+	renewed, err := id.renewClients(c.Now())
+	if err != nil {
+		return false, err
+	}
+	grown = grown || ringed || renewed
 	for i := range id.Accounts.Providers {
 		p := &id.Accounts.Providers[i]
 		for j := len(p.WeChat.Merchants); j < c.MerchantsPerProvider; j++ {
@@ -236,7 +242,7 @@ func (id *identity) grow(c Config) (bool, error) {
 
 // makeProvider invents provider number i. The third result is Alipay's own
 // private key towards that provider.
-func (id *identity) makeProvider(i int) (Provider, string, error) {
+func (id *identity) makeProvider(i int, now time.Time) (Provider, string, error) {
 	var p Provider
 	certKey, err := newRSAKey()
 	if err != nil {
@@ -251,7 +257,7 @@ func (id *identity) makeProvider(i int) (Provider, string, error) {
 		return p, "", err
 	}
 	mchID := "19" + numbered(i+1, 8)
-	cert, err := id.signClient(mchID, &certKey.PublicKey)
+	cert, err := id.signClient(mchID, &certKey.PublicKey, now)
 	if err != nil {
 		return p, "", err
 	}

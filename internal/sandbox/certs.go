@@ -22,8 +22,9 @@ import (
 // rsaBits is the size both wallets use (upstreams.md §3.1, §4.1: RSA2).
 const rsaBits = 2048
 
-// Certificates are valid over a span no test clock leaves: TLS is checked
-// against the machine's time, while business time is Config.Now.
+// Certificates of servers and authorities are valid over a span no test clock
+// leaves: TLS is checked against the machine's time, while business time is the
+// sandbox's.
 var (
 	validFrom  = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) // simulated clocks start at the year 2000
 	validUntil = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -86,12 +87,42 @@ func (id *identity) certifyServer(names []string) (bool, error) {
 	return true, err
 }
 
-// signClient makes the API client certificate of a WeChat merchant number. As
-// with the real ones, the common name is the number.
-func (id *identity) signClient(mchID string, key crypto.PublicKey) (string, error) {
+// clientLife is how long an API client certificate is valid (upstreams.md §3.1).
+const clientLife = 5 * 365 * 24 * time.Hour
+
+// signClient makes the API client certificate of a WeChat merchant number,
+// valid for clientLife of the sandbox's clock. As with the real ones, the
+// common name is the number.
+func (id *identity) signClient(mchID string, key crypto.PublicKey, now time.Time) (string, error) {
 	client := certificate(mchID)
+	client.NotAfter = now.Add(clientLife).UTC().Truncate(time.Second)
 	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return id.sign(client, key)
+}
+
+// renewClients signs anew, for the same keys, the client certificates that are
+// expired or were made without an end, and reports whether there were any.
+func (id *identity) renewClients(now time.Time) (bool, error) {
+	renewed := false
+	for i := range id.Accounts.Providers {
+		a := &id.Accounts.Providers[i].WeChat
+		old, err := parseCert(a.ClientCertPEM)
+		if err != nil {
+			return false, fmt.Errorf("read client certificate of %s: %w", a.MchID, err)
+		}
+		if now.Before(old.NotAfter) && old.NotAfter.Before(validUntil) {
+			continue
+		}
+		if a.ClientCertPEM, err = id.signClient(a.MchID, old.PublicKey, now); err != nil {
+			return false, err
+		}
+		fresh, err := parseCert(a.ClientCertPEM)
+		if err != nil {
+			return false, err
+		}
+		a.SerialNo, renewed = serialOf(fresh), true
+	}
+	return renewed, nil
 }
 
 // sign lets our authority sign a certificate for a key.
@@ -155,7 +186,7 @@ func (s *Sandbox) checkClient(state *tls.ConnectionState, mchID string) error {
 	}
 	cert := state.PeerCertificates[0]
 	_, err := cert.Verify(x509.VerifyOptions{
-		Roots: s.authority, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Roots: s.authority, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, CurrentTime: s.c.Now(),
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoCert, err)

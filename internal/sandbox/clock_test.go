@@ -170,3 +170,41 @@ func TestSignedTimesAreTheReadersOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestCertificatesExpireOnTheSandboxsClock advances past the five years of a
+// client certificate. A start after that renews it for the same key.
+func TestCertificatesExpireOnTheSandboxsClock(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	no, old := b.no(), b.Accounts().Providers[0].WeChat
+	if code, _ := b.wxPay(no, b.code(sandbox.WeChat, ""), 100); code != "SUCCESS" {
+		t.Fatalf("micropay = %s", code)
+	}
+	serves := func() (v2 bool, v3 string) {
+		_, err := b.wxCall("/secapi/pay/refund", kv{"out_trade_no": no, "out_refund_no": "R1", "total_fee": "100", "refund_fee": "100"})
+		answer, sendErr := b.send(t, v3Call{method: "GET", path: "/v3/certificates"})
+		if sendErr != nil {
+			t.Error(sendErr)
+		}
+		return err == nil, answer.code
+	}
+	for range 4 {
+		b.advance(365 * 24 * time.Hour)
+	}
+	if v2, v3 := serves(); !v2 || v3 != "" {
+		t.Errorf("after four years: refund %v, certificates %q", v2, v3)
+	}
+	b.advance(366 * 24 * time.Hour)
+	b.advance(30 * 24 * time.Hour)
+	if v2, v3 := serves(); v2 || v3 != "SIGN_ERROR" {
+		t.Errorf("after five years: refund %v, certificates %q", v2, v3)
+	}
+	b.restart()
+	fresh := b.Accounts().Providers[0].WeChat
+	if fresh.SerialNo == old.SerialNo || fresh.ClientKeyPEM != old.ClientKeyPEM {
+		t.Error("the certificate was not renewed for its key")
+	}
+	if v2, v3 := serves(); !v2 || v3 != "" {
+		t.Errorf("renewed: refund %v, certificates %q", v2, v3)
+	}
+}

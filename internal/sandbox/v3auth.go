@@ -48,6 +48,9 @@ func (s *Sandbox) authenticV3(r *http.Request, req *v3Request) v3Answer {
 	if !sameSerial(auth["serial_no"], provider.account.SerialNo) {
 		return v3Refuse("SIGN_ERROR", "商户证书序列号有误。请使用签名私钥匹配的证书序列号")
 	}
+	if s.c.Now().After(provider.clientEnds) {
+		return v3Refuse("SIGN_ERROR", "商户证书已过期")
+	}
 	req.provider = provider
 	text := r.Method + "\n" + requestTarget(r) + "\n" + auth["timestamp"] + "\n" + auth["nonce_str"] + "\n" + string(req.raw) + "\n"
 	problem := ""

@@ -123,6 +123,7 @@ func (w *wxProvider) readKeys(ring wxKeyring) error {
 	if w.clientKey, ok = cert.PublicKey.(*rsa.PublicKey); !ok {
 		return errors.New("the client certificate is not of an RSA key")
 	}
+	w.clientEnds = cert.NotAfter
 	w.keys = &wxKeys{}
 	return w.keys.replace(ring)
 }
