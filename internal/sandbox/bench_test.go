@@ -53,7 +53,8 @@ type bench struct {
 	config  sandbox.Config
 	wallet  *httptest.Server
 	control *httptest.Server
-	clients map[int]*http.Client // by provider
+	lock    sync.Mutex
+	clients map[int]*http.Client // by provider, guarded by lock
 	serial  int
 
 	certs    map[string]*rsa.PublicKey // platform certificates by serial
@@ -131,6 +132,8 @@ func (b *bench) restart() {
 // client presents provider p's certificate; p < 0 presents none.
 func (b *bench) client(p int) *http.Client {
 	b.t.Helper()
+	b.lock.Lock()
+	defer b.lock.Unlock()
 	if b.clients[p] == nil {
 		var certs []tls.Certificate
 		if p >= 0 {
