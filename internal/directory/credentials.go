@@ -86,7 +86,8 @@ func (l *AlipayAccount) credentials(now time.Time) error {
 		return checkPublicKey("alipay.alipay_public_key_pem", "支付宝公钥", l.AlipayPublicPEM)
 	}
 	for _, f := range []struct{ field, name, text string }{
-		{"alipay.app_cert_pem", "应用公钥证书", l.AppCertPEM}, {"alipay.alipay_cert_pem", "支付宝公钥证书", l.AlipayCertPEM},
+		{"alipay.app_cert_pem", "应用公钥证书", l.AppCertPEM},
+		{"alipay.alipay_cert_pem", "支付宝公钥证书", l.AlipayCertPEM},
 		{"alipay.root_cert_pem", "支付宝根证书", l.RootCertPEM},
 	} {
 		if f.text == "" {

@@ -205,6 +205,25 @@ func (s *Server) candidate(ctx context.Context, a *actor, at AccountPath, wx *We
 	return acc, acc.CheckCredentials(s.Now())
 }
 
+// checkAPI refuses a merchant's choice of WeChat Pay's API when its provider has
+// an account without the key of that API: every payment would be refused.
+func (s *Server) checkAPI(ctx context.Context, providerID, api string) error {
+	if api == "" {
+		return nil
+	}
+	a, err := s.Directory.Account(ctx, providerID, pay.Wxpay)
+	if errors.Is(err, pay.ErrNotFound) {
+		return nil // it may still come
+	}
+	if err != nil {
+		return err
+	}
+	if w := a.Wechat; api == directory.APIv3 && w.APIv3Key.IsZero() || api == directory.APIv2 && w.APIKey.IsZero() {
+		return invalidField("body.wx_api", "服务商的微信支付账户没有 API"+api+" 密钥")
+	}
+	return nil
+}
+
 // sameWallet reports whether an account is at the wallet's own address, or
 // where it was before.
 func sameWallet(is, was *directory.Account) bool {

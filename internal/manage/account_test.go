@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net/http"
 	"strings"
@@ -100,16 +101,12 @@ func TestAnAccountsMistakesAreNamed(t *testing.T) {
 	const v3 = "0123456789abcdef0123456789abcdef"
 	wx := func(m map[string]string) map[string]map[string]string {
 		b := map[string]string{"mch_id": "1", "app_id": "wx2", "base_url": "https://wallet.test", "api": "v3", "api_v3_key": v3, "cert_pem": good, "key_pem": privateHalf(t, key)}
-		for name, v := range m {
-			b[name] = v
-		}
+		maps.Copy(b, m)
 		return map[string]map[string]string{"wxpay": b}
 	}
 	ali := func(m map[string]string) map[string]map[string]string {
 		b := map[string]string{"app_id": "1", "private_key_pem": privateHalf(t, key), "app_cert_pem": good, "alipay_cert_pem": leaf, "root_cert_pem": good}
-		for name, v := range m {
-			b[name] = v
-		}
+		maps.Copy(b, m)
 		return map[string]map[string]string{"alipay": b}
 	}
 	for _, c := range []struct {
@@ -203,13 +200,24 @@ func TestAMerchantChoosesItsAPI(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	path := "/v1/merchants/" + merchantA
+	p := h.box.Accounts().Providers[0].WeChat
+	if w := h.as(t, "provider", "PATCH", path, `{"wx_api":"v3"}`); problemOf(t, w).Errors[0].Location != "body.wx_api" {
+		t.Errorf("v3 without its key: %d %s", w.Code, w.Body)
+	}
+	if w := h.as(t, "operator", "PUT", "/v1/providers/"+providerA+"/accounts/wxpay", `{"wxpay":{"mch_id":"`+p.MchID+`","app_id":"`+p.AppID+
+		`","base_url":"https://wallet.test","api":"v2","api_v3_key":"`+p.APIv3Key+`","cert_pem":`+quoted(t, p.ClientCertPEM)+`,"key_pem":`+quoted(t, p.ClientKeyPEM)+`}}`); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
 	for _, step := range []struct {
 		body string
 		code int
 		want string
 	}{
-		{`{"wx_api":"v3"}`, http.StatusOK, directory.APIv3}, {`{"wx_api":"v4"}`, http.StatusUnprocessableEntity, directory.APIv3},
-		{`{}`, http.StatusOK, directory.APIv3}, {`{"wx_api":"v2"}`, http.StatusOK, directory.APIv2}, {`{"wx_api":""}`, http.StatusOK, ""},
+		{`{"wx_api":"v3"}`, http.StatusOK, directory.APIv3},
+		{`{"wx_api":"v4"}`, http.StatusUnprocessableEntity, directory.APIv3},
+		{`{}`, http.StatusOK, directory.APIv3},
+		{`{"wx_api":"v2"}`, http.StatusOK, directory.APIv2},
+		{`{"wx_api":""}`, http.StatusOK, ""},
 	} {
 		if w := h.as(t, "provider", "PATCH", path, step.body); w.Code != step.code {
 			t.Errorf("PATCH %s: %d %s, want %d", step.body, w.Code, w.Body, step.code)

@@ -189,6 +189,9 @@ func (s *Server) addMerchant(ctx context.Context, a *actor, in *addMerchantInput
 	if in.Body.Name == "" {
 		return nil, invalidField("body.company_name", "请填写名称")
 	}
+	if err := s.checkAPI(ctx, in.Body.ProviderID, in.Body.WxAPI); err != nil {
+		return nil, err
+	}
 	m := directory.Merchant{
 		ID: in.Body.ID, ProviderID: in.Body.ProviderID, Prefixes: in.Body.Prefixes,
 		AuthenKey: secret.New(in.Body.AuthenKey), PublicKeyPEM: in.Body.PublicKey,
@@ -271,6 +274,9 @@ func (s *Server) getMerchant(ctx context.Context, a *actor, in *MerchantPath) (*
 func (s *Server) setMerchant(ctx context.Context, a *actor, in *setMerchantInput) (*answer[Merchant], error) {
 	m, err := s.merchant(ctx, a, directory.ManageMerchants, in.Merchant)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkAPI(ctx, m.ProviderID, in.Body.WxAPI); err != nil {
 		return nil, err
 	}
 	m, err = s.Directory.UpdateMerchant(ctx, a.by(), m.ID, func(m *directory.Merchant) error {

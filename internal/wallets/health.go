@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -205,11 +206,7 @@ func (w *Wallets) write(ctx context.Context, wanted func(was, is Row) bool) {
 func (w *Wallets) inUse() map[key]*built {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := make(map[key]*built, len(w.built))
-	for k, b := range w.built {
-		all[k] = b
-	}
-	return all
+	return maps.Clone(w.built)
 }
 
 // Status is how one account is, for people.
