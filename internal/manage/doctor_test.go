@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +150,44 @@ func TestTheDoctorDistrustsAClockThatWentBack(t *testing.T) {
 	h.clock.advance(-time.Hour)
 	if f := h.finding(t, "clock"); f.State != manage.StateFail || f.Next == "" {
 		t.Errorf("an hour back: %+v", f)
+	}
+}
+
+// TestTheDoctorSeesAlipaysCertificates: the account's own, Alipay's and the
+// root, when they end soon.
+func TestTheDoctorSeesAlipaysCertificates(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p := h.box.Accounts().Providers[0].Alipay
+	body := `{"alipay":{"app_id":"` + p.AppID + `","gateway_url":"https://wallet.test/gateway.do","private_key_pem":` + quoted(t, p.AppPrivateKeyPEM) + `,"app_cert_pem":` +
+		quoted(t, p.AppCertPEM) + `,"alipay_cert_pem":` + quoted(t, p.AlipayCertPEM) + `,"root_cert_pem":` + quoted(t, p.RootCertPEM) + `}}`
+	if w := h.as(t, "operator", "PUT", "/v1/providers/"+providerA+"/accounts/alipay", body); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	warned := func() (texts []string) {
+		for _, f := range h.server.Doctor(t.Context()) {
+			if f.Check == "channel" && strings.Contains(f.Text, "alipay") && f.State == manage.StateWarn {
+				texts = append(texts, f.Text)
+			}
+		}
+		return texts
+	}
+	if got := warned(); len(got) != 0 {
+		t.Errorf("of good certificates: %q", got)
+	}
+	end := time.Time{}
+	for _, text := range []string{p.AppCertPEM, p.AlipayCertPEM} {
+		block, _ := pem.Decode([]byte(text))
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end.IsZero() || cert.NotAfter.Before(end) {
+			end = cert.NotAfter
+		}
+	}
+	h.clock.advance(time.Until(end) - 20*24*time.Hour)
+	if got := strings.Join(warned(), "\n"); !strings.Contains(got, "ends on") {
+		t.Errorf("twenty days before their end: %q", got)
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"cloudpay/internal/channel"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/pay"
@@ -295,4 +298,40 @@ func TestWhatOthersKeptOfAnotherAccountIsOld(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFiguresOfAccounts: no figure for what never happened, and none twice.
+func TestFiguresOfAccounts(t *testing.T) {
+	t.Parallel()
+	h := &house{account: account("k", "1")}
+	w := newWallets(h)
+	if _, err := w.Channel(t.Context(), "p", pay.Wxpay); err != nil {
+		t.Fatal(err)
+	}
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(w)
+	count := func() map[string]float64 {
+		t.Helper()
+		got := map[string]float64{}
+		families, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, row := range f.GetMetric() {
+				got[strings.TrimSuffix(strings.TrimPrefix(f.GetName(), "cloudpay_channel_"), "_timestamp_seconds")] += row.GetGauge().GetValue()
+			}
+		}
+		return got
+	}
+	if got := count(); len(got) != 0 {
+		t.Errorf("before anything happened: %v", got)
+	}
+	h.made[0].set(func(v *channel.Health) {
+		v.Verified, v.Failure = time.Unix(1000, 0), channel.Failure{At: time.Unix(2000, 0), Kind: "timeout"}
+		v.Keys = []channel.KeyHealth{{Role: channel.RoleOurs, Serial: "A", Until: time.Unix(3000, 0)}, {Role: channel.RolePublicKey, Serial: "P"}}
+	})
+	if diff := cmp.Diff(map[string]float64{"verified": 1000, "failed": 2000, "key_ends": 3000}, count()); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
 }
