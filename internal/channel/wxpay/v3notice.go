@@ -30,9 +30,7 @@ type v3notice struct {
 }
 
 // notice verifies and reads a notice (upstreams.md §3.7). Its error is
-// channel.ErrProbe or errNotice. It cannot panic, whatever a validly signed
-// notice holds: the envelope is read into fixed types, a missing resource is
-// looked for, and sealed.open checks what the standard library would panic at.
+// channel.ErrProbe or errNotice.
 func (c *v3) notice(h http.Header, body []byte) (channel.Notice, error) {
 	if len(body) > channel.MaxAnswer {
 		return channel.Notice{}, errNotice
@@ -46,6 +44,13 @@ func (c *v3) notice(h http.Header, body []byte) (channel.Notice, error) {
 		return channel.Notice{}, errNotice
 	}
 	c.pulse.Good(c.now())
+	return c.read(body)
+}
+
+// read reads a notice whose signature is good. It cannot panic, whatever that
+// holds: the envelope is read into fixed types, a missing resource is looked
+// for, and sealed.open checks what the standard library would panic at.
+func (c *v3) read(body []byte) (channel.Notice, error) {
 	var n v3notice
 	if json.Unmarshal(body, &n) != nil || n.Resource == nil {
 		return channel.Notice{}, errNotice
