@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smartwalle/alipay/v3"
+
 	"cloudpay/internal/sandbox"
 )
 
@@ -100,5 +102,33 @@ func TestBillsSplitTheDayAtMidnightInBeijing(t *testing.T) {
 		if got != want {
 			t.Errorf("alipay on %s: %v, want %v in\n%s", day, got, want, detail)
 		}
+	}
+}
+
+// TestAlipayLibraryFindsTheBill asks with somebody else's client.
+func TestAlipayLibraryFindsTheBill(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	a := b.Accounts().Providers[0].Alipay
+	b.aliPay("GW1", b.code(sandbox.Alipay, ""), "1.00")
+	client, err := alipay.New(a.AppID, a.AppPrivateKeyPEM, false,
+		alipay.WithSandboxGateway(b.wallet.URL+"/gateway.do"), alipay.WithHTTPClient(b.client(-1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.LoadAliPayPublicKey(a.AlipayPublicKeyPEM); err != nil {
+		t.Fatal(err)
+	}
+	ask := alipay.BillDownloadURLQuery{AppAuthToken: a.Merchants[0].AppAuthToken, BillType: "trade", BillDate: "2026-11-20"}
+	if got, err := client.BillDownloadURLQuery(t.Context(), ask); err != nil || got.Code != "40004" || got.SubCode != "isp.BILL_NOT_EXIST" {
+		t.Errorf("before nine: %+v, %v", got, err)
+	}
+	b.until(nextMorning)
+	got, err := client.BillDownloadURLQuery(t.Context(), ask)
+	if err != nil || got.Code != "10000" {
+		t.Fatalf("at nine: %+v, %v", got, err)
+	}
+	if status, raw := b.get(got.BillDownloadURL); status != http.StatusOK || !bytes.HasPrefix(raw, []byte("PK")) {
+		t.Errorf("downloaded: %d, %d bytes", status, len(raw))
 	}
 }
