@@ -95,6 +95,7 @@ func (s *Sandbox) abort(ctx context.Context, doing string, err error) {
 // sendText answers with a plain text and a status.
 func sendText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text)
+	_, _ = io.WriteString(w, text) //nolint:gosec // a plain text runs nothing
 }

@@ -19,6 +19,7 @@ var errNotice = errors.New("alipay: the notice does not verify or cannot be read
 // its outcome is Unknown with QUERY_FIRST and the refund query decides. So the
 // second TRADE_SUCCESS of a partly refunded trade is no payment, whatever of
 // the refund it names; a refund that was sent without a number has the order's.
+// Payment.Refunded is the sum, if it is told.
 func (c *Channel) ParseNotice(_ map[string][]string, body []byte) (channel.Notice, error) {
 	if len(body) > channel.MaxAnswer {
 		return channel.Notice{}, errNotice

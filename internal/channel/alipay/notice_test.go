@@ -117,7 +117,9 @@ func TestNoticesCarryWhatTheyMean(t *testing.T) {
 			"partly refunded, which is no second payment",
 			map[string]string{"refund_fee": "5.00", "gmt_refund": "2026-01-02 10:00:00.320", "out_biz_no": testRefund},
 			testRefund,
-			pay.Outcome{Kind: pay.Unknown, Next: pay.NextQueryFirst, Verified: true, Code: "TRADE_SUCCESS"},
+			pay.Outcome{
+				Kind: pay.Unknown, Next: pay.NextQueryFirst, Verified: true, Code: "TRADE_SUCCESS", Payment: pay.Payment{RefundState: true, Refunded: 500},
+			},
 		},
 		{"unlisted", map[string]string{"trade_status": "TRADE_PENDING"}, "", pay.Outcome{Kind: pay.Unknown, Alert: true, Verified: true, Code: "TRADE_PENDING"}},
 	} {
