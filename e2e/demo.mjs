@@ -88,8 +88,15 @@ export async function until(holds, ms, why) {
   }
 }
 
+/**
+ * A name for this machine that browsers do not trust as they trust loopback, so
+ * that a page there has what it has over plain HTTP in a shop's network.
+ */
+export const untrusted = 'phone.test'
+
 /** Starts Debian's Chromium. */
-export const browse = () => chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+export const browse = () =>
+  chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-dev-shm-usage', `--host-resolver-rules=MAP ${untrusted} 127.0.0.1`] })
 
 /**
  * Opens a page that keeps a list of everything that is wrong with it: console

@@ -2,7 +2,7 @@
 // named by the checks of acceptance.md that they are.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
-import { browse, Demo, openPage, until } from './demo.mjs'
+import { browse, Demo, openPage, until, untrusted } from './demo.mjs'
 
 const soon = 15_000 // ms that a page on a busy machine may take to show what happened
 
@@ -345,7 +345,7 @@ describe('all screens', () => {
 
 describe('a real phone in the network', () => {
   test('the link pairs it, keeps no token in the address, and gives one customer and no panel', async () => {
-    const p = await openPage(browser, demo.pairing, { width: 390, height: 664, hasTouch: true, isMobile: true, deviceScaleFactor: 3 })
+    const p = await openPage(browser, demo.pairing.replace('127.0.0.1', untrusted), { width: 390, height: 664, hasTouch: true, isMobile: true, deviceScaleFactor: 3 })
     const code = await shownCode(p)
     assert.equal(p.page.url().includes('pair'), false)
     await p.page.reload()
@@ -355,6 +355,12 @@ describe('a real phone in the network', () => {
     const till = await demo.pay(demo.order(), code, '0.02')
     assert.equal(till.code, 0, till.text)
     await p.id('outcome').waitFor({ timeout: soon })
+    await p.id('done').tap()
+    assert.equal(await p.page.evaluate(() => isSecureContext), false)
+    await p.id('view-bill').tap()
+    await p.id('line').first().tap()
+    await p.page.getByRole('button', { name: '复制' }).first().tap()
+    await p.id('toast').getByText('已复制').waitFor({ timeout: soon })
     assert.deepEqual(p.wrong, [])
     await p.close()
   })
