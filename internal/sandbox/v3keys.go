@@ -24,6 +24,9 @@ import (
 // platformLife is how long a platform certificate is valid (upstreams.md §3.2).
 const platformLife = 5 * 365 * 24 * time.Hour
 
+// platformAge is how much of its life the first one has behind it.
+const platformAge = 365 * 24 * time.Hour
+
 // wxKeyring is what WeChat Pay signs with towards one provider, as it is kept.
 // All times are Unix milliseconds of the sandbox's clock.
 type wxKeyring struct {
@@ -87,8 +90,9 @@ func (id *identity) makeKeyring(a *WeChatAccount, i int, now time.Time) (wxKeyri
 		return ring, err
 	}
 	// The first certificate has always been there, because a sandbox's keys may
-	// be made by one clock and used by an earlier one.
-	first, err := id.makePlatform(validFrom, now.Add(platformLife))
+	// be made by one clock and used by an earlier one. It ends a year before the
+	// provider's own, which was made later.
+	first, err := id.makePlatform(validFrom, now.Add(platformLife-platformAge))
 	if err != nil {
 		return ring, err
 	}

@@ -169,7 +169,7 @@ func TestV3CertificatesAreRenewedBeforeTheyExpire(t *testing.T) {
 	signs := func() string {
 		got := b.v3(t, v3Call{method: "POST", path: "/v3/security/echo", body: obj{}})
 		if !got.verified {
-			t.Error("the answer is not verified")
+			t.Errorf("%d %s %v is not verified, certificates %v", got.status, got.raw, got.header, len(b.certs))
 		}
 		return got.header.Get("Wechatpay-Serial")
 	}
@@ -180,9 +180,17 @@ func TestV3CertificatesAreRenewedBeforeTheyExpire(t *testing.T) {
 	if got := signs(); got != renewed[1].serial {
 		t.Error("the old certificate signs after the day of notice")
 	}
-	b.clock.add(6 * 365 * 24 * time.Hour)
-	if last := signs(); last == renewed[1].serial || last == renewed[0].serial {
-		t.Error("a certificate signs that has expired")
+}
+
+// TestV3AnExpiredCertificateSignsNothing jumps past the end of a certificate in
+// one go: its successor signs at once.
+func TestV3AnExpiredCertificateSignsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	old := b.v3Certificates(t)[0]
+	b.clock.add(old.cert.NotAfter.Sub(noon) + time.Hour)
+	if got := b.v3Pay(t, b.no(), 1); got.status != 200 || !got.verified || got.header.Get("Wechatpay-Serial") == old.serial {
+		t.Errorf("codepay = %d %s, signed by %s", got.status, got.raw, got.header.Get("Wechatpay-Serial"))
 	}
 }
 
