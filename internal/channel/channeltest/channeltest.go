@@ -258,6 +258,7 @@ func Run(t *testing.T, a Adapter) {
 		{"an order is found by the wallet's number", (*scene).byTheWalletsNumber},
 		{"refunds made elsewhere are listed", (*scene).listing},
 		{"the end of a refund is told", (*scene).refundTold},
+		{"a refund that came back is sent on", (*scene).abnormal},
 		{"hostile notices are refused", (*scene).hostileNotices},
 		{"many payments at once agree with the wallet", (*scene).crowd},
 	} {

@@ -7,6 +7,7 @@ import (
 	"cloudpay/internal/channel"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/sandbox"
+	"cloudpay/internal/secret"
 )
 
 // attempt is one call on an order of its own.
@@ -141,6 +142,35 @@ func (s *scene) listing() {
 	order.Total = 201
 	if out := lister.Refunds(s.t.Context(), order); out.Kind != pay.Unknown || !out.Alert {
 		s.t.Errorf("Refunds for another total = %+v", out.Outcome)
+	}
+}
+
+// abnormal sends on refunds that the bank sent back: to the merchant, and to
+// another card of the customer, in words that only the wallet can open.
+func (s *scene) abnormal() {
+	sender, ok := s.c.(channel.AbnormalRefunder)
+	if !ok || !s.v3() { // v2 has no such call
+		return
+	}
+	for _, account := range []string{"", "6222021234567890123"} {
+		r := s.refunding(50)
+		s.fault("refund_abnormal", r.OutTradeNo, nil)
+		s.want("Refund", s.c.Refund(s.t.Context(), r).Outcome, isWaiting)
+		s.bench.advance(refundTime)
+		back := s.c.QueryRefund(s.t.Context(), r)
+		if !back.ByHand {
+			s.t.Fatalf("QueryRefund = %+v, want sent back", back)
+		}
+		again := channel.AbnormalRefund{RefundRequest: r, RefundID: back.Refund.RefundID}
+		if account != "" {
+			again.BankType, again.Account, again.RealName = "ICBC_DEBIT", secret.New(account), secret.New("张三")
+		}
+		s.want("RefundAbnormal", sender.RefundAbnormal(s.t.Context(), again).Outcome, isWaiting)
+		s.done(r)
+		s.holds(r.OutTradeNo, 200, 50)
+		if out := sender.RefundAbnormal(s.t.Context(), again); out.Kind != pay.Declined || !out.Verified {
+			s.t.Errorf("RefundAbnormal of a refund that is done = %+v, want a refusal", out.Outcome)
+		}
 	}
 }
 
