@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,5 +131,53 @@ func TestAlipayLibraryFindsTheBill(t *testing.T) {
 	}
 	if status, raw := b.get(got.BillDownloadURL); status != http.StatusOK || !bytes.HasPrefix(raw, []byte("PK")) {
 		t.Errorf("downloaded: %d, %d bytes", status, len(raw))
+	}
+}
+
+// TestBillsAreOfWhoAsks: a provider gets its own merchants' lines, a merchant's
+// bill only his, and a token is good for the provider it was given to.
+func TestBillsAreOfWhoAsks(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	own, other := b.Accounts().Providers[0].WeChat, b.Accounts().Providers[1].WeChat
+	sell := func(no, merchant string) {
+		values := payValues(no, b.code(sandbox.WeChat, ""), 100)
+		values["sub_mch_id"] = merchant
+		if code, _ := b.wx("/pay/micropay", values); code != "SUCCESS" {
+			t.Fatal(code)
+		}
+	}
+	sell("FIRST", own.Merchants[0].SubMchID)
+	sell("SECOND", own.Merchants[1].SubMchID)
+	b.until(nextMorning)
+	for merchant, want := range map[string][2]int{"": {1, 1}, own.Merchants[0].SubMchID: {1, 0}, own.Merchants[1].SubMchID: {0, 1}} {
+		bill := b.v2Bill("/pay/downloadbill", kv{"bill_date": "20261120", "sub_mch_id": merchant}, false)
+		if got := [2]int{strings.Count(bill, "`FIRST,"), strings.Count(bill, "`SECOND,")}; got != want {
+			t.Errorf("the bill of %q has %v, want %v", merchant, got, want)
+		}
+	}
+	if got := b.v2Bill("/pay/downloadbill", kv{"bill_date": "20261120", "sub_mch_id": other.Merchants[0].SubMchID}, false); !strings.Contains(got, "invalid sub_mch_id") {
+		t.Errorf("another provider's merchant by v2: %s", got)
+	}
+	get := func(path string) v3Answered { return b.v3(t, v3Call{method: http.MethodGet, path: path}) }
+	for _, query := range []string{"tradebill?", "sub-merchant-fundflowbill?account_type=BASIC&algorithm=AEAD_AES_256_GCM&"} {
+		if got := get("/v3/bill/" + query + "bill_date=2026-11-20&sub_mchid=" + other.Merchants[0].SubMchID); got.status != http.StatusForbidden {
+			t.Errorf("another provider's merchant by v3: %d %s", got.status, got.raw)
+		}
+	}
+	said := get("/v3/bill/tradebill?bill_date=2026-11-20")
+	link, _ := said.body["download_url"].(string)
+	_, path, _ := strings.Cut(link, "weixin.qq.com")
+	stamp, nonce := strconv.FormatInt(b.clock.now().Unix(), 10), "0123456789abcdef0123456789abcdef"
+	theirs := b.v3(t, v3Call{
+		method: http.MethodGet, path: path, mchID: other.MchID, serialNo: other.SerialNo,
+		header: http.Header{"Authorization": {`WECHATPAY2-SHA256-RSA2048 mchid="` + other.MchID + `",nonce_str="` + nonce + `",signature="` +
+			rsaSign(t, other.ClientKeyPEM, "GET\n"+path+"\n"+stamp+"\n"+nonce+"\n\n") + `",timestamp="` + stamp + `",serial_no="` + other.SerialNo + `"`}},
+	})
+	if theirs.status != http.StatusForbidden || theirs.code != "NO_AUTH" {
+		t.Errorf("another provider's token: %d %s", theirs.status, theirs.raw)
+	}
+	if mine := get(path); mine.status != http.StatusOK {
+		t.Errorf("the own token: %d", mine.status)
 	}
 }
