@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -255,9 +256,7 @@ func (t *tape) RoundTrip(r *http.Request) (*http.Response, error) {
 func play(tracks []track, w http.ResponseWriter, r *http.Request) {
 	for i := len(tracks) - 1; i >= 0; i-- {
 		if t := &tracks[i]; t.Path == r.URL.Path {
-			for name, values := range t.Header {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), t.Header)
 			w.WriteHeader(t.Status)
 			_, _ = w.Write(t.Body)
 			return

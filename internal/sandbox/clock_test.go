@@ -27,7 +27,7 @@ func TestAdvancePlaysTheWholeLadder(t *testing.T) {
 	t.Parallel()
 	b, box := newInbox(t, "no")
 	var at []time.Duration
-	box.answer = func(r *http.Request) (*http.Response, error) {
+	box.answer = func(*http.Request) (*http.Response, error) {
 		at = append(at, b.Now().Sub(noon))
 		return nil, errors.New("down")
 	}

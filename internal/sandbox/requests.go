@@ -209,10 +209,10 @@ func (x *exchange) keep(l *requestLog) {
 }
 
 // size is what an exchange costs in memory, nearly.
-func (e *Exchange) size() int {
+func (x *Exchange) size() int {
 	const overhead = 600
-	n := overhead + len(e.URL)
-	for _, m := range []*Message{e.Request, e.Answer} {
+	n := overhead + len(x.URL)
+	for _, m := range []*Message{x.Request, x.Answer} {
 		n += len(m.Body) + len(m.Signed)
 		for _, h := range m.Header {
 			n += len(h)

@@ -161,7 +161,7 @@ func TestLogShowsNoSecret(t *testing.T) {
 			}
 		}
 	}
-	text := ""
+	var shown strings.Builder
 	list := b.Requests("", "", 0)
 	if len(list) != 3 {
 		t.Fatalf("%d exchanges", len(list))
@@ -169,9 +169,10 @@ func TestLogShowsNoSecret(t *testing.T) {
 	for _, x := range list {
 		for _, path := range []string{"/sandbox/requests/", "/sandbox/v1/requests/"} {
 			_, _, body := b.page(path + strconv.FormatInt(x.ID, 10))
-			text += body
+			shown.WriteString(body)
 		}
 	}
+	text := shown.String()
 	for what, secret := range secrets {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log shows the %s", what)

@@ -60,18 +60,18 @@ func inLab(path string) bool {
 }
 
 // labKey is the provider's key in both environments, sandbox_signkey.
-func (p *wxProvider) labKey() string {
-	mac := hmac.New(sha256.New, []byte(p.account.APIv2Key))
+func (w *wxProvider) labKey() string {
+	mac := hmac.New(sha256.New, []byte(w.account.APIv2Key))
 	mac.Write([]byte("sandbox_signkey"))
 	return hex.EncodeToString(mac.Sum(nil))[:32]
 }
 
 // keyAt is the key that signs what goes to and comes from a path.
-func (p *wxProvider) keyAt(path string) string {
+func (w *wxProvider) keyAt(path string) string {
 	if inLab(path) {
-		return p.labKey()
+		return w.labKey()
 	}
-	return p.account.APIv2Key
+	return w.account.APIv2Key
 }
 
 // serveLabKey answers getsignkey: the key, without a signature.
