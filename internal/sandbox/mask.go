@@ -13,7 +13,7 @@ const between = `(?:["'=>:\\\s]|<!\[CDATA\[|%22|%3A|%3D|%5C|\+)+`
 // secretNames are what the wallets call bearer credentials: a payment code is
 // money for a minute, a token for as long as it lasts.
 var secretNames = []string{
-	"auth_code", "app_auth_token", "auth_token", "access_token", "refresh_token", "sandbox_signkey", "?secret", "&secret", "?code", "&code",
+	"auth_code", "app_auth_token", "auth_token", "access_token", "refresh_token", "sandbox_signkey", "js_code", "session_key", "?secret", "&secret", "?code", "&code",
 }
 
 // secretValue is what follows such a name.
@@ -60,7 +60,7 @@ func (x *Exchange) mask(keys []string) {
 		}
 	}
 	hidden := slices.Clip(keys)
-	for _, text := range []string{x.URL, x.Request.Body, x.Answer.Body} {
+	for _, text := range append([]string{x.URL, x.Request.Body, x.Answer.Body}, locations(x.Answer.Header)...) {
 		hidden = append(hidden, secretsIn(text)...)
 	}
 	for _, value := range hidden {
@@ -70,6 +70,11 @@ func (x *Exchange) mask(keys []string) {
 			}
 		}
 	}
+}
+
+// locations are the header lines that send a browser on, with a code of OAuth.
+func locations(header []string) []string {
+	return slices.DeleteFunc(slices.Clone(header), func(line string) bool { return !strings.HasPrefix(line, "Location: ") })
 }
 
 // masked leaves the two digits that tell which wallet a payment code is for.

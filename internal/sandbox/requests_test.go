@@ -161,9 +161,21 @@ func TestLogShowsNoSecret(t *testing.T) {
 			}
 		}
 	}
+	app := b.Accounts().Providers[0].WeChat.AppID
+	res, err := b.client(-1).Transport.RoundTrip(httptest.NewRequest(http.MethodGet, b.wallet.URL+
+		"/connect/oauth2/authorize?response_type=code&scope=snsapi_base&sandbox_customer=anna&redirect_uri=https%3A%2F%2Fshop.example%2F&appid="+app, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	back, err := res.Location()
+	if err != nil || len(back.Query().Get("code")) < 8 {
+		t.Fatalf("signed in with %v, %v", res.Header, err)
+	}
+	secrets["code of OAuth"] = back.Query().Get("code")
 	var shown strings.Builder
 	list := b.Requests("", "", 0)
-	if len(list) != 3 {
+	if len(list) != 4 {
 		t.Fatalf("%d exchanges", len(list))
 	}
 	for _, x := range list {
