@@ -35,7 +35,6 @@ var (
 // loopback.
 var serverNames = []string{
 	"localhost", "127.0.0.1", "::1", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "openapi.alipay.com", "openapi-sandbox.dl.alipaydev.com",
-	"open.weixin.qq.com", "api.weixin.qq.com", "openauth.alipay.com", // where customers sign in
 	"openauth.alipay.com", "openauth.alipaydev.com", "open.weixin.qq.com", "api.weixin.qq.com",
 }
 
