@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image"
 	"image/color"
 	"log/slog"
@@ -116,5 +117,33 @@ func TestPhoneLinkScansFromTheTerminal(t *testing.T) {
 	found, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
 	if err != nil || found.GetText() != link {
 		t.Errorf("the terminal's picture reads %v, %v", found, err)
+	}
+}
+
+// TestScriptSceneDecidesWhatTheTillSees is AC-183 at the till: what the
+// scenario panel sets for the next payment, and what the cashier then reads.
+// What is unknown until a reverse is in the sandbox's own test of scenes.
+func TestScriptSceneDecidesWhatTheTillSees(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, t.TempDir())
+	for i, tt := range []struct {
+		next, text string
+		code       int
+	}{
+		{"", "微信支付收款成功", exitOK},
+		{"no_money", "余额不足", exitDeclined},
+		{"code_expired", "付款码已过期", exitDeclined},
+		{"syserr_paid", "微信支付收款成功", exitOK},
+		{"answer_lost", "微信支付收款成功", exitOK},
+		{"bad_signature", "微信支付收款成功", exitOK},
+		{"duplicate", "ORDERPAID", exitDeclined},
+	} {
+		d.sandboxJSON(t, http.MethodPut, "/scene", map[string]string{"next": tt.next}, nil)
+		order := fmt.Sprintf("%s%016d", d.file.Merchants[0].Prefixes[0], i)
+		r := cloudpay(t, "pay", "--data", d.dir, "--order", order, "--auth-code", d.payCode(t, "wxpay", "xiaoming"),
+			"--amount", "0.02", "--interval", "200ms", "--queries", "100")
+		if r.code != tt.code || !strings.Contains(r.stdout+r.stderr, tt.text) {
+			t.Errorf("next=%q: exit %d, %s%s, want %d and %s", tt.next, r.code, r.stdout, r.stderr, tt.code, tt.text)
+		}
 	}
 }
