@@ -278,7 +278,11 @@ func (c *Channel) refused(m message, to call, r channel.OrderRequest) pay.Outcom
 	if m.get("result_code") != "FAIL" {
 		return ruled(channel.Unlisted, m.get("result_code"), m.get("err_code_des"))
 	}
-	return ruled(to.codes.Find(m.get("err_code")), m.get("err_code"), m.get("err_code_des"))
+	out := ruled(to.codes.Find(m.get("err_code")), m.get("err_code"), m.get("err_code_des"))
+	if out.Alert {
+		c.pulse.Bad(c.time(), to.path, out.Code)
+	}
+	return out
 }
 
 // differs is a verified answer about something else than what was asked for:
