@@ -127,7 +127,7 @@ func newCanary(t *testing.T, e storetest.Engine) *canary {
 	wx, ali := in.Accounts[0].Wechat, in.Accounts[1].Alipay
 	c.secrets = map[string]string{
 		"passphrase": canaryPass, "master key": master.Reveal(), "init key": canaryInitKey, "PIN": canaryPIN,
-		"app_auth_token": canaryToken, "authen_key": c.m.AuthenKey, "APIv2 key": wx.APIKey.Reveal(),
+		"app_auth_token": canaryToken, "authen_key": c.m.AuthenKey, "APIv2 key": wx.APIKey.Reveal(), "APIv3 key": wx.APIv3Key.Reveal(),
 		"wallet client key": inner(t, wx.KeyPEM.Reveal()), "Alipay private key": inner(t, ali.PrivateKeyPEM.Reveal()),
 		"merchant's private key": inner(t, c.m.PrivateKeyPEM),
 	}
