@@ -317,7 +317,7 @@ func totals(name string, m []string, count int64, received, discount pay.Fen) []
 		if !ok {
 			n = units + 1 // what cannot be read is not equal
 		}
-		return channel.BillFigure{Name: name + part, Said: n / channel.FeeUnit, Sums: units / channel.FeeUnit}
+		return channel.BillFigure{Name: name + part, Said: n, Sums: units}
 	}
 	return []channel.BillFigure{
 		figure("笔数", m[1], count*100*channel.FeeUnit), figure("商家实收", m[2], int64(received)*channel.FeeUnit),

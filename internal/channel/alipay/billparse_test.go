@@ -237,3 +237,33 @@ func FuzzParseBill(f *testing.F) {
 		}
 	})
 }
+
+// TestBugFigureThatCannotBeReadWasTakenForEqual: the closing figures of a
+// detail were compared in whole fen, so one that is no amount, or has a part of
+// a fen too much, went for the sum of the lines.
+func TestBugFigureThatCannotBeReadWasTakenForEqual(t *testing.T) {
+	t.Parallel()
+	text := plainSample(t, sampleDetail)
+	figure := paymentTotal.FindStringSubmatch(lineWith(t, text, "#交易合计"))[2]
+	for _, wrong := range []string{"..", "1.2.3", figure + "1", figure + ".0"} {
+		spoilt := strings.Replace(text, "商家实收共"+figure+"元", "商家实收共"+wrong+"元", 1)
+		if spoilt == text {
+			t.Fatal("nothing was replaced")
+		}
+		if _, err := parseBill(gbk(t, spoilt)); err == nil {
+			t.Errorf("%q was taken for %s", wrong, figure)
+		}
+	}
+}
+
+// lineWith returns the line that begins with start.
+func lineWith(t *testing.T, text, start string) string {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, start) {
+			return strings.TrimRight(line, "\r\n")
+		}
+	}
+	t.Fatalf("no line begins with %s", start)
+	return ""
+}
