@@ -344,7 +344,7 @@ func TestReturnedNoticeOfAnotherAmountIsRefused(t *testing.T) {
 		}
 		before := h.order(in.OutTradeNo)
 		next = paidNotice(h, in.OutTradeNo)
-		next.Outcome.Kind, next.Outcome.Reason, next.Outcome.Returned = pay.Declined, pay.ReasonOrderDead, true
+		next.Outcome.Kind, next.Outcome.Returned = pay.Declined, true
 		next.Outcome.Payment.Total = 1
 		if _, err := h.notice("provider", "merchant"); !errors.Is(err, pay.ErrDenied) {
 			t.Errorf("%v, want it refused", err)

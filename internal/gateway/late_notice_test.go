@@ -78,7 +78,7 @@ func (f forgetful) Reverse(ctx context.Context, r channel.OrderRequest) pay.Outc
 
 func (f forgetful) Query(ctx context.Context, r channel.OrderRequest) pay.Outcome {
 	if *f.closing {
-		return pay.Outcome{Kind: pay.Declined, Verified: true, Code: "CLOSED", Reason: pay.ReasonOrderDead}
+		return pay.Outcome{Kind: pay.Declined, Verified: true, Code: "CLOSED"}
 	}
 	return f.Channel.Query(ctx, r)
 }

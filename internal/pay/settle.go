@@ -41,7 +41,10 @@ func Allowed(from, to OrderState) bool {
 func (p Profile) Apply(o Order, call Call, out Outcome, now time.Time) Change {
 	c := Change{From: o, Order: o}
 	if out.Code != "" && !o.refused(call, out) {
-		c.Order.Code, c.Order.Text, c.Order.Reason = out.Code, out.Text, out.Reason
+		c.Order.Code, c.Order.Text = out.Code, out.Text
+		if call != CallQuery || out.Kind != Declined || out.aboutOrder() { // else it is why the question was refused
+			c.Order.Reason = out.Reason
+		}
 	}
 	if out.Alert {
 		c.Raise = "the wallet's answer needs an operator: " + string(call) + " " + out.Code
@@ -75,12 +78,13 @@ func (o Order) refused(call Call, out Outcome) bool {
 // aboutOrder reports whether a Declined answer to a question is the state of
 // what was asked for. A refusal with any other reason (no permission, a
 // revoked token, a bad signature) refuses the question and says nothing of
-// the money; the code tables give states no reason, or "state".
+// the money; the code tables give states no reason, or "state". APIv3's
+// ORDER_CLOSED is such a refusal: a closed order is answered by its state.
 func (out Outcome) aboutOrder() bool {
 	if out.Kind != Declined || !out.Verified {
 		return false
 	}
-	return out.Reason == ReasonNone || out.Reason == ReasonOrderDead || out.Reason == ReasonState
+	return out.Reason == ReasonNone || out.Reason == ReasonState
 }
 
 // seal checks the transition, clears what a final state no longer needs and
