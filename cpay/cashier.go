@@ -13,6 +13,10 @@ const (
 	defaultInterval = 6 * time.Second
 )
 
+// arrival is how long a request that was given up may still be on its way to the
+// server's disk: in a network, in a proxy, or behind a disk that stalls.
+const arrival = 30 * time.Second
+
 // Texts for the person at the till, from the terminal acceptance rules
 // (protocol.md §6.1).
 const (
@@ -205,7 +209,9 @@ type Result struct {
 // queries until the order is final, and reports. When a call is lost it asks;
 // when the server does not know the order it repeats the same request under the
 // same number, which cannot charge twice. It never reverses and never takes
-// another number. Whoever calls it again for the same sale sets Repeat.
+// another number. A refusal of the repetition is believed only once the first
+// request cannot arrive any more. Whoever calls it again for the same sale sets
+// Repeat.
 //
 // There is no error to return on purpose, because an error is not an outcome: the
 // Result says whether the customer paid, did not pay, or nobody knows. Ending ctx
@@ -223,8 +229,11 @@ func (c *Client) MicroPayAndWait(ctx context.Context, req *MicroPayRequest, opts
 	}
 	for w.asked < opts.Queries {
 		w.progress()
-		if !w.hurry && !pause(ctx, opts.Interval) {
-			break
+		if !w.hurry {
+			if !pause(ctx, opts.Interval) {
+				break
+			}
+			w.waited += opts.Interval
 		}
 		if w.query(ctx) {
 			return w.result
@@ -244,6 +253,7 @@ type waiting struct {
 	opts   WaitOptions
 	result Result
 	asked  int
+	waited time.Duration // between queries, in all
 	// lost: a submission went unanswered, so it may have been carried out.
 	lost bool
 	// hurry: the answer was lost on the way, so ask at once.
@@ -316,6 +326,8 @@ func (w *waiting) query(ctx context.Context) bool {
 	switch {
 	case w.ours: // it was there; a server that forgot it must not charge again
 		return false
+	case w.refused != nil && w.waited < arrival:
+		return false // what was sent first may still arrive
 	case w.refused != nil:
 		return w.refuse(w.refused)
 	}

@@ -142,7 +142,9 @@ func TestMicroPayAndWait(t *testing.T) {
 			"request lost, the repetition is refused, no order",
 			[]reply{lost, refusal(StatusRefused, 0, "付款码已过期")},
 			[]reply{noOrder},
-			StateDeclined, "付款码已过期", pay + " " + ask + " " + pay + " " + ask, 6 * second,
+			// Not before the first request cannot arrive any more: in simulation
+			// seed 70296 it did, 18 s late, after the till had been told "declined".
+			StateDeclined, "付款码已过期", pay + " " + ask + " " + pay + " " + repeated(5, ask), 30 * second,
 		},
 		{
 			"request lost, the repetition finds it over",
@@ -225,7 +227,7 @@ func TestARefusedRepetitionIsNotARefusedSale(t *testing.T) {
 	}{
 		{"first time", false, reply{}, StateDeclined, pay},
 		{"again, and it was paid", true, reply{order: wx(WxpayMicroPaid)}, StatePaid, pay + " " + ask},
-		{"again, and it was never there", true, refusal(StatusRefused, InternalNoOrder, "订单不存在"), StateDeclined, pay + " " + ask},
+		{"again, and it was never there", true, refusal(StatusRefused, InternalNoOrder, "订单不存在"), StateDeclined, pay + " " + repeated(5, ask)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

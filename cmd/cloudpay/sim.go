@@ -23,6 +23,7 @@ type simCmd struct {
 	From     uint64 `default:"1" help:"The first seed."`
 	Parallel int    `default:"1" help:"How many run at once."`
 	Tail     int    `default:"60" help:"Lines of the event log to print of a seed that breaks a promise; with one seed, -1 prints all."`
+	Stop     bool   `help:"Stop at the first seed that breaks a promise."`
 	Twice    bool   `help:"Run every seed twice and compare the hashes of the event logs."`
 }
 
@@ -59,7 +60,7 @@ func (c *simCmd) run(t *testing.T, out io.Writer) int {
 			}
 		})
 	}
-	for seed := c.From; seed < c.From+c.Seeds; seed++ {
+	for seed := c.From; seed < c.From+c.Seeds && (!c.Stop || !s.broken()); seed++ {
 		seeds <- seed
 	}
 	close(seeds)
@@ -145,6 +146,13 @@ func firstDifference(a, b []string) string {
 		}
 	}
 	return ""
+}
+
+// broken reports whether a promise was broken.
+func (s *simRun) broken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.bad) > 0
 }
 
 func (s *simRun) speed() float64 { return float64(s.done) / time.Since(s.start).Seconds() }

@@ -40,6 +40,8 @@ type process struct {
 	jump    *atomic.Int64  // what the machine's clock is wrong by, nanoseconds
 	dead    chan struct{}  // closed at the moment of death
 	die     sync.Once
+	waited  sync.Once
+	end     error        // of waiting
 	armed   atomic.Int32 // how the process is to be killed, an armedX
 }
 
@@ -107,6 +109,7 @@ func (w *world) startProcess(ctx context.Context) error {
 	w.process = p
 	w.mu.Unlock()
 	w.note("process", "%d starts", p.no)
+	w.checkRunning(ctx) // nothing that was told may be gone
 	return nil
 }
 
@@ -176,8 +179,14 @@ func (p *process) stop(context.Context) error {
 	return p.wait()
 }
 
-// wait lets the goroutines of the process end, and its files go.
+// wait lets the goroutines of the process end, and its files go. A process that
+// is killed while it is stopped is waited for twice.
 func (p *process) wait() error {
+	p.waited.Do(func() { p.end = p.waitOnce() })
+	return p.end
+}
+
+func (p *process) waitOnce() error {
 	p.cancel()
 	err := <-p.ended
 	p.serving.Wait()

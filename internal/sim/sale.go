@@ -198,6 +198,9 @@ func (s *sale) chargeTwice(ctx context.Context, c *cpay.Client, req cpay.MicroPa
 	switch res.State {
 	case cpay.StatePaid, cpay.StateRefunded:
 		w.tellPaid(ctx, no, s.total+1, "the other till") // its sale was first
+		w.told.mu.Lock()
+		w.told.others[no] = true
+		w.told.mu.Unlock()
 	case cpay.StateDeclined:
 		w.tellUnpaid(ctx, no, s.total+1, "the other till")
 	case cpay.StateNotOurs, cpay.StateUnknown, cpay.StateWaiting:

@@ -82,6 +82,7 @@ var regressions = []struct {
 	was  string
 }{
 	{116, "a till took the refusal of a repeated request for one of its sale (cpay.WaitOptions.Repeat)"},
+	{70296, "a till believed the refusal of a repetition while its first request was still on its way"},
 }
 
 func TestSeedsThatOnceFailed(t *testing.T) {

@@ -13,6 +13,8 @@ type told struct {
 	events map[string]int // callbacks that a merchant has taken
 	// accepted are the refunds that were taken, by number, in fen.
 	accepted map[string]int64
+	// others are the numbers under which another till took the money.
+	others map[string]bool
 }
 
 // claim is what was said of a sale: two tills may use one number, and their
@@ -23,7 +25,7 @@ type claim struct {
 }
 
 func newTold() told {
-	return told{paid: map[claim]string{}, unpaid: map[claim]string{}, events: map[string]int{}, accepted: map[string]int64{}}
+	return told{paid: map[claim]string{}, unpaid: map[claim]string{}, events: map[string]int{}, accepted: map[string]int64{}, others: map[string]bool{}}
 }
 
 // event notes a callback.

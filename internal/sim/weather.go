@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -98,6 +99,8 @@ var wrongs = []sandbox.Fault{
 	{Scenario: "slow_state"},
 	{Scenario: "payerror_but_charged"},
 	{Scenario: "duplicate"},
+	{Scenario: "answer_state", Channel: sandbox.WeChat, Params: sandbox.Params{State: "NOTPAY"}},
+	{Scenario: "answer_state", Channel: sandbox.Alipay, Params: sandbox.Params{State: "WAIT_BUYER_PAY"}},
 	{Scenario: "rate_limit"},
 	{Scenario: "rate_limit", Endpoint: sandbox.EndpointQuery},
 	{Scenario: "no_money"},
@@ -129,7 +132,7 @@ func throwScenarios(r *rand.Rand) (out []sandbox.Fault) {
 	lies := false
 	for range r.IntN(5) {
 		f := wrongs[r.IntN(len(wrongs))]
-		liar := f.Scenario == "duplicate" || f.Scenario == "payerror_but_charged"
+		liar := slices.Contains([]string{"duplicate", "payerror_but_charged", "answer_state"}, f.Scenario)
 		if liar && lies {
 			continue
 		}
