@@ -33,7 +33,7 @@ func (w *world) ordersOf(ctx context.Context, st *store.Store) (map[string]pay.O
 
 // Limits of the numbers that a run uses.
 const (
-	maxSales   = 20
+	maxSales   = 8
 	maxNumbers = 2
 )
 

@@ -23,6 +23,7 @@ type sale struct {
 	does     string        // approve, cancel, or "" for nothing
 	powerCut time.Duration // the till loses power this long after it began, 0 for never
 	undo     time.Duration // the cashier asks for a reverse or a close, 0 for never
+	expires  time.Duration // how long a code may be scanned
 	refunds  []refund
 	again    bool // after a refusal the customer tries once more
 	numbers  int
@@ -41,6 +42,7 @@ func (w *world) throwSale(r *rand.Rand, id int) *sale {
 	s := &sale{
 		w: w, id: id, wallet: sandbox.WeChat, till: r.IntN(tills), qr: r.IntN(3) == 0,
 		think: between(r, time.Second, 80*time.Second), again: r.IntN(2) == 0, dup: r.IntN(8) == 0,
+		expires: between(r, 65*time.Second, 6*time.Minute),
 	}
 	if r.IntN(4) == 0 {
 		s.wallet = sandbox.Alipay

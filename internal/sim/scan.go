@@ -45,9 +45,6 @@ func (s *sale) sellByCode(ctx context.Context, c *cpay.Client) {
 	}
 }
 
-// expiry is how long a code may be paid.
-const expiry = 6 * time.Minute
-
 // showCode asks for a code until there is one or the request is refused. It
 // returns "" if there is none.
 func (s *sale) showCode(ctx context.Context, c *cpay.Client, no string) string {
@@ -55,7 +52,7 @@ func (s *sale) showCode(ctx context.Context, c *cpay.Client, no string) string {
 	req := &cpay.ScanCodePayRequest{
 		PayMchKey: cpay.PayMchKey{PayPlatform: s.platform()},
 		PayContent: cpay.PayContent{
-			OutTradeNo: no, TotalFee: s.total, Body: "bread", TimeExpire: w.Now().Add(expiry).Unix(),
+			OutTradeNo: no, TotalFee: s.total, Body: "bread", TimeExpire: w.Now().Add(s.expires).Unix(),
 		},
 	}
 	for range 5 {

@@ -76,7 +76,8 @@ func TestOneSeedIsOneRun(t *testing.T) {
 	}
 }
 
-// regressions are seeds that broke a promise once, and what was wrong.
+// regressions are seeds that broke a promise once, and what was wrong. A change
+// of what a seed means takes their sting, so every bug has a test of its own too.
 var regressions = []struct {
 	seed uint64
 	was  string

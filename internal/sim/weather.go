@@ -70,6 +70,10 @@ func (w *world) forecast() *weather {
 		out.deaf = w.throwSpans(r, out.lasts, 2, 10*time.Second, out.lasts)
 	}
 	out.scenarios = throwScenarios(r)
+	if r.IntN(8) == 0 { // the truth comes late: by notices that were lost for as long as queries were wrong
+		out.scenarios = []sandbox.Fault{unpaidSays(sandbox.WeChat, "NOTPAY"), unpaidSays(sandbox.Alipay, "WAIT_BUYER_PAY")}
+		out.away["notice"] = spans{{w.start, w.start.Add(out.lasts)}}
+	}
 	return out
 }
 
@@ -99,8 +103,8 @@ var wrongs = []sandbox.Fault{
 	{Scenario: "slow_state"},
 	{Scenario: "payerror_but_charged"},
 	{Scenario: "duplicate"},
-	{Scenario: "answer_state", Channel: sandbox.WeChat, Params: sandbox.Params{State: "NOTPAY"}},
-	{Scenario: "answer_state", Channel: sandbox.Alipay, Params: sandbox.Params{State: "WAIT_BUYER_PAY"}},
+	unpaidSays(sandbox.WeChat, "NOTPAY"),
+	unpaidSays(sandbox.Alipay, "WAIT_BUYER_PAY"),
 	{Scenario: "rate_limit"},
 	{Scenario: "rate_limit", Endpoint: sandbox.EndpointQuery},
 	{Scenario: "no_money"},
@@ -123,6 +127,11 @@ var wrongs = []sandbox.Fault{
 	{Scenario: "notify_wrong_merchant"},
 	{Scenario: "timeout"},
 	{Scenario: "delay_after"},
+}
+
+// unpaidSays is a wallet whose queries call everything unpaid.
+func unpaidSays(ch sandbox.Channel, state string) sandbox.Fault {
+	return sandbox.Fault{Scenario: "answer_state", Channel: ch, Rate: 1, Params: sandbox.Params{State: state}}
 }
 
 // throwScenarios throws how the wallets misbehave. One of them at most lies about
@@ -159,7 +168,7 @@ func (w *world) plan() {
 		}
 	}
 	within := func() time.Time { return w.start.Add(between(r, 0, w.weather.lasts)) }
-	for i := range 1 + r.IntN(8) {
+	for i := range 1 + r.IntN(maxSales) {
 		s := w.throwSale(r, i)
 		w.at(within(), "", func(ctx context.Context) { w.actor(func() { s.run(ctx) }) })
 	}
@@ -224,7 +233,7 @@ func (w *world) sendNotices(ctx context.Context) {
 			w.violated("notices are not sent: %v", err)
 		}
 	})
-	every := 2 * time.Second
+	every := 4 * time.Second
 	if w.calmed() {
 		every = 30 * time.Second
 	}
