@@ -296,7 +296,16 @@ func (to call) refused(m members) pay.Outcome {
 	if text == "" {
 		text = m.get("msg")
 	}
-	return ruled(rule, sub, text)
+	return ruled(rule, sub, unquoted(text))
+}
+
+// unquoted cuts a sentence of Alipay's before a quotation of our own request,
+// which "invalid signature" ends with: it holds the app_auth_token.
+func unquoted(text string) string {
+	for _, start := range []string{"验签字符串为", "alipay_root_cert_sn=", "app_auth_token=", "app_cert_sn=", "app_id=", "biz_content="} {
+		text, _, _ = strings.Cut(text, start)
+	}
+	return text
 }
 
 // normal writes a sub_code as the tables have it (upstreams.md §4.5, §4.6).
