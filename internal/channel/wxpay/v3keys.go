@@ -80,7 +80,7 @@ type keyring struct {
 	answers, notices *budget
 
 	byID     atomic.Pointer[map[string]*platformKey]
-	fetching sync.Mutex // held during a download: those who wait share its result
+	fetching turn       // held during a download: those who wait share its result
 	mu       sync.Mutex // guards what follows
 	asked    time.Time  // last attempt
 	fetched  time.Time  // last success
@@ -88,8 +88,25 @@ type keyring struct {
 	ageing   bool       // a refresh for age is under way
 }
 
+// turn is a lock that is waited for no longer than a ctx allows. It has room
+// for one.
+type turn chan struct{}
+
+// take waits for the turn and reports whether it came before ctx ended.
+func (t turn) take(ctx context.Context) bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// end lets the next one take it.
+func (t turn) end() { <-t }
+
 func newKeyring(now func() time.Time, public *platformKey) *keyring {
-	k := &keyring{now: now, answers: newBudget(now, 10, 10*time.Second), notices: newBudget(now, 3, time.Minute)}
+	k := &keyring{now: now, fetching: make(turn, 1), answers: newBudget(now, 10, 10*time.Second), notices: newBudget(now, 3, time.Minute)}
 	keys := map[string]*platformKey{}
 	if public != nil {
 		k.publicID = public.serial
@@ -205,8 +222,10 @@ func (k *keyring) refresh(ctx context.Context, allowed *budget, enough func() bo
 	if k.fetch == nil {
 		return
 	}
-	k.fetching.Lock()
-	defer k.fetching.Unlock()
+	if !k.fetching.take(ctx) {
+		return
+	}
+	defer k.fetching.end()
 	if enough() || ctx.Err() != nil || !allowed.take() {
 		return
 	}
@@ -215,8 +234,10 @@ func (k *keyring) refresh(ctx context.Context, allowed *budget, enough func() bo
 
 // reload downloads the certificates now. Its error is that of the download.
 func (k *keyring) reload(ctx context.Context) error {
-	k.fetching.Lock()
-	defer k.fetching.Unlock()
+	if !k.fetching.take(ctx) {
+		return channel.ErrTimeout
+	}
+	defer k.fetching.end()
 	k.load(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -303,9 +324,10 @@ func (k *keyring) age(ctx context.Context) {
 		// The caller's call may end before the download.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLimit)
 		defer cancel()
-		k.fetching.Lock()
-		defer k.fetching.Unlock()
-		k.load(ctx)
+		if k.fetching.take(ctx) {
+			k.load(ctx)
+			k.fetching.end()
+		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.ageing = false

@@ -1,6 +1,7 @@
 package wxpay
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"strings"
@@ -202,8 +203,9 @@ func TestCertificatesAreRefreshedUnderTwelveHours(t *testing.T) {
 		for t.Context().Err() == nil && w.downloads() < want {
 			asks(t, c)
 		}
-		c.v3.keys.fetching.Lock()   // the download has ended when its lock is free
-		c.v3.keys.fetching.Unlock() //nolint:staticcheck // only waited for
+		if c.v3.keys.fetching.take(t.Context()) { // the download has ended when its lock is free
+			c.v3.keys.fetching.end()
+		}
 	}
 	settle(2)
 	asks(t, c)
@@ -353,4 +355,35 @@ func TestABudgetRefills(t *testing.T) {
 			t.Errorf("after %v: %d, want %d", one.after, got, one.want)
 		}
 	}
+}
+
+// TestBugCallWaitedForTheDownloadOfAnother: whoever needs a certificate waits
+// for a download that is under way, but never longer than its own ctx allows: a
+// notice has three seconds, and the download of a payment may take thirty.
+func TestBugCallWaitedForTheDownloadOfAnother(t *testing.T) {
+	t.Parallel()
+	k := newKeyring(time.Now, nil)
+	begun, end := make(chan struct{}), make(chan struct{})
+	k.fetch = func(context.Context, func(string) *platformKey) ([]*platformKey, error) {
+		close(begun)
+		<-end
+		return nil, errCertsForm
+	}
+	var all sync.WaitGroup
+	all.Go(func() { _ = k.ready(context.WithoutCancel(t.Context())) })
+	<-begun
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	found := make(chan *platformKey, 1)
+	all.Go(func() { found <- k.find(over, "0A", k.notices) })
+	select {
+	case key := <-found:
+		if key != nil {
+			t.Errorf("found %v", key)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a call whose ctx is over waits for the download of another")
+	}
+	close(end)
+	all.Wait()
 }
