@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ const between = `(?:["'=>:\\\s]|<!\[CDATA\[|%22|%3A|%3D|%5C|\+)+`
 // money for a minute, a token for as long as it lasts.
 var secretNames = []string{
 	"auth_code", "app_auth_token", "auth_token", "access_token", "refresh_token", "sandbox_signkey", "js_code", "session_key", "?secret", "&secret", "?code", "&code",
+	"%22code%22",                                 // a member of biz_content; an answer's code is its result
+	"?token", "&token", `u0026token`, "%26token", // of a bill's download
 }
 
 // secretValue is what follows such a name.
@@ -59,16 +62,21 @@ func (x *Exchange) mask(keys []string) {
 			texts = append(texts, &m.Header[i])
 		}
 	}
-	hidden := slices.Clip(keys)
-	for _, text := range append([]string{x.URL, x.Request.Body, x.Answer.Body}, locations(x.Answer.Header)...) {
+	hidden := slices.Clone(keys)
+	// A form begins with a name and no "&".
+	for _, text := range append([]string{x.URL, "&" + x.Request.Body, x.Answer.Body}, locations(x.Answer.Header)...) {
 		hidden = append(hidden, secretsIn(text)...)
 	}
-	for _, value := range hidden {
-		for _, text := range texts {
-			if strings.Contains(*text, value) {
-				*text = strings.ReplaceAll(*text, value, masked(value))
-			}
-		}
+	// One pass over each text: a hostile one names thousands of values. The
+	// longest first, lest the end of one be left that begins with another.
+	slices.SortFunc(hidden, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	var pairs []string
+	for _, value := range slices.Compact(hidden) {
+		pairs = append(pairs, value, masked(value))
+	}
+	mask := strings.NewReplacer(pairs...)
+	for _, text := range texts {
+		*text = mask.Replace(*text)
 	}
 }
 

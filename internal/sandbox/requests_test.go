@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -192,6 +193,62 @@ func TestLogShowsNoSecret(t *testing.T) {
 	}
 	if !strings.Contains(text, "***") {
 		t.Error("nothing was masked")
+	}
+}
+
+// TestLogMasksCodesWhereverAFormNamesThem: as the first of a form, as a member of
+// biz_content, as a part of a longer value, and in the address of a bill.
+func TestLogMasksCodesWhereverAFormNamesThem(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	const first, inside, long, token = "first0123456789abcdef", "inside0123456789abcdef", "first0123456789abcdefTHEREST", "bill0123456789abcdef"
+	form := b.aliParams("alipay.open.auth.token.app", kv{"grant_type": "authorization_code", "code": inside, "auth_code": long}, kv{})
+	if _, _, _, err := b.post(b.client(-1), "/gateway.do", "application/x-www-form-urlencoded", "code="+first+"&"+form.Encode(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := b.post(b.client(-1), "/v3/billdownload/file?token="+token, "text/plain", "", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, short := range b.Requests("", "", 0) {
+		x, err := b.Request(short.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{first, inside, "THEREST", token} {
+			if strings.Contains(string(raw), secret) {
+				t.Errorf("the log shows %s\n%s", secret, raw)
+			}
+		}
+	}
+}
+
+// TestLogMasksThousandsOfValuesInOnePass: a megabyte that names 30,000 codes took
+// half a minute.
+func TestLogMasksThousandsOfValuesInOnePass(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	var query strings.Builder
+	for i := range 30_000 {
+		query.WriteString("&auth_code=" + strconv.Itoa(100_000_000_000_000_000+i))
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r := httptest.NewRequest(http.MethodGet, "/pay/micropay?"+query.String(), nil)
+		b.Wallet().ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	select {
+	case <-done:
+	case <-t.Context().Done():
+	case <-time.After(10 * time.Second): // 0.1 s on the machine where it took 32
+		t.Fatal("still masking after ten seconds")
+	}
+	if x := b.newest(""); strings.Contains(x.URL, "100000000000029999") {
+		t.Error("the last code is shown")
 	}
 }
 
