@@ -17,6 +17,7 @@ const maxPages = 5
 // key cannot list them. It implements channel.RefundLister.
 func (c *Channel) Refunds(ctx context.Context, r channel.OrderRequest) channel.RefundList {
 	var list channel.RefundList
+	seen := map[string]bool{}
 	for range maxPages {
 		var m message
 		m.set("out_trade_no", r.OutTradeNo)
@@ -39,6 +40,12 @@ func (c *Channel) Refunds(ctx context.Context, r channel.OrderRequest) channel.R
 			return channel.RefundList{Outcome: differs("SUCCESS")}
 		}
 		page := listed(answer)
+		for _, one := range page {
+			if seen[one.OutRefundNo] { // the answers overlap, so that others are missing: ask again
+				return channel.RefundList{Outcome: ruled(channel.Rule{Class: channel.ClassRetrySame}, "SUCCESS", "")}
+			}
+			seen[one.OutRefundNo] = true
+		}
 		list.Refunds = append(list.Refunds, page...)
 		total, err := strconv.Atoi(answer.get("total_refund_count"))
 		if err != nil {
