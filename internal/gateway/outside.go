@@ -47,6 +47,20 @@ func (g *Gateway) outside(ctx context.Context, wallet channel.Channel, req chann
 	return found, true
 }
 
+// untaken returns those refunds of an order that are not on record. It is asked
+// after the order's row was read: whoever takes one over changes that row.
+func (g *Gateway) untaken(ctx context.Context, o pay.Order, list []pay.OutsideRefund) (left []pay.OutsideRefund, err error) {
+	for _, r := range list {
+		switch _, err := g.Store.Refund(ctx, o.MerchantID, r.OutRefundNo); {
+		case errors.Is(err, pay.ErrNotFound):
+			left = append(left, r)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
 // take adds one refund of somebody else to what was found.
 func take(found *pay.Outside, no string, r channel.RefundOutcome) {
 	switch {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -53,13 +54,17 @@ func (g *Gateway) settleWithRefunds(ctx context.Context, m *directory.Merchant, 
 	g.Metrics.outcome(o.Channel, string(pay.CallQuery), out.Kind)
 	out = storable(out)
 	rounds := 0
-	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
-		if rounds++; rounds > 1 { // somebody else may have taken them over: look again
-			return pay.Change{From: o, Order: o}
+	var failed error
+	o, err := g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
+		if rounds++; rounds > 1 { // the row was changed: somebody else may have taken them over
+			if outside.Refunds, failed = g.untaken(ctx, o, outside.Refunds); failed != nil {
+				return pay.Change{From: o, Order: o}
+			}
 		}
 		p := g.profile(o.Channel)
 		return p.Import(p.Apply(o, pay.CallQuery, out, now), outside, now)
 	})
+	return o, errors.Join(err, failed)
 }
 
 // settlePrepay applies the answer to a prepay call as settle does.
