@@ -43,7 +43,13 @@ func (g *Gateway) openOrder(ctx context.Context, o pay.Order) (won bool, err err
 func (g *Gateway) settle(ctx context.Context, m *directory.Merchant, o pay.Order, call pay.Call, out pay.Outcome) (pay.Order, error) {
 	g.Metrics.outcome(o.Channel, string(call), out.Kind)
 	out = storable(out)
+	asked := o.Unit
 	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
+		if call == pay.CallQuery && o.Unit != asked && out.SaysUnpaid() {
+			// It was asked before somebody else learned what the row says now, and
+			// may be older than the payment.
+			return g.profile(o.Channel).AskAgain(o, now)
+		}
 		return g.profile(o.Channel).Apply(o, call, out, now)
 	})
 }

@@ -35,3 +35,20 @@ func (p Profile) Hurry(o Order, now time.Time) Change {
 	c.Order.AskAt = now
 	return p.seal(c, now)
 }
+
+// SaysUnpaid reports whether an answer denies a payment that may be made, or be
+// seen, a moment later: not paid yet, or not known.
+func (out Outcome) SaysUnpaid() bool {
+	return out.Kind == Waiting || out.Kind != Paid && out.Reason == ReasonNotFound
+}
+
+// AskAgain has an order asked for at now, because the answer to the last
+// question was overtaken. A final order that is not watched is left alone.
+func (p Profile) AskAgain(o Order, now time.Time) Change {
+	c := Change{From: o, Order: o}
+	if o.State.Final() && !o.Watch {
+		return c
+	}
+	c.Order.AskAt = now
+	return p.seal(c, now)
+}

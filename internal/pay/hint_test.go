@@ -68,3 +68,33 @@ func TestHurryAsksForWhatACustomerMayPay(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOvertakenAnswerIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	p := Profiles[Alipay]
+	for _, state := range OrderStates {
+		for _, watch := range []bool{false, true} {
+			o := Order{State: state, Watch: watch, TradeType: TradeMicroPay, SentAt: begin, AskAt: at(60)}
+			c := p.AskAgain(o, at(9))
+			want := watch || !state.Final()
+			if c.Changed() != want || want && !c.Order.AskAt.Equal(at(9)) {
+				t.Errorf("%s, watched %v: changed %v, ask at %v", state, watch, c.Changed(), c.Order.AskAt)
+			}
+		}
+	}
+	for _, c := range []struct {
+		out  Outcome
+		want bool
+	}{
+		{Outcome{Kind: Waiting}, true},
+		{Outcome{Kind: Declined, Reason: ReasonNotFound}, true},
+		{Outcome{Kind: Unknown, Reason: ReasonNotFound}, true},
+		{Outcome{Kind: Paid}, false},
+		{Outcome{Kind: Declined, Reason: ReasonOrderDead}, false},
+		{Outcome{Kind: Unknown, Lost: true}, false},
+	} {
+		if got := c.out.SaysUnpaid(); got != c.want {
+			t.Errorf("%+v says unpaid: %v", c.out, got)
+		}
+	}
+}
