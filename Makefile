@@ -7,7 +7,7 @@ SEEDS   ?= 1000
 FROM    ?= 1
 export GOFLAGS := -buildvcs=false
 
-.PHONY: help build demo test check lint verify race vuln fmt generate fuzz bench e2e chaos sim cover ui
+.PHONY: help build demo test optional check lint verify race vuln fmt generate fuzz bench e2e chaos sim cover ui
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -19,9 +19,19 @@ build: ## build bin/cloudpay
 demo: build ## gateway, sandbox and sample merchants in one process; prints the URLs
 	./bin/cloudpay demo
 
-test: ## all tests; what needs PostgreSQL runs if it is installed, and says so if not
+test: optional ## all tests; what a machine lacks the programs for is left out, and named first
 	$(GO) test -count=1 ./...
 	$(GO) test -count=1 -tags kms ./internal/secret
+
+# go test is silent about tests that skip themselves.
+optional: ## name the tests that this machine cannot run
+	@[ -n "$$CLOUDPAY_TEST_PG" ] || command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+		echo "SKIPPED on this machine: everything on PostgreSQL (install postgresql, or set CLOUDPAY_TEST_PG)"
+	@command -v openssl >/dev/null && command -v curl >/dev/null || echo "SKIPPED on this machine: docs/curl.md (install openssl and curl)"
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+		echo "SKIPPED on this machine: the npm package alipay-sdk against the sandbox (install node and npm)"; \
+	elif [ "$$CLOUDPAY_REQUIRE_NPM" != 1 ] && ! ls -d "$${XDG_CACHE_HOME:-$$HOME/.cache}"/cloudpay/npm-*/node_modules/alipay-sdk >/dev/null 2>&1; then \
+		echo "SKIPPED on this machine: the npm package alipay-sdk against the sandbox (CLOUDPAY_REQUIRE_NPM=1 installs it)"; fi
 
 check: lint verify race vuln ## everything a change must pass
 

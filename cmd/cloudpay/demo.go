@@ -331,6 +331,7 @@ func (c *demoCmd) greet(e env, dir string, f demoFile, now time.Time) {
   API      %[1]s/cpay/   (%[1]s/docs/, /healthz, /readyz, /metrics)
   Phone    %[2]s/phone   (the customer's phone, in a browser)
   Sandbox  %[2]s/sandbox/v1/   (customers, payment codes, faults: docs/sandbox.md)
+  Requests %[2]s/sandbox/requests   (every call of a wallet, with the verdict on its signature)
   Keys     %[3]s   (ids and keys of %[4]d sample merchants)
 
 Paste into another terminal, in this folder:
