@@ -186,7 +186,8 @@ type Sandbox struct {
 	requests   requestLog
 	secrets    []string // the accounts' keys and tokens, which the log masks
 	desk       sceneDesk
-	keyChange  sync.Mutex // held by changeKeys
+	photos     chan struct{} // holds one for each photograph that is being read
+	keyChange  sync.Mutex    // held by changeKeys
 	closing    chan struct{}
 	closeOnce  sync.Once
 	closeErr   error
@@ -203,7 +204,7 @@ func New(ctx context.Context, c Config) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{c: c, books: b, clock: &machine{base: c.Now}, closing: make(chan struct{})}
+	s := &Sandbox{c: c, books: b, clock: &machine{base: c.Now}, closing: make(chan struct{}), photos: make(chan struct{}, maxPhotos)}
 	s.c.Now = s.clock.now
 	if err := s.load(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open sandbox in %s: %w", c.Dir, err), b.close(ctx))

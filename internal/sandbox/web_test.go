@@ -443,3 +443,55 @@ func TestPhoneForOtherMachinesIsOneCustomersOnly(t *testing.T) {
 		t.Error("the paired phone made another customer")
 	}
 }
+
+// heldPicture is a format of which the decoder waits until it is let go.
+type heldPicture struct{ read, decoding, release chan struct{} }
+
+func (h *heldPicture) register() {
+	const magic = "HELDPICTURE"
+	image.RegisterFormat("held", magic, func(io.Reader) (image.Image, error) {
+		h.decoding <- struct{}{}
+		<-h.release
+		return image.NewGray(image.Rect(0, 0, 8, 8)), nil
+	}, func(io.Reader) (image.Config, error) {
+		h.read <- struct{}{}
+		return image.Config{ColorModel: color.GrayModel, Width: 8, Height: 8}, nil
+	})
+}
+
+// TestFewPhotographsAreReadAtOnce: a photograph of 33 KB unpacks into 70 MB, so
+// that eight at once took 600 MB.
+func TestFewPhotographsAreReadAtOnce(t *testing.T) {
+	t.Parallel()
+	const sent, atOnce = 5, 2
+	h := &heldPicture{read: make(chan struct{}, sent), decoding: make(chan struct{}, sent), release: make(chan struct{})}
+	h.register()
+	b := newBench(t, nil)
+	answers := make(chan int, sent)
+	for range sent {
+		go func() {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest("POST", "/phone/api/photos", strings.NewReader("HELDPICTURE"))
+			r.Host = "localhost"
+			b.Control().ServeHTTP(w, r)
+			answers <- w.Code
+		}()
+	}
+	for range sent {
+		<-h.read
+	}
+	for range atOnce {
+		<-h.decoding
+	}
+	select {
+	case <-h.decoding:
+		t.Errorf("more than %d photographs are read at once", atOnce)
+	case <-time.After(100 * time.Millisecond): // the others have come, and wait
+	}
+	close(h.release)
+	for range sent {
+		if status := <-answers; status != http.StatusNotFound {
+			t.Errorf("a photograph without a code = %d", status)
+		}
+	}
+}

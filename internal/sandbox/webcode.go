@@ -24,6 +24,7 @@ const (
 	maxBarcodeText = 64      // longest order number is 64
 	maxPhoto       = 2 << 20 // the page sends photographs scaled to 1,600 pixels
 	maxPhotoPixels = 4 << 20 // so a small file cannot unpack into all memory
+	maxPhotos      = 2       // read at once: each takes up to 70 MB and a core
 )
 
 // symbol is a barcode or QR code as the page draws it: an SVG path of unit
@@ -95,6 +96,12 @@ func (p *phone) photo(r *http.Request) (int, any, error) {
 	config, _, err := image.DecodeConfig(bytes.NewReader(raw))
 	if err != nil || config.Width <= 0 || config.Height <= 0 || config.Width > maxPhotoPixels/config.Height {
 		return 0, nil, fmt.Errorf("%w photograph: send a JPEG or PNG of at most %d pixels", ErrInvalid, maxPhotoPixels)
+	}
+	select {
+	case p.s.photos <- struct{}{}:
+		defer func() { <-p.s.photos }()
+	case <-r.Context().Done():
+		return 0, nil, fmt.Errorf("%w photograph: nobody waits for it", ErrInvalid)
 	}
 	picture, _, err := image.Decode(bytes.NewReader(raw))
 	if err != nil {
