@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/boombuler/barcode/qr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/oned"
@@ -132,13 +133,45 @@ func decode(t *testing.T, reader gozxing.Reader, pic image.Image) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hints := make(map[gozxing.DecodeHintType]any, 1)
-	hints[gozxing.DecodeHintType_TRY_HARDER] = true
-	found, err := reader.Decode(bitmap, hints)
-	if err != nil {
-		return err.Error()
+	// The library misses the corners of one QR code in a thousand, and reads it
+	// when it is told that the picture is straight.
+	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
+		found, failed := reader.Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true})
+		if failed == nil {
+			return found.GetText()
+		}
+		err = failed
 	}
-	return found.GetText()
+	return err.Error()
+}
+
+// TestPictureThatMisleadsTheCornerSearchIsRead: the phone did not read its own
+// symbol of this code, and one in ten runs of the test below failed.
+func TestPictureThatMisleadsTheCornerSearchIsRead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	const text, unit, quiet = "153482531532738665", 7, 4
+	code, err := qr.Encode(text, qr.M, qr.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := code.Bounds().Dx() + 2*quiet
+	pic := image.NewGray(image.Rect(0, 0, n*unit, n*unit))
+	for y := range n * unit {
+		for x := range n * unit {
+			at := image.Pt(x/unit-quiet, y/unit-quiet)
+			if pic.SetGray(x, y, color.Gray{Y: 255}); at.In(code.Bounds()) {
+				pic.Set(x, y, code.At(at.X, at.Y))
+			}
+		}
+	}
+	var photo bytes.Buffer
+	if err := png.Encode(&photo, pic); err != nil {
+		t.Fatal(err)
+	}
+	if status, out := b.ctl("POST", "/phone/api/photos", photo.String()); status != 200 || out["text"] != text {
+		t.Errorf("photograph = %d %v, want %s", status, out, text)
+	}
 }
 
 // TestScannersReadThePhonesCodes is AC-180: both symbols of a code hold the

@@ -126,11 +126,13 @@ func readQR(picture image.Image) (text string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	hints := make(map[gozxing.DecodeHintType]any, 1)
-	hints[gozxing.DecodeHintType_TRY_HARDER] = true // the code may be anywhere on the photograph
-	found, err := qrcode.NewQRCodeReader().Decode(bitmap, hints)
-	if err != nil || len(found.GetText()) > maxSymbolText {
-		return "", false
+	// One drawn symbol in a thousand leads the search for its corners astray,
+	// which a picture without perspective does not need.
+	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
+		found, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true})
+		if err == nil {
+			return found.GetText(), len(found.GetText()) <= maxSymbolText
+		}
 	}
-	return found.GetText(), true
+	return "", false
 }
