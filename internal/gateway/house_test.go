@@ -201,13 +201,19 @@ func (b noticeBoard) RoundTrip(req *http.Request) (*http.Response, error) {
 // walletsOf builds the real adapters against the sandbox's handler.
 func walletsOf(t *testing.T, box *sandbox.Sandbox) gateway.Channels {
 	t.Helper()
+	return walletsOver(t, box, func(line http.RoundTripper) http.RoundTripper { return line })
+}
+
+// walletsOver is walletsOf with something on the line to the wallets.
+func walletsOver(t *testing.T, box *sandbox.Sandbox, over func(http.RoundTripper) http.RoundTripper) gateway.Channels {
+	t.Helper()
 	p := box.Accounts().Providers[0]
 	block, _ := pem.Decode([]byte(p.WeChat.ClientCertPEM))
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct := direct{handler: box.Wallet(), cert: cert}
+	direct := over(direct{handler: box.Wallet(), cert: cert})
 	wx, err := wxpay.New(wxpay.Config{
 		BaseURL: "https://wallet.test", MchID: p.WeChat.MchID, AppID: p.WeChat.AppID, APIKey: secret.New(p.WeChat.APIv2Key),
 		APIv3Key: secret.New(p.WeChat.APIv3Key), Now: time.Now,
