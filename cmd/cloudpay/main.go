@@ -64,6 +64,9 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
 	Sandbox sandboxCmd `cmd:"" help:"Play both wallets and the customer's phone."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this binary's schema."`
+	Backup  backupCmd  `cmd:"" help:"Write everything the database holds into one file, while the gateway runs."`
+	Restore restoreCmd `cmd:"" help:"Fill an empty database from a backup, on either engine."`
+	Move    moveCmd    `cmd:"" help:"Move an installation to another database: SQLite to PostgreSQL, or back."`
 	Jobs    jobsCmd    `cmd:"" help:"Show and release durable work."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation and say what is wrong."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`

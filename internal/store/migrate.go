@@ -29,13 +29,14 @@ var migrations embed.FS
 // this binary and changes nothing then. Several processes may call it at once
 // on PostgreSQL.
 func Migrate(ctx context.Context, c Config) (from, to int64, err error) {
-	if from, to, err = migrate(ctx, c); err != nil {
+	if from, to, err = migrateTo(ctx, c, latest()); err != nil {
 		return from, to, fmt.Errorf("migrate store: %w", err)
 	}
 	return from, to, nil
 }
 
-func migrate(ctx context.Context, c Config) (from, to int64, err error) {
+// migrateTo goes up to a version. A database that is beyond it stays as it is.
+func migrateTo(ctx context.Context, c Config, version int64) (from, to int64, err error) {
 	if err := c.check(); err != nil {
 		return 0, 0, err
 	}
@@ -71,7 +72,7 @@ func migrate(ctx context.Context, c Config) (from, to int64, err error) {
 	if err != nil {
 		return from, from, err
 	}
-	if _, err = p.Up(ctx); err != nil {
+	if _, err = p.UpTo(ctx, version); err != nil {
 		return from, from, err
 	}
 	to, err = appliedVersion(ctx, db)
@@ -125,8 +126,13 @@ const (
 	undefinedTable = "42P01" // SQLSTATE: the database has no schema of ours yet
 )
 
+// rowQuerier is a pool or one connection.
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // appliedVersion reads the version of a database, 0 if it has no schema of ours.
-func appliedVersion(ctx context.Context, db *sql.DB) (v int64, err error) {
+func appliedVersion(ctx context.Context, db rowQuerier) (v int64, err error) {
 	err = db.QueryRowContext(ctx, versionQuery).Scan(&v)
 	if pgCode(err) == undefinedTable || sqliteCode(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table") {
 		return 0, nil
