@@ -284,7 +284,7 @@ func printable(raw []byte) string {
 func (s *Sandbox) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ch := WeChat
-		if strings.Contains(r.URL.Path, "gateway.do") || strings.HasPrefix(r.URL.Path, "/oauth2/") || strings.Contains(r.Host, "alipay") {
+		if strings.Contains(r.URL.Path, "gateway.do") || strings.HasPrefix(r.URL.Path, "/oauth2/") || r.URL.Path == cashierPath || r.URL.Path == aliBillPath || strings.Contains(r.Host, "alipay") {
 			ch = Alipay
 		}
 		x := s.beginExchange(kindCall, ch)

@@ -226,6 +226,21 @@ func TestLogMasksCodesWhereverAFormNamesThem(t *testing.T) {
 	}
 }
 
+// TestLogNamesTheWalletOfEveryPage: Alipay's payment page and bills stood under
+// WeChat Pay when the host was an address.
+func TestLogNamesTheWalletOfEveryPage(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for path, want := range map[string]sandbox.Channel{
+		"/cashier/alipay": sandbox.Alipay, "/downloadBillFile.resource?token=x": sandbox.Alipay, "/connect/oauth2/authorize": sandbox.WeChat,
+	} {
+		b.Wallet().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, path, nil))
+		if got := b.Requests("", "", 1)[0]; got.Channel != want {
+			t.Errorf("%s is %s's, want %s", path, got.Channel, want)
+		}
+	}
+}
+
 // TestLogMasksThousandsOfValuesInOnePass: a megabyte that names 30,000 codes took
 // half a minute.
 func TestLogMasksThousandsOfValuesInOnePass(t *testing.T) {

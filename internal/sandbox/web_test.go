@@ -136,7 +136,9 @@ func decode(t *testing.T, reader gozxing.Reader, pic image.Image) string {
 	// The library misses the corners of one QR code in a thousand, and reads it
 	// when it is told that the picture is straight.
 	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
-		found, failed := reader.Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true})
+		hints := make(map[gozxing.DecodeHintType]any, 1)
+		hints[hint] = true
+		found, failed := reader.Decode(bitmap, hints)
 		if failed == nil {
 			return found.GetText()
 		}
@@ -504,7 +506,7 @@ func TestFewPhotographsAreReadAtOnce(t *testing.T) {
 	for range sent {
 		go func() {
 			w := httptest.NewRecorder()
-			r := httptest.NewRequest("POST", "/phone/api/photos", strings.NewReader("HELDPICTURE"))
+			r := httptest.NewRequest(http.MethodPost, "/phone/api/photos", strings.NewReader("HELDPICTURE"))
 			r.Host = "localhost"
 			b.Control().ServeHTTP(w, r)
 			answers <- w.Code

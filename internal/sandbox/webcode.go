@@ -129,7 +129,9 @@ func readQR(picture image.Image) (text string, ok bool) {
 	// One drawn symbol in a thousand leads the search for its corners astray,
 	// which a picture without perspective does not need.
 	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
-		found, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true})
+		hints := make(map[gozxing.DecodeHintType]any, 1)
+		hints[hint] = true
+		found, err := qrcode.NewQRCodeReader().Decode(bitmap, hints)
 		if err == nil {
 			return found.GetText(), len(found.GetText()) <= maxSymbolText
 		}
