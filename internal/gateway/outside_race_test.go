@@ -85,7 +85,7 @@ type lister struct {
 }
 
 func (l lister) Refunds(ctx context.Context, r channel.OrderRequest) channel.RefundList {
-	list := l.Channel.(channel.RefundLister).Refunds(ctx, r) //nolint:forcetypeassert // WeChat's has it
+	list := l.Channel.(channel.RefundLister).Refunds(ctx, r)
 	if do := *l.meanwhile; do != nil {
 		do()
 	}

@@ -1,7 +1,6 @@
 package wxpay
 
 import (
-	"fmt"
 	"strconv"
 	"testing"
 
@@ -26,7 +25,7 @@ func TestBugRefundListedTwiceCountedTwice(t *testing.T) {
 			}
 			f := fieldsOf{
 				"return_code": "SUCCESS", "result_code": "SUCCESS", "appid": testApp, "mch_id": testMch, "sub_mch_id": testSub,
-				"out_trade_no": testOrder, "total_fee": fmt.Sprint(int64(order.Total)), "total_refund_count": strconv.Itoa(all),
+				"out_trade_no": testOrder, "total_fee": strconv.FormatInt(int64(order.Total), 10), "total_refund_count": strconv.Itoa(all),
 			}
 			for i := range min(maxRefunds, all-from) {
 				n := "_" + strconv.Itoa(i)
