@@ -200,6 +200,11 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	out.Outcome = storable(out.Outcome)
 	out.Refund.RefundID, out.Refund.RecvAccount, out.Refund.Promo = clean(out.Refund.RefundID), clean(out.Refund.RecvAccount), clean(out.Refund.Promo)
 	c := p.ApplyRefund(r, call, out.Outcome, out.Refund, out.ByHand, answered, g.now())
+	if c.WantsOrder(call, out.Outcome) {
+		said := storable(ask(ctx, channel.QueryTimeout, req.OrderRequest, wallet.Query))
+		g.Metrics.outcome(r.Channel, string(pay.CallQuery), said.Kind)
+		c = p.OrderSaid(o, c, said, g.now())
+	}
 	if _, _, err := g.changeRefund(ctx, m, o, c); err != nil {
 		return jobs.Verdict{}, err
 	}

@@ -92,15 +92,15 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 }
 
 // lateMoney holds a payment that the wallet reports for a dead order (money.md
-// §1). What is said of a REVERSED order may be older than the reverse, so a
-// query made for it decides.
+// §1). What is said of a REVERSED order, or of one that a cancel closed, may be
+// older than the reverse, so a query made for it decides.
 func (p Profile) lateMoney(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
 	asked := n.Watch && truth == TruthQuery
 	n.Watch = false
 	switch {
 	case n.Late != LateNone || n.returned(out.Payment):
-	case n.State == REVERSED && !asked:
+	case n.State == REVERSED && !asked, c.From.State == CLOSED && !asked && p.mayGiveBack(*n):
 		n.Watch, n.AskAt = true, now
 	case (n.Duplicate || n.NoReverse) && out.Payment.PaidAt.IsZero():
 		c.Raise = "the wallet reports a payment for a duplicate number without its time"
@@ -122,7 +122,7 @@ func (p Profile) otherPayment(c *Change, truth Truth, now time.Time) {
 		return
 	}
 	n.NoReverse = n.NoReverse || !n.booked()
-	if n.State == REVERSED {
+	if n.State == REVERSED || n.State == CLOSED {
 		n.Watch = false // asked, and it is not a payment that we could hold
 	}
 	p.unheard(c, now)
@@ -167,7 +167,9 @@ func (p Profile) notOurs(c *Change, truth Truth) {
 		n.Watch, n.Duplicate = false, true
 	case CLOSING:
 		n.State, n.Truth, n.Duplicate = CLOSED, truth, true
-	case PAID, CLOSED:
+	case CLOSED:
+		n.Watch = false
+	case PAID:
 	}
 	c.Raise = "the wallet knows this order number from an earlier payment"
 }
@@ -227,6 +229,7 @@ func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 	case PAID:
 		p.rolledBack(c, truth, out, now)
 	case CLOSED:
+		p.deadAndClosed(c, truth, out, now)
 	}
 }
 

@@ -42,6 +42,7 @@ func (p Profile) applyCancelOfDead(c *Change, out Outcome, now time.Time) {
 	n := &c.Order
 	if n.State != DECLINED || !n.Watch {
 		c.Order = c.From
+		gaveBack(c, out, now)
 		return
 	}
 	if out.Kind != Paid { // look again before the next cancel

@@ -209,7 +209,9 @@ func (p Profile) unpaid(c *Change, now time.Time) {
 		if n.ReverseSentAt.IsZero() {
 			n.AskAt = now.Add(p.QueryEvery)
 		}
-	case PAID, CLOSED:
+	case CLOSED: // watched: the payment that was reported may not be seen yet
+		n.AskAt = now.Add(p.askPause(*n, now))
+	case PAID:
 	}
 }
 
@@ -279,7 +281,7 @@ func (p Profile) missingReverse(c *Change, truth Truth, now time.Time) {
 func (p Profile) unheard(c *Change, now time.Time) {
 	n := &c.Order
 	switch n.State {
-	case PAYING, CLOSING, DECLINED, REVERSED, PAID:
+	case PAYING, CLOSING, DECLINED, REVERSED, PAID, CLOSED:
 		n.AskAt = now.Add(p.askPause(*n, now))
 		if n.Seen == "" {
 			n.Seen = Unknown
@@ -289,6 +291,5 @@ func (p Profile) unheard(c *Change, now time.Time) {
 		if n.ReverseDone || n.ReverseGone || n.ReverseSentAt.IsZero() {
 			n.AskAt = now.Add(p.QueryEvery)
 		}
-	case CLOSED:
 	}
 }

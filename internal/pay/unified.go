@@ -211,6 +211,7 @@ func (p Profile) applyClose(c *Change, out Outcome, now time.Time) {
 		}
 	case PAYING, PAID, DECLINED, REVERSED, CLOSED:
 		c.Order = c.From
+		gaveBack(c, out, now)
 	}
 }
 
