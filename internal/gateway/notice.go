@@ -38,7 +38,7 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 	if err != nil {
 		return "", "", fmt.Errorf("find channel: %w", err)
 	}
-	n, err := g.parsed(ctx, wallet, providerID, ch, header, body)
+	n, old, err := g.parsed(ctx, wallet, providerID, ch, header, body)
 	if errors.Is(err, channel.ErrProbe) {
 		return "", "", pay.Refuse(pay.ErrDenied, NoticeProbe, "a probe of the wallet was refused")
 	}
@@ -51,9 +51,12 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 	if err != nil {
 		return "", "", err
 	}
-	if n.OutRefundNo != "" {
+	switch {
+	case n.OutRefundNo != "":
 		err = g.hinted(ctx, m, wallet, orderRequest(o, sub), o, n)
-	} else {
+	case old:
+		err = g.confirmed(ctx, m, wallet, orderRequest(o, sub), o)
+	default:
 		_, err = g.settle(ctx, m, o, pay.CallNotice, n.Outcome)
 	}
 	if err != nil {
@@ -67,21 +70,42 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 const NoticeProbe = "notice_probe"
 
 // parsed verifies and reads a notice with the account's keys, or with those it
-// had before: a wallet may have signed just before they were replaced.
-func (g *Gateway) parsed(ctx context.Context, wallet channel.Channel, providerID string, ch pay.Channel, header map[string][]string, body []byte) (channel.Notice, error) {
-	n, err := wallet.ParseNotice(header, body)
+// had before: a wallet may have signed just before they were replaced. old says
+// that it was those.
+func (g *Gateway) parsed(ctx context.Context, wallet channel.Channel, providerID string, ch pay.Channel, header map[string][]string, body []byte) (n channel.Notice, old bool, err error) {
+	n, err = wallet.ParseNotice(header, body)
 	if err == nil || errors.Is(err, channel.ErrProbe) || g.Former == nil {
-		return n, err
+		return n, false, err
 	}
 	former, none := g.Former(ctx, providerID, ch)
 	if none != nil {
-		return n, err
+		return n, false, err
 	}
-	old, oldErr := former.ParseNotice(header, body)
+	before, oldErr := former.ParseNotice(header, body)
 	if oldErr != nil {
-		return n, err
+		return n, false, err
 	}
-	return old, nil
+	return before, true, nil
+}
+
+// confirmed asks the wallet for an order that a notice under former keys speaks
+// of. Keys may have been replaced because somebody else has them, and whoever
+// has a key of APIv2 can write notices with it: nothing of such a notice is
+// believed. Without a verified answer the wallet is to send it again.
+func (g *Gateway) confirmed(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order) error {
+	out := ask(ctx, channel.QueryTimeout, req, wallet.Query)
+	if !out.Verified && out.Kind == pay.Unknown {
+		if _, err := g.change(ctx, m, o, g.profile(o.Channel).Look); err != nil {
+			return err
+		}
+		return pay.Refuse(pay.ErrUnavailable, "wallet_silent", "the wallet does not say how the order is")
+	}
+	if found, listed := g.outside(ctx, wallet, req, o, out); listed {
+		_, err := g.settleWithRefunds(ctx, m, o, out, found)
+		return err
+	}
+	_, err := g.settle(ctx, m, o, pay.CallQuery, out)
+	return err
 }
 
 // noticed finds the order of a verified notice, if it agrees with it.
