@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -79,9 +78,9 @@ func (w *world) callback(rw http.ResponseWriter, r *http.Request) {
 
 // take reads one callback. What does not verify is not taken.
 func (w *world) take(ctx context.Context, body []byte) error {
-	e, err := cpay.Open(body, cpay.Keys{AuthenKey: w.Kit.authenKey})
+	e, err := w.opened(body)
 	if err != nil {
-		return errors.New("it does not verify")
+		return err
 	}
 	m, err := e.Callback()
 	if err != nil {

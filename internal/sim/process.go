@@ -32,6 +32,7 @@ type process struct {
 	w       *world
 	no      int
 	store   *store.Store
+	people  *directory.Directory
 	notify  *notify.Client
 	handler http.Handler
 	cancel  context.CancelFunc
@@ -90,7 +91,7 @@ func (w *world) startProcess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.store = st
+	p.store, p.people = st, people
 	p.notify = notify.New(notify.Config{AllowPrivate: true, Dial: p.dialMerchant})
 	gw := gateway.New(gateway.Config{
 		Store: st, Directory: people, Channels: wallets, Notify: p.notify, CodeKey: []byte("simulated code key"),

@@ -85,7 +85,7 @@ func (s *sale) client() (*cpay.Client, error) {
 		Domains: []string{publicHost}, Account: cpay.Account{
 			OutMchID: providerID, OutSubMchID: merchantID, OutShopID: shopID, DeviceID: tillID(s.till),
 		},
-		Keys: cpay.Keys{AuthenKey: s.w.Kit.authenKey}, Transport: &link{w: s.w, name: "till", to: s.w.gateway},
+		Keys: cpay.Keys{AuthenKey: s.w.key()}, Transport: &link{w: s.w, name: "till", to: s.w.gateway},
 	})
 }
 

@@ -85,6 +85,9 @@ var regressions = []struct {
 	{116, "a till took the refusal of a repeated request for one of its sale (cpay.WaitOptions.Repeat)"},
 	{70296, "a till believed the refusal of a repetition while its first request was still on its way"},
 	{200219, "the answer to a query that had been overtaken by the payment's own ended the order as a duplicate"},
+	{200291, "a payment that a cancel had given back was held as late money when its old notice came, and its return refused for ever"},
+	{200362, "the same"},
+	{300232, "the same"},
 }
 
 func TestSeedsThatOnceFailed(t *testing.T) {

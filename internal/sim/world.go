@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cloudpay/cpay"
 	"cloudpay/internal/sandbox"
 )
 
@@ -38,10 +39,13 @@ type world struct {
 	bad     []string
 	process *process // nil while none runs
 	weather *weather
-	told    told
-	busy    int // actors that have not ended
-	orders  int
-	paid    int
+	// keys are those that tills were given, newest last; accepted are those that
+	// callbacks may be signed with beside the first.
+	keys, accepted []cpay.Key
+	told           told
+	busy           int // actors that have not ended
+	orders         int
+	paid           int
 }
 
 // line is one entry of the event log.
@@ -53,7 +57,7 @@ type line struct {
 func newWorld(c Config, dir string) *world {
 	w := &world{
 		Config: c, start: c.Now(), dir: dir, poke: make(chan struct{}, 1), faults: map[string]int{},
-		told: newTold(),
+		told: newTold(), keys: []cpay.Key{c.Kit.authenKey},
 	}
 	w.weather = w.forecast()
 	w.calm = w.start.Add(w.weather.lasts)
