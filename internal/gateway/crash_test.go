@@ -177,7 +177,7 @@ func everyStep(t *testing.T, kills bool) {
 				t.Parallel()
 				ends, kinds, runs := map[string]int{}, map[string]int{}, 0
 				for _, after := range []bool{false, true} {
-					for at, more := 1, true; more; at++ {
+					for at, more := 1, true; more; at += stride {
 						out := &outage{at: at, after: after, kills: kills, kinds: map[string]int{}}
 						end := f.try(t, ch, out)
 						if more = out.broken() != ""; more {
