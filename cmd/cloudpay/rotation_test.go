@@ -29,7 +29,7 @@ import (
 func TestRotatingAndMigratingKeysLosesNoVerification(t *testing.T) {
 	t.Parallel()
 	payments := 5000
-	if testing.Short() {
+	if testing.Short() || raced {
 		payments = 500
 	}
 	log := &countingLog{}
