@@ -31,6 +31,33 @@ func (f *billScene) noBills() {
 	}
 }
 
+// codes are the wallets' own words for a bill that is not there
+// (vectors/upstream-codes-*.json, the calls of bills).
+func (f *billScene) codes() {
+	type word struct {
+		p     sandbox.Params
+		kind  pay.Kind
+		empty bool
+	}
+	words := []word{{sandbox.Params{Code: "40004", SubCode: "isp.BILL_NOT_EXIST"}, pay.Paid, true}, {sandbox.Params{Code: "40004", SubCode: "isp.NO_BILL_DATA"}, pay.Paid, true}}
+	switch {
+	case f.Wallet == sandbox.WeChat && f.v3():
+		words = []word{{sandbox.Params{Code: "NO_STATEMENT_EXIST"}, pay.Paid, true}, {sandbox.Params{Code: "STATEMENT_CREATING"}, pay.Waiting, false}}
+	case f.Wallet == sandbox.WeChat:
+		words = []word{
+			{sandbox.Params{Code: "20002", Message: "No Bill Exist"}, pay.Paid, true},
+			{sandbox.Params{Code: "20003", Message: "Bill Creating"}, pay.Waiting, false},
+			{sandbox.Params{Code: "20001", Message: "invalid bill_type"}, pay.Declined, false},
+		}
+	}
+	for _, w := range words {
+		out := f.with("answer_code", "", func(x *sandbox.Fault) { x.Endpoint, x.Params = sandbox.EndpointBill, w.p })
+		if out.Kind != w.kind || out.Empty != w.empty {
+			f.t.Errorf("%+v is read as %+v, empty %v; want %s, empty %v", w.p, out.Outcome, out.Empty, w.kind, w.empty)
+		}
+	}
+}
+
 // again reads what was kept of a bill, and checks the announced hash.
 func (f *billScene) again() {
 	out := f.fetch(f.trades(0))

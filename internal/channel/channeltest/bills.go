@@ -35,6 +35,7 @@ func RunBills(t *testing.T, a Adapter) {
 		{"every line is what happened", (*billScene).linesAreTrue},
 		{"the movements of the account are what happened", (*billScene).flowsAreTrue},
 		{"days without a bill are told apart", (*billScene).noBills},
+		{"the listed words for no bill are read as listed", (*billScene).codes},
 		{"what was fetched reads again", (*billScene).again},
 		{"a bill that differs shows it", (*billScene).discrepancies},
 		{"a bill at the wrong time or spoilt is not used", (*billScene).spoilt},

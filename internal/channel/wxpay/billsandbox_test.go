@@ -15,6 +15,9 @@ func TestBillsOfTheSandboxAreTrue(t *testing.T) {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			a := adapter(t, SignMD5)
+			if api == channel.APIv3 {
+				a.API = api
+			}
 			a.New = func(b *channeltest.Bench) (channel.Channel, error) {
 				w := b.Provider.WeChat
 				return New(Config{
