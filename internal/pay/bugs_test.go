@@ -154,6 +154,26 @@ func TestBugOldPaidNoticeOfAReversedOrderWasDropped(t *testing.T) {
 	}
 }
 
+// Found by the random histories of internal/report: the money of an order that
+// our refund had given back was held, and owed, a second time.
+func TestBugOrderReversedByRefundWasOwedTwice(t *testing.T) {
+	t.Parallel()
+	o := Order{State: REVERSED, PaidSeen: true, RefundInstead: true, Total: total, Reserved: total, Refunded: total, Settlement: total - 3, SentAt: begin}
+	paid := verified(Paid, "SUCCESS")
+	paid.Payment = Payment{TransactionID: "4200", PaidAt: at(2), Total: total, Settlement: total - 8}
+	for range 2 {
+		c := Profiles[Wxpay].Apply(o, CallQuery, paid, at(100))
+		if c.Order.Late != LateNone || len(c.Postings) != 0 || c.Order.Settlement != total-3 {
+			t.Errorf("late %q, settlement %d, postings %v", c.Order.Late, c.Order.Settlement, c.Postings)
+		}
+		o = c.Order
+	}
+	o.Watch = true // asked because of a notice
+	if c := Profiles[Wxpay].Apply(o, CallQuery, paid, at(100)); c.Raise == "" || c.Order.Watch {
+		t.Errorf("a wallet that denies its refund is not raised: watch %v", c.Order.Watch)
+	}
+}
+
 func TestBugWatchedReversedOrderAskedForEver(t *testing.T) {
 	t.Parallel()
 	for name, out := range map[string]Outcome{

@@ -17,9 +17,13 @@ func (o Order) booked() bool {
 	return o.State == PAID || o.PaidSeen || o.Late != LateNone
 }
 
-// returned reports whether a payment seen with a refund state went back in
-// full, so that it is no money of a dead or dying order.
+// returned reports whether a payment that the wallet reports went back in full,
+// so that it is no money of a dead or dying order. A refund of ours that was
+// paid is proof of it, whatever the wallet says of the order.
 func (o Order) returned(pm Payment) bool {
+	if o.State == REVERSED && o.Refunded == o.Total {
+		return true
+	}
 	if !pm.RefundState {
 		return false
 	}
@@ -99,7 +103,11 @@ func (p Profile) lateMoney(c *Change, truth Truth, out Outcome, now time.Time) {
 	asked := n.Watch && truth == TruthQuery
 	n.Watch = false
 	switch {
-	case n.Late != LateNone || n.returned(out.Payment):
+	case n.Late != LateNone:
+	case n.returned(out.Payment):
+		if asked && !out.Payment.RefundState {
+			c.Raise = "the wallet denies a refund that it confirmed"
+		}
 	case n.State == REVERSED && !asked, c.From.State == CLOSED && !asked && p.mayGiveBack(*n):
 		n.Watch, n.AskAt = true, now
 	case (n.Duplicate || n.NoReverse) && out.Payment.PaidAt.IsZero():
