@@ -132,11 +132,9 @@ type identity struct {
 
 // wxProvider and aliApp are the parsed forms the handlers look things up in.
 type wxProvider struct {
-	clientEnds time.Time // the client certificate's last moment
-	account    WeChatAccount
-	merchants  map[string]WeChatMerchant
-	clientKey  *rsa.PublicKey // verifies APIv3 requests
-	keys       *wxKeys        // sign APIv3 answers and notices
+	account   WeChatAccount // its API certificate may have been replaced: keys.present
+	merchants map[string]WeChatMerchant
+	keys      *wxKeys // verify APIv3 requests, sign APIv3 answers and notices
 }
 
 // aliApp is an Alipay application: what verifies its requests, what signs the

@@ -149,7 +149,7 @@ func (s *Sandbox) v3MerchantBill(ctx context.Context, tx *txn, r *v3Request) (v3
 	if err != nil {
 		return v3Answer{}, err
 	}
-	wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, r.provider.clientKey, key, nil) //nolint:gosec // see the import
+	wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, r.provider.keys.client(), key, nil) //nolint:gosec // see the import
 	if err != nil {
 		return v3Answer{}, err
 	}

@@ -184,7 +184,7 @@ func (s *Sandbox) takeNotices(ctx context.Context) ([]notice, error) {
 			return err
 		}
 		err := tx.each(ctx, `SELECT n.seq, n.tries, n.channel, n.provider, n.url, n.notify_id, n.fields, n.form, n.answer, t.merchant, t.out_trade_no, t.total
- FROM notices n JOIN trades t ON t.seq = n.trade WHERE n.state = 'waiting' AND n.due_ms <= ? ORDER BY n.due_ms, n.seq LIMIT ?`,
+ FROM notices n JOIN trades t ON t.seq = n.trade WHERE n.state = 'waiting' AND n.due_ms <= ? ORDER BY n.due_ms, n.seq LIMIT ? + 0`,
 			[]any{tx.nowMS(), noticeBatch}, func(r *sql.Rows) error {
 				var n notice
 				err := r.Scan(&n.seq, &n.tries, &n.channel, &n.provider, &n.url, &n.notifyID, &n.text, &n.form, &n.answer, &n.merchant, &n.outTradeNo, &n.total)

@@ -262,7 +262,7 @@ func (s *Sandbox) verifyInvocationV3(p *handle, member string, signed wxFields, 
 	if member == "sign" {
 		lines = []string{signed.get("appid"), signed.get("timestamp"), signed.get("noncestr"), signed.get("prepayid")}
 	}
-	if !rsa2Verify(s.wx[p.provider].clientKey, []byte(strings.Join(lines, "\n")+"\n"), sign) {
+	if !rsa2Verify(s.wx[p.provider].keys.client(), []byte(strings.Join(lines, "\n")+"\n"), sign) {
 		return fmt.Errorf("%w %s: the signature is wrong", ErrInvalid, member)
 	}
 	return nil

@@ -22,6 +22,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -93,6 +94,9 @@ type Config struct {
 	// Notify sends the wallets' notices to the merchants' notify_url (default:
 	// none is sent; they are kept and can be listed).
 	Notify http.RoundTripper
+	// NewKey makes the RSA key of a rotation (default: a fresh one of 2048 bits).
+	// Whoever starts a sandbox thousands of times gives keys that he has made before.
+	NewKey func() (*rsa.PrivateKey, error)
 	// Log receives one line per movement of money (default: none).
 	Log *slog.Logger
 }
@@ -147,6 +151,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.After == nil {
 		c.After = time.After
+	}
+	if c.NewKey == nil {
+		c.NewKey = newRSAKey
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -266,6 +273,8 @@ func (s *Sandbox) Accounts() Accounts {
 	out := s.accounts
 	out.Providers = slices.Clone(out.Providers)
 	for i := range out.Providers {
+		wx := &out.Providers[i].WeChat
+		*wx = s.wx[wx.MchID].keys.present(*wx)
 		a := &out.Providers[i].Alipay
 		a.AlipayCertPEM = s.ali[a.AppID].mode.newest().pem
 	}

@@ -45,17 +45,15 @@ func (s *Sandbox) authenticV3(r *http.Request, req *v3Request) v3Answer {
 	if provider == nil {
 		return v3Refuse("SIGN_ERROR", "商户号不存在")
 	}
-	if !sameSerial(auth["serial_no"], provider.account.SerialNo) {
-		return v3Refuse("SIGN_ERROR", "商户证书序列号有误。请使用签名私钥匹配的证书序列号")
-	}
-	if s.c.Now().After(provider.clientEnds) {
-		return v3Refuse("SIGN_ERROR", "商户证书已过期")
+	key, refusal := provider.keys.caller(auth["serial_no"], s.c.Now())
+	if refusal != "" {
+		return v3Refuse("SIGN_ERROR", refusal)
 	}
 	req.provider = provider
 	text := r.Method + "\n" + requestTarget(r) + "\n" + auth["timestamp"] + "\n" + auth["nonce_str"] + "\n" + string(req.raw) + "\n"
 	problem := ""
-	if !rsa2Verify(provider.clientKey, []byte(text), auth["signature"]) {
-		problem = "signature does not verify with the certificate " + provider.account.SerialNo + " over the text below: " +
+	if !rsa2Verify(key, []byte(text), auth["signature"]) {
+		problem = "signature does not verify with the certificate " + auth["serial_no"] + " over the text below: " +
 			"look for another body than the one sent, an escaped path, or another key"
 	}
 	judge(r.Context(), authScheme, text, problem)

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
@@ -67,6 +68,8 @@ type v3Call struct {
 	signed    string // instead of the body
 	scheme    string
 	signature string
+	// signingKey is another private key in PEM.
+	signingKey string
 }
 
 // v3Answered is what came back; verified tells that it carried a good signature.
@@ -129,7 +132,7 @@ func (b *bench) send(t *testing.T, c v3Call) (v3Answered, error) {
 	stamp, nonce := strconv.FormatInt(at.Unix(), 10), rand.Text()
 	signature := c.signature
 	if signature == "" {
-		signature = rsaSign(t, w.ClientKeyPEM, c.method+"\n"+c.path+"\n"+stamp+"\n"+nonce+"\n"+signed+"\n")
+		signature = rsaSign(t, cmp.Or(c.signingKey, w.ClientKeyPEM), c.method+"\n"+c.path+"\n"+stamp+"\n"+nonce+"\n"+signed+"\n")
 	}
 	pick := func(given, usual string) string {
 		if given != "" {

@@ -41,6 +41,8 @@ type wxKeyring struct {
 	// Unlisted hides the certificates: GET /v3/certificates has none, as with a
 	// merchant who never had any.
 	Unlisted bool `json:"unlisted,omitempty"`
+	// Former are API certificates of the provider that were replaced.
+	Former []formerClient `json:"former,omitempty"`
 }
 
 // platformCert is one platform certificate with its key.
@@ -60,6 +62,10 @@ type wxKeys struct {
 	public *rsa.PrivateKey
 	parsed map[string]*rsa.PrivateKey // by serial
 	endMS  int64                      // the life of the youngest certificate
+	// clients verify the provider's requests, the present one first; account has
+	// its present API certificate.
+	clients []clientKey
+	account WeChatAccount
 }
 
 // growKeyrings gives every provider the keys of APIv3 it lacks, those of a
@@ -92,7 +98,11 @@ func (id *identity) makeKeyring(a *WeChatAccount, i int, now time.Time) (wxKeyri
 	// The first certificate has always been there, because a sandbox's keys may
 	// be made by one clock and used by an earlier one. It ends a year before the
 	// provider's own, which was made later.
-	first, err := id.makePlatform(validFrom, now.Add(platformLife-platformAge))
+	key, err := newRSAKey()
+	if err != nil {
+		return ring, err
+	}
+	first, err := id.makePlatform(key, validFrom, now.Add(platformLife-platformAge))
 	if err != nil {
 		return ring, err
 	}
@@ -101,13 +111,9 @@ func (id *identity) makeKeyring(a *WeChatAccount, i int, now time.Time) (wxKeyri
 	return wxKeyring{PublicKeyPEM: privatePEM(public), Platform: []platformCert{first}}, nil
 }
 
-// makePlatform invents a platform certificate that is valid over a span. It is
-// listed and signs from the beginning of time, unless the caller changes that.
-func (id *identity) makePlatform(from, until time.Time) (platformCert, error) {
-	key, err := newRSAKey()
-	if err != nil {
-		return platformCert{}, err
-	}
+// makePlatform invents a platform certificate of a key that is valid over a span. It
+// is listed and signs from the beginning of time, unless the caller changes that.
+func (id *identity) makePlatform(key *rsa.PrivateKey, from, until time.Time) (platformCert, error) {
 	c := certificate("Tenpay.com sandbox sign cert")
 	c.NotBefore, c.NotAfter = from.UTC().Truncate(time.Second), until.UTC().Truncate(time.Second)
 	text, err := id.sign(c, &key.PublicKey)
@@ -119,21 +125,16 @@ func (id *identity) makePlatform(from, until time.Time) (platformCert, error) {
 
 // readKeys parses what verifies a provider's requests and signs its answers.
 func (w *wxProvider) readKeys(ring wxKeyring) error {
-	cert, err := parseCert(w.account.ClientCertPEM)
+	w.keys = &wxKeys{}
+	return w.keys.replace(w.account, ring)
+}
+
+// replace puts a ring to work, and the API certificates of an account.
+func (k *wxKeys) replace(account WeChatAccount, ring wxKeyring) error {
+	clients, err := ring.readClients(&account)
 	if err != nil {
 		return err
 	}
-	var ok bool
-	if w.clientKey, ok = cert.PublicKey.(*rsa.PublicKey); !ok {
-		return errors.New("the client certificate is not of an RSA key")
-	}
-	w.clientEnds = cert.NotAfter
-	w.keys = &wxKeys{}
-	return w.keys.replace(ring)
-}
-
-// replace puts a ring to work.
-func (k *wxKeys) replace(ring wxKeyring) error {
 	public, err := parsePrivate(ring.PublicKeyPEM)
 	if err != nil {
 		return err
@@ -150,7 +151,7 @@ func (k *wxKeys) replace(ring wxKeyring) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ring, k.public, k.parsed, k.endMS = ring, public, parsed, end
+	k.ring, k.public, k.parsed, k.endMS, k.clients, k.account = ring, public, parsed, end, clients, account
 	return nil
 }
 

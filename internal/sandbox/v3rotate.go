@@ -121,7 +121,7 @@ func (s *Sandbox) MigrateWeChat(ctx context.Context, mchID string, percent float
 	if !(percent >= 0 && percent <= 100) {
 		return fmt.Errorf("%w percent: use 0 to 100", ErrInvalid)
 	}
-	return s.changeKeys(ctx, mchID, func(_ *identity, ring *wxKeyring, _ time.Time) error {
+	return s.changeKeys(ctx, mchID, func(_ *identity, _ *WeChatAccount, ring *wxKeyring, _ time.Time) error {
 		ring.Permille, ring.Unlisted = int(percent*10+0.5), unlisted
 		return nil
 	})
@@ -147,12 +147,16 @@ func (s *Sandbox) renewPlatform(ctx context.Context, p *wxProvider) error {
 
 // rotatePlatform is RotateWeChat for a rotation that is within bounds.
 func (s *Sandbox) rotatePlatform(ctx context.Context, mchID string, turn rotation) error {
-	return s.changeKeys(ctx, mchID, func(id *identity, ring *wxKeyring, now time.Time) error {
+	return s.changeKeys(ctx, mchID, func(id *identity, _ *WeChatAccount, ring *wxKeyring, now time.Time) error {
 		if end, err := ring.end(); err != nil || turn.expiring > 0 && turn.expiring != end {
 			return err // somebody else has renewed it meanwhile
 		}
 		from := s.wireNow().Add(-time.Hour) // whoever checks it may have a slow clock
-		next, err := id.makePlatform(from, from.Add(platformLife))
+		key, err := s.c.NewKey()
+		if err != nil {
+			return err
+		}
+		next, err := id.makePlatform(key, from, from.Add(platformLife))
 		if err != nil {
 			return err
 		}
@@ -172,9 +176,9 @@ func (s *Sandbox) rotatePlatform(ctx context.Context, mchID string, turn rotatio
 	})
 }
 
-// changeKeys changes a provider's ring on disk, then in memory. One change is
+// changeKeys changes a provider's ring and API certificate on disk, then in memory. One change is
 // made at a time, so that the two never differ in their order.
-func (s *Sandbox) changeKeys(ctx context.Context, mchID string, change func(*identity, *wxKeyring, time.Time) error) error {
+func (s *Sandbox) changeKeys(ctx context.Context, mchID string, change func(*identity, *WeChatAccount, *wxKeyring, time.Time) error) error {
 	p, err := s.keysOf(mchID)
 	if err != nil {
 		return err
@@ -182,6 +186,7 @@ func (s *Sandbox) changeKeys(ctx context.Context, mchID string, change func(*ide
 	s.keyChange.Lock()
 	defer s.keyChange.Unlock()
 	var ring wxKeyring
+	var account WeChatAccount
 	err = s.run(ctx, func(ctx context.Context, tx *txn) error {
 		var raw []byte
 		var id identity
@@ -195,10 +200,10 @@ func (s *Sandbox) changeKeys(ctx context.Context, mchID string, change func(*ide
 		if i < 0 {
 			return fmt.Errorf("merchant number %q: %w", mchID, ErrNotFound)
 		}
-		if err := change(&id, &id.WeChatKeys[i], tx.now); err != nil {
+		if err := change(&id, &id.Accounts.Providers[i].WeChat, &id.WeChatKeys[i], tx.now); err != nil {
 			return err
 		}
-		ring = id.WeChatKeys[i]
+		ring, account = id.WeChatKeys[i], id.Accounts.Providers[i].WeChat
 		if raw, err = json.Marshal(id); err != nil {
 			return fmt.Errorf("write sandbox accounts: %w", err)
 		}
@@ -207,7 +212,7 @@ func (s *Sandbox) changeKeys(ctx context.Context, mchID string, change func(*ide
 	if err != nil {
 		return fmt.Errorf("change wechat keys: %w", err)
 	}
-	if err := p.keys.replace(ring); err != nil {
+	if err := p.keys.replace(account, ring); err != nil {
 		return fmt.Errorf("change wechat keys: %w", err)
 	}
 	s.c.Log.InfoContext(ctx, "wechat keys changed", slog.String("mch_id", mchID), slog.Int("certificates", len(ring.Platform)),

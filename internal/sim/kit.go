@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -32,10 +34,12 @@ const (
 // Kit is what every run of a process shares because it takes long to make: keys,
 // accounts, and the two databases of an installation that has done nothing yet.
 type Kit struct {
-	sandboxDB, payDB []byte
-	accounts         sandbox.Provider
-	cert             *x509.Certificate // the provider's, as TLS would show it to the wallet
-	authenKey        cpay.Key
+	sandboxDB []byte
+	payDB     map[string][]byte // by the API that the account at WeChat Pay is for
+	accounts  sandbox.Provider
+	cert      *x509.Certificate // the provider's, as TLS would show it to the wallet
+	authenKey cpay.Key
+	spare     []*rsa.PrivateKey // of rotations
 }
 
 // masterKey seals the merchants' keys of a simulated installation.
@@ -49,7 +53,7 @@ func NewKit(ctx context.Context, now func() time.Time) (*Kit, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kit{}
+	k := &Kit{payDB: map[string][]byte{}}
 	if err := errors.Join(k.make(ctx, dir, now), os.RemoveAll(dir)); err != nil {
 		return nil, fmt.Errorf("make the kit of a simulation: %w", err)
 	}
@@ -69,22 +73,32 @@ func (k *Kit) make(ctx context.Context, dir string, now func() time.Time) error 
 	if k.cert, err = x509.ParseCertificate(block.Bytes); err != nil {
 		return err
 	}
+	for range maxRotations + maxRenewals {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return err
+		}
+		k.spare = append(k.spare, key)
+	}
 	file := filepath.Join(dir, "pay.db")
-	if err := k.install(ctx, store.Config{DSN: "sqlite:" + file}, now); err != nil {
+	c := store.Config{DSN: "sqlite:" + file}
+	if err := k.install(ctx, c, now); err != nil {
 		return err
 	}
-	if k.payDB, err = os.ReadFile(file); err != nil { //nolint:gosec // our own directory
-		return err
+	for _, api := range []string{directory.APIv2, directory.APIv3} {
+		if err := k.open(ctx, c, now, api); err != nil {
+			return err
+		}
+		if k.payDB[api], err = os.ReadFile(file); err != nil { //nolint:gosec // our own directory
+			return err
+		}
 	}
 	k.sandboxDB, err = os.ReadFile(filepath.Join(dir, "sandbox.db")) //nolint:gosec // our own directory
 	return err
 }
 
-// install makes the database of an installation with one merchant.
-func (k *Kit) install(ctx context.Context, c store.Config, now func() time.Time) (err error) {
-	if _, _, err := store.Migrate(ctx, c); err != nil {
-		return err
-	}
+// with runs something on the directory of an installation.
+func with(ctx context.Context, c store.Config, now func() time.Time, do func(*directory.Directory) error) (err error) {
 	st, err := store.Open(ctx, c)
 	if err != nil {
 		return err
@@ -96,6 +110,26 @@ func (k *Kit) install(ctx context.Context, c store.Config, now func() time.Time)
 	}
 	people, err := directory.New(st, st, keys, now)
 	if err != nil {
+		return err
+	}
+	return do(people)
+}
+
+// open opens the provider's accounts at the wallets.
+func (k *Kit) open(ctx context.Context, c store.Config, now func() time.Time, api string) error {
+	return with(ctx, c, now, func(people *directory.Directory) error {
+		for _, a := range accountsOf(k.accounts, api) {
+			if err := people.PutAccount(ctx, directory.System, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// install makes the database of an installation with one merchant.
+func (k *Kit) install(ctx context.Context, c store.Config, now func() time.Time) error {
+	if _, _, err := store.Migrate(ctx, c); err != nil {
 		return err
 	}
 	authen, err := directory.NewAuthenKey()
@@ -113,9 +147,11 @@ func (k *Kit) install(ctx context.Context, c store.Config, now func() time.Time)
 	for i := range tills {
 		m.Shops[0].Devices = append(m.Shops[0].Devices, directory.Device{ID: tillID(i), Name: tillID(i)})
 	}
-	return people.Seed(ctx, directory.Installation{
-		Providers: []directory.Provider{{ID: providerID, Name: "provider", NotifyURL: "http://" + merchantAt + "/callback"}},
-		Merchants: []directory.Merchant{m},
+	return with(ctx, c, now, func(people *directory.Directory) error {
+		return people.Seed(ctx, directory.Installation{
+			Providers: []directory.Provider{{ID: providerID, Name: "provider", NotifyURL: "http://" + merchantAt + "/callback"}},
+			Merchants: []directory.Merchant{m},
+		})
 	})
 }
 

@@ -22,11 +22,11 @@ var planted = []struct {
 	{
 		name: "skip the compare-and-set", seeds: "400",
 		file: "internal/store/sqlite_writer.go",
-		from: "text, order := positional(query)",
+		from: "text, order := positional(planned(query))",
 		to: `if strings.Contains(query, "SettleOrder") {
 			query, _, _ = strings.Cut(query, "\n  AND state = ")
 		}
-		text, order := positional(query)`,
+		text, order := positional(planned(query))`,
 	},
 	{
 		name: "treat a timeout as declined", seeds: "200",

@@ -14,16 +14,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"cloudpay/internal/api"
-	"cloudpay/internal/channel"
-	"cloudpay/internal/channel/alipay"
-	"cloudpay/internal/channel/wxpay"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
-	"cloudpay/internal/pay"
 	"cloudpay/internal/report"
-	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
 )
 
@@ -87,14 +82,11 @@ func (w *world) startProcess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wallets, err := p.wallets()
-	if err != nil {
-		return err
-	}
 	p.store, p.people = st, people
+	accounts := p.wallets(log)
 	p.notify = notify.New(notify.Config{AllowPrivate: true, Dial: p.dialMerchant})
 	gw := gateway.New(gateway.Config{
-		Store: st, Directory: people, Channels: wallets, Notify: p.notify, CodeKey: []byte("simulated code key"),
+		Store: st, Directory: people, Channels: accounts.Channel, Former: accounts.Former, Notify: p.notify, CodeKey: []byte("simulated code key"),
 		MaxIdle: time.Minute, Batch: 1, PublicURL: "https://" + publicHost, Now: p.now, Log: log,
 	})
 	reg := prometheus.NewRegistry()
@@ -112,33 +104,6 @@ func (w *world) startProcess(ctx context.Context) error {
 	w.note("process", "%d starts", p.no)
 	w.checkRunning(ctx) // nothing that was told may be gone
 	return nil
-}
-
-// wallets builds the real adapters on the simulated network.
-func (p *process) wallets() (gateway.Channels, error) {
-	a := p.w.Kit.accounts
-	wx, err := wxpay.New(wxpay.Config{
-		BaseURL: "https://wx.wallet.test", MchID: a.WeChat.MchID, AppID: a.WeChat.AppID, APIKey: secret.New(a.WeChat.APIv2Key),
-		SignType: "HMAC-SHA256", ClientCertPEM: a.WeChat.ClientCertPEM, ClientKeyPEM: secret.New(a.WeChat.ClientKeyPEM),
-		Transport: &link{w: p.w, name: "wxpay", from: p, to: p.w.wallet},
-	})
-	if err != nil {
-		return nil, err
-	}
-	ali, err := alipay.New(alipay.Config{
-		GatewayURL: "https://ali.wallet.test/gateway.do", AppID: a.Alipay.AppID, AppPrivateKeyPEM: secret.New(a.Alipay.AppPrivateKeyPEM),
-		AlipayPublicKeyPEM: a.Alipay.AlipayPublicKeyPEM, Now: p.now,
-		Transport: &link{w: p.w, name: "alipay", from: p, to: p.w.wallet},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return func(_ context.Context, _ string, ch pay.Channel) (channel.Channel, error) {
-		if ch == pay.Alipay {
-			return ali, nil
-		}
-		return wx, nil
-	}, nil
 }
 
 // running is the process that serves now, or nil.

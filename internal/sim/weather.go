@@ -201,6 +201,7 @@ func (w *world) plan() {
 	if k := w.dice("keys"); k.IntN(4) == 0 { // dice of its own: the other seeds stay what they were
 		w.at(w.start.Add(between(k, 0, w.weather.lasts)), "", w.rotate)
 	}
+	w.planAccounts()
 	w.after(between(r, time.Second, 3*time.Second), "", w.sendNotices)
 	for range 3 {
 		w.at(within(), "", w.checkRunning)

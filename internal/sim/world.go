@@ -42,6 +42,9 @@ type world struct {
 	// keys are those that tills were given, newest last; accepted are those that
 	// callbacks may be signed with beside the first.
 	keys, accepted []cpay.Key
+	api            [2]string     // see apis
+	keysUsed       int           // of the kit's spare ones
+	operator       chan struct{} // held by who changes the account
 	told           told
 	busy           int // actors that have not ended
 	orders         int
@@ -57,8 +60,9 @@ type line struct {
 func newWorld(c Config, dir string) *world {
 	w := &world{
 		Config: c, start: c.Now(), dir: dir, poke: make(chan struct{}, 1), faults: map[string]int{},
-		told: newTold(), keys: []cpay.Key{c.Kit.authenKey},
+		told: newTold(), keys: []cpay.Key{c.Kit.authenKey}, operator: make(chan struct{}, 1),
 	}
+	w.api = w.throwAPI()
 	w.weather = w.forecast()
 	w.calm = w.start.Add(w.weather.lasts)
 	return w
@@ -69,11 +73,11 @@ func (w *world) open(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(w.dir, "sandbox.db"), w.Kit.sandboxDB, 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(w.payDB(), w.Kit.payDB, 0o600); err != nil {
+	if err := os.WriteFile(w.payDB(), w.Kit.payDB[w.api[0]], 0o600); err != nil {
 		return err
 	}
 	box, err := sandbox.New(ctx, sandbox.Config{
-		Dir: w.dir, Providers: 1, MerchantsPerProvider: 1, Now: w.Now, Strict: w.weather.strict,
+		Dir: w.dir, Providers: 1, MerchantsPerProvider: 1, Now: w.Now, Strict: w.weather.strict, NewKey: w.spareKey,
 		Notify: &link{w: w, name: "notice", to: w.gateway},
 	})
 	if err != nil {

@@ -119,6 +119,20 @@ func TestPositionalKeepsTheOrderOfArguments(t *testing.T) {
 	}
 }
 
+func TestLimitsAreHiddenFromThePlanner(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"SELECT 1 FROM a ORDER BY b LIMIT $14":    "SELECT 1 FROM a ORDER BY b LIMIT ($14 + 0)",
+		"SELECT 1 FROM a LIMIT $18 OFFSET $17":    "SELECT 1 FROM a LIMIT ($18 + 0) OFFSET $17",
+		"SELECT 1 WHERE x IN (SELECT y LIMIT $2)": "SELECT 1 WHERE x IN (SELECT y LIMIT ($2 + 0))",
+		"SELECT 1 LIMIT 1":                        "SELECT 1 LIMIT 1",
+	} {
+		if got := planned(query); got != want {
+			t.Errorf("planned(%q) = %q, want %q", query, got, want)
+		}
+	}
+}
+
 func TestErrorsOfAFileSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -176,7 +176,7 @@ func (w *liteWriter) apply(ctx context.Context, u *unit) error {
 func (w *liteWriter) exec(ctx context.Context, query string, args []any) (int64, error) {
 	st, ok := w.prepared[query]
 	if !ok {
-		text, order := positional(query)
+		text, order := positional(planned(query))
 		p, err := w.conn.PrepareContext(ctx, text)
 		if err != nil {
 			return 0, err
