@@ -161,9 +161,9 @@ func (p Profile) applyQuery(c *Change, call Call, out Outcome, now time.Time) {
 	}
 	if n.State == PAID && out.Kind != Paid && !out.aboutOrder() {
 		// The confirming query learned nothing: ask again. A wallet that denies
-		// a payment it has confirmed needs a person.
+		// a payment it has confirmed needs a person; one that cannot say now does not.
 		n.AskAt = now.Add(p.askPause(*n, now))
-		if out.Verified {
+		if out.Verified && out.Next != NextRetrySame {
 			c.Raise = "the wallet denies a payment that it confirmed: " + out.Code
 		}
 		return
