@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -112,6 +113,27 @@ func (c *Cluster) Stop() error {
 	<-c.ended
 	c.lifeline = nil
 	return err
+}
+
+// Pids returns the processes of the running server, as Linux lists them.
+func (c *Cluster) Pids() []int {
+	raw, err := os.ReadFile(filepath.Join(c.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return nil
+	}
+	line, _, _ := strings.Cut(string(raw), "\n")
+	parent, err := strconv.Atoi(line)
+	if err != nil {
+		return nil
+	}
+	pids := []int{parent}
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", parent))
+	for _, field := range strings.Fields(string(children)) {
+		if pid, err := strconv.Atoi(field); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // initCluster makes a cluster. As root it belongs to the user postgres, since
