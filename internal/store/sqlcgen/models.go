@@ -65,6 +65,65 @@ type Audit struct {
 	After      string
 }
 
+type Bill struct {
+	MerchantID string
+	Channel    string
+	Day        string
+	Kind       string
+	Version    int64
+	Unit       string
+	Sha256     string
+	Announced  string
+	Bytes      int64
+	Empty      bool
+	FetchedMs  int64
+}
+
+type BillChunk struct {
+	MerchantID string
+	Sha256     string
+	Chunk      int64
+	Body       []byte
+}
+
+type BillFlow struct {
+	MerchantID string
+	Channel    string
+	Day        string
+	Version    int64
+	Line       int64
+	AtMs       int64
+	BusinessNo string
+	FlowNo     string
+	Business   string
+	Type       string
+	Income     bool
+	Amount     int64
+	Balance    int64
+	Voucher    string
+}
+
+type BillLine struct {
+	MerchantID    string
+	Channel       string
+	Day           string
+	Version       int64
+	Line          int64
+	Item          string
+	Kind          string
+	AtMs          int64
+	OutTradeNo    string
+	TransactionID string
+	OutRefundNo   string
+	RefundID      string
+	State         string
+	RefundState   string
+	Total         int64
+	Settlement    int64
+	Fee           int64
+	Rate          string
+}
+
 type ChannelHealth struct {
 	ProviderID  string
 	Channel     string
@@ -329,6 +388,45 @@ type Provider struct {
 	CreatedMs       int64
 	UpdatedMs       int64
 	DeletedMs       int64
+}
+
+type ReconDiff struct {
+	MerchantID  string
+	Channel     string
+	Item        string
+	Type        string
+	Day         string
+	Unit        string
+	OutTradeNo  string
+	OutRefundNo string
+	Ours        int64
+	Theirs      int64
+	OurState    string
+	TheirState  string
+	Version     int64
+	Line        int64
+	Round       int64
+	FirstMs     int64
+	State       string
+	Who         string
+	Why         string
+	ClosedMs    int64
+}
+
+type ReconRun struct {
+	MerchantID  string
+	Channel     string
+	Day         string
+	Unit        string
+	Round       int64
+	Step        string
+	Position    string
+	Version     int64
+	FlowVersion int64
+	Lines       int64
+	Matched     int64
+	StartedMs   int64
+	DoneMs      int64
 }
 
 type Refund struct {
