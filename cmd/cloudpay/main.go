@@ -68,6 +68,7 @@ type cli struct {
 	Restore restoreCmd `cmd:"" help:"Fill an empty database from a backup, on either engine."`
 	Move    moveCmd    `cmd:"" help:"Move an installation to another database: SQLite to PostgreSQL, or back."`
 	Jobs    jobsCmd    `cmd:"" help:"Show and release durable work."`
+	Ledger  ledgerCmd  `cmd:"" help:"What stands on the accounts, the books checked, and written out."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation and say what is wrong."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
 	CA      caCmd      `cmd:"" name:"ca" help:"Make a private root and server certificates for terminals that pin one."`

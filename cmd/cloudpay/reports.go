@@ -7,6 +7,7 @@ import (
 
 	"cloudpay/internal/directory"
 	"cloudpay/internal/jobs"
+	"cloudpay/internal/ledger"
 	reports "cloudpay/internal/report"
 	"cloudpay/internal/store"
 )
@@ -31,13 +32,17 @@ func reportsOn(st *store.Store, dir *directory.Directory, now func() time.Time) 
 	return reports.New(reportConfig(st, dir, now))
 }
 
-// fold keeps reports cheap until ctx ends. That it cannot be planned stops
-// nobody: it is planned anew at every start, and reports say so when they are
-// too far behind.
+// fold keeps reports and the ledger's balances cheap until ctx ends. That it
+// cannot be planned stops nobody: it is planned anew at every start, and reports
+// say so when they are too far behind.
 func (a *app) fold(ctx context.Context) error {
 	f := reports.NewFolder(reportConfig(a.store, a.directory, a.now), a.log)
 	if err := f.Schedule(ctx); err != nil && ctx.Err() == nil {
 		a.log.WarnContext(ctx, "the fold of reports is not planned", slog.String("error", err.Error()))
+	}
+	books := ledger.NewFolder(ledger.Config{Store: a.store, Now: a.now}, a.log)
+	if err := books.Schedule(ctx); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "the fold of the ledger is not planned", slog.String("error", err.Error()))
 	}
 	idle := time.Minute
 	if a.moves {
@@ -45,6 +50,6 @@ func (a *app) fold(ctx context.Context) error {
 	}
 	return jobs.New(jobs.Config{
 		Queue: a.store, Now: a.now, Log: a.log, Workers: 1, Drain: foldDrain, MaxIdle: idle,
-		Kinds: map[string]jobs.Kind{reports.FoldKind: f.Kind()},
+		Kinds: map[string]jobs.Kind{reports.FoldKind: f.Kind(), ledger.FoldKind: books.Kind()},
 	}).Run(ctx)
 }

@@ -190,6 +190,36 @@ type Job struct {
 	LastError  string
 }
 
+type LedgerCell struct {
+	MerchantID string
+	SpanMs     int64
+	StartMs    int64
+	Channel    string
+	Account    string
+	Amount     int64
+}
+
+type LedgerMark struct {
+	MerchantID string
+	FoldedMs   int64
+	SweptMs    int64
+	Unit       string
+}
+
+type LedgerStage struct {
+	MerchantID string
+	AtMs       int64
+	OutTradeNo string
+	Event      string
+}
+
+type LedgerTime struct {
+	MerchantID string
+	AtMs       int64
+	OutTradeNo string
+	Event      string
+}
+
 type Member struct {
 	ID        string
 	Name      string
