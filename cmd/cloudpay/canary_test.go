@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"database/sql"
 	"encoding/base64"
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"cloudpay/cpay"
+	"cloudpay/internal/backup"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/manage"
 	"cloudpay/internal/secret"
@@ -26,7 +29,7 @@ import (
 	"cloudpay/internal/store/storetest"
 )
 
-// The secrets that TestCanary plants. The rest are made by the sandbox.
+// The secrets that TestPromise8 plants. The rest are made by the sandbox.
 const (
 	canaryPass    = "canary-passphrase-of-the-master-key"
 	canaryInitKey = "CANARYCANARYCANARYCANARYCANARY01"
@@ -49,11 +52,11 @@ type canary struct {
 	client  *cpay.Client
 }
 
-// TestCanary plants known secrets through the flows that a real installation
+// TestPromise8NoSecretIsInClear plants known secrets through the flows that a real installation
 // has, with the passphrase as the source of its master key, and then looks for
-// them in the database, its log and a backup of it, in logs, metrics, errors
-// and the audit trail, in clear, in hex and in base64 (P8).
-func TestCanary(t *testing.T) {
+// them in the database, its log and backups of it, in logs, metrics, errors
+// and the audit trail, in clear, in hex and in base64.
+func TestPromise8NoSecretIsInClear(t *testing.T) {
 	t.Parallel()
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -71,6 +74,7 @@ func TestCanary(t *testing.T) {
 				t.Fatalf("%d lines of the trail, %v", len(lines), err)
 			}
 			c.look("audit trail", fmt.Sprintf("%v", lines))
+			c.lookAtBackup()
 			if e.Name == store.SQLite {
 				c.lookAtFile()
 			} else {
@@ -332,6 +336,25 @@ func (c *canary) look(where, text string) {
 			}
 		}
 	}
+}
+
+// lookAtBackup looks at what cloudpay backup writes, without the encryption that
+// it offers on top.
+func (c *canary) lookAtBackup() {
+	c.t.Helper()
+	var file bytes.Buffer
+	if _, err := backup.Write(c.t.Context(), &file, store.Config{DSN: c.dsn}, time.Now()); err != nil {
+		c.t.Fatal(err)
+	}
+	z, err := gzip.NewReader(&file)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	raw, err := io.ReadAll(z)
+	if err != nil || !strings.Contains(string(raw), c.m.OutSubMchID) {
+		c.t.Fatalf("a backup of %d bytes, %v", len(raw), err)
+	}
+	c.look("backup", string(raw))
 }
 
 // lookAtFile looks at the database while it is open, and at a backup.

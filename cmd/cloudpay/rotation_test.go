@@ -21,12 +21,12 @@ import (
 	"cloudpay/internal/secret"
 )
 
-// TestRotatingAndMigratingKeysLosesNoVerification makes 5,000 payments over
+// TestPromise9RotatingKeysLosesNoVerification makes 5,000 payments over
 // APIv3, half of them by payment code and half by QR code with a notice, while
 // WeChat Pay's platform certificate is replaced, replaced again with nothing
 // left of the old one, and then gives way to the public key, which the operator
 // sets after a rehearsal. Not one answer or notice may fail to verify.
-func TestRotatingAndMigratingKeysLosesNoVerification(t *testing.T) {
+func TestPromise9RotatingKeysLosesNoVerification(t *testing.T) {
 	t.Parallel()
 	payments := 5000
 	if testing.Short() || raced {

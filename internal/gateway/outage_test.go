@@ -22,9 +22,10 @@ import (
 // others can see: a commit, a call of a wallet, a callback, the answer to a
 // wallet's notice.
 type outage struct {
-	at    int  // the step to break, counted from 1 once armed; 0 for none
-	after bool // once it has taken effect, rather than before
-	kills bool // the process ends there, rather than being told of an error
+	at    int    // the step to break, counted from 1 once armed; 0 for none
+	after bool   // once it has taken effect, rather than before
+	kills bool   // the process ends there, rather than being told of an error
+	look  func() // called after every commit, in the writer's goroutine; nil for nobody
 
 	mu    sync.Mutex
 	armed bool
@@ -134,6 +135,9 @@ func (p *process) Commit(units int) error {
 }
 
 func (p *process) Committed(int) error {
+	if p.out.look != nil {
+		p.out.look()
+	}
 	if p.torn && p.out.after {
 		p.torn = false
 		return p.breaks(errDisk)

@@ -24,6 +24,12 @@ import (
 // neighbour starts a second gateway on the database and the wallets of h, as
 // another process would be, with a clock that is ahead by skew.
 func (h *house) neighbour(dsn string, profiles map[pay.Channel]pay.Profile, skew time.Duration) *gateway.Gateway {
+	h.t.Helper()
+	return h.neighbourOver(walletsOf(h.t, h.box), dsn, profiles, skew)
+}
+
+// neighbourOver is neighbour with wallets of its own.
+func (h *house) neighbourOver(find gateway.Channels, dsn string, profiles map[pay.Channel]pay.Profile, skew time.Duration) *gateway.Gateway {
 	t := h.t
 	t.Helper()
 	now := func() time.Time { return time.Now().Add(skew) }
@@ -41,7 +47,7 @@ func (h *house) neighbour(dsn string, profiles map[pay.Channel]pay.Profile, skew
 		t.Fatal(err)
 	}
 	gw := gateway.New(gateway.Config{
-		Store: st, Directory: people, Channels: walletsOf(t, h.box), Notify: notify.New(notify.Config{AllowPrivate: true}),
+		Store: st, Directory: people, Channels: find, Notify: notify.New(notify.Config{AllowPrivate: true}),
 		CodeKey: []byte("test code key"), Profiles: profiles, Now: now, Log: log,
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

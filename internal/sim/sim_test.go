@@ -32,9 +32,9 @@ func run(t *testing.T, seed uint64) sim.Result {
 	return r
 }
 
-// TestSeedsKeepThePromises runs a few seeds; cloudpay sim runs thousands, and
+// TestSeedsBreakNothing runs a few seeds; cloudpay sim runs thousands, and
 // .ci/run some hundreds. CLOUDPAY_SIM_SEEDS sets another number.
-func TestSeedsKeepThePromises(t *testing.T) {
+func TestSeedsBreakNothing(t *testing.T) {
 	t.Parallel()
 	n, err := strconv.ParseUint(cmp.Or(os.Getenv("CLOUDPAY_SIM_SEEDS"), "20"), 10, 64)
 	if err != nil {
