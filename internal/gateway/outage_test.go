@@ -105,7 +105,7 @@ func (p *process) breaks(heard error) error {
 	return errDead
 }
 
-// Queue, Commit and Committed make the process a store.Disk.
+// Queue, Commit, Full and Committed make the process a store.Disk.
 func (p *process) Queue(what string, _ []any) error {
 	if p.isDead() {
 		return errDead
@@ -133,6 +133,8 @@ func (p *process) Commit(units int) error {
 	}
 	return nil
 }
+
+func (*process) Full() bool { return false }
 
 func (p *process) Committed(int) error {
 	if p.out.look != nil {

@@ -380,3 +380,41 @@ func TestBugWatchedOrderUnderAForeignNumberWasCancelled(t *testing.T) {
 		t.Errorf("next = %q of %s; StartReverse would panic and the job be buried", step.Act, o.State)
 	}
 }
+
+// Simulation seeds 7007, 7017, 7057 (APIv3): the wallet refused the number as a
+// duplicate, and its order was ours and waited for a password. APIv3 takes no
+// expiry, so it was asked for every minute of seven days.
+func TestBugUnpaidOrderUnderADuplicateNumberNeverEnded(t *testing.T) {
+	t.Parallel()
+	duplicate := Outcome{Kind: Unknown, Next: NextQueryFirst, Reason: ReasonDuplicate, NoReverse: true, Verified: true, Code: "ORDERPAID"}
+	unpaid := verified(Waiting, "NOTPAY")
+	for name, asks := range map[string]bool{"nobody asks": false, "the cashier asks for a reverse": true} {
+		s := newWorld(t, Profiles[Wxpay], newWallet(Wxpay, ignores, time.Time{}))
+		s.now = at(1)
+		s.take(s.p.Apply(s.o, CallPay, duplicate, s.now))
+		if asks {
+			_ = s.cashierReverses()
+		}
+		raised := ""
+		for sec := 2.0; !s.o.State.Final(); sec += 5 {
+			s.now = at(sec)
+			if step := s.p.Next(s.o, s.now); step.Act != ActQuery || sec > 300 {
+				t.Fatalf("%s: next %v at %v s of %s", name, step, sec, s.o.State)
+			}
+			c := s.p.Apply(s.o, CallQuery, unpaid, s.now)
+			if c.Order.State.Final() && sec < 210 {
+				t.Errorf("%s: %s after %v s, while the customer may still pay", name, c.Order.State, sec)
+			}
+			raised = c.Raise
+			s.take(c)
+		}
+		if !s.o.Duplicate || raised == "" {
+			t.Errorf("%s: %s, duplicate %v, raised %q", name, s.o.State, s.o.Duplicate, raised)
+		}
+		kindOf(t, s.o.PayAnswer(), ErrConflict)
+		c := s.p.Apply(s.o, CallNotice, Outcome{Kind: Paid, Verified: true, Payment: Payment{PaidAt: at(400)}}, at(401))
+		if c.Order.Late != LateHeld {
+			t.Errorf("%s: money that comes after all is %q, not held", name, c.Order.Late)
+		}
+	}
+}

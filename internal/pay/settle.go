@@ -193,6 +193,11 @@ func (p Profile) applyQuery(c *Change, call Call, out Outcome, now time.Time) {
 func (p Profile) unpaid(c *Change, now time.Time) {
 	n := &c.Order
 	n.Seen, n.UnpaidAt, n.MissingAt = Waiting, now, time.Time{}
+	if p.neverPaid(c.From, now) {
+		endAsDuplicate(c, TruthQuery)
+		c.Raise = "the wallet calls the number a duplicate and its order was never paid: look for it in the bill"
+		return
+	}
 	switch n.State {
 	case PAYING, DECLINED:
 		n.AskAt = now.Add(p.askPause(*n, now))
@@ -213,6 +218,18 @@ func (p Profile) unpaid(c *Change, now time.Time) {
 		n.AskAt = now.Add(p.askPause(*n, now))
 	case PAID:
 	}
+}
+
+// neverPaid reports whether an open code payment under a number that the wallet
+// calls a duplicate is seen unpaid for good: row 6 forbids to reverse it, and
+// WeChat's APIv3, which takes no expiry for it, closes it after seven days only
+// (upstreams.md §3). By then its code and its password dialogue are long over:
+// it is seen unpaid when row 11 would begin to look, and once more after that. It is
+// about the row before the query. Money that comes all the same is late.
+func (p Profile) neverPaid(o Order, now time.Time) bool {
+	open := o.State == PAYING || o.State == REVERSING
+	return open && o.NoReverse && !o.booked() && !o.TradeType.Unified() &&
+		!o.UnpaidAt.Before(o.SentAt.Add(p.MissingAfter)) && now.Sub(o.SentAt) >= p.MissingAfter+p.MissingGap
 }
 
 // stopped notes PAYERROR: not a safe end, the order must be reversed (row 4).

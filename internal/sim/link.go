@@ -132,8 +132,11 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		_ = req.Body.Close()
 	}
-	if l.from != nil && l.from.isDead() {
-		return nil, errDead
+	if l.from != nil {
+		l.w.sleep(l.from.stopped(l.name, req.URL.Path))
+		if l.from.isDead() {
+			return nil, errDead
+		}
 	}
 	f := l.throw(req.URL.Path)
 	l.w.note(l.name, "%s %v", l.about(req, body), f)
@@ -154,6 +157,9 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	select {
 	case a := <-out:
+		if l.from != nil {
+			l.w.sleep(l.from.stopped(l.name, req.URL.Path, "answer"))
+		}
 		if a.err != nil {
 			return nil, a.err
 		}
@@ -222,6 +228,7 @@ func (l *link) serve(req *http.Request, body []byte) (a answer) {
 	}
 	if p != nil {
 		defer p.serving.Done()
+		l.w.sleep(p.stopped(l.name, req.URL.Path))
 	}
 	// A request in flight does not end with its caller.
 	in := req.Clone(context.WithoutCancel(req.Context()))

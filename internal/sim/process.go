@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,79 +176,3 @@ func (w *world) gateway() (http.Handler, *process) {
 
 // wallet is where messages to the wallets arrive.
 func (w *world) wallet() (http.Handler, *process) { return w.wallets, nil }
-
-// disk is the disk of one process.
-type disk struct{ p *process }
-
-// errFull is what a full disk says.
-var errFull = errors.New("sim: database or disk is full")
-
-// Queue implements store.Disk. Every unit of work takes a moment of its own.
-func (d disk) Queue(what string, args []any) error {
-	if d.p.isDead() {
-		return errDead
-	}
-	names := []string{"queue", what}
-	for _, a := range args {
-		if s, ok := a.(string); ok && strings.Contains(s, prefix) { // the other texts may be random
-			names = append(names, s)
-		}
-	}
-	r := d.p.w.dice(names...)
-	return d.wait(between(r, 10*time.Microsecond, time.Millisecond))
-}
-
-// wait lets time pass, unless the process dies meanwhile.
-func (d disk) wait(t time.Duration) error {
-	select {
-	case <-time.After(t):
-		if d.p.isDead() {
-			return errDead
-		}
-		return nil
-	case <-d.p.dead:
-		return errDead
-	}
-}
-
-// Commit implements store.Disk.
-func (d disk) Commit(units int) error {
-	if units == 0 { // the first look at the file
-		return nil
-	}
-	w := d.p.w
-	r := w.dice("commit")
-	now := w.Now()
-	slow := w.weather.slowDisk.at(now)
-	takes := between(r, 20*time.Microsecond, 2*time.Millisecond)
-	if slow {
-		takes = between(r, 50*time.Millisecond, 3*time.Second)
-		w.fault("slow commit")
-	}
-	if err := d.wait(takes); err != nil {
-		return err
-	}
-	if w.weather.fullDisk.at(now) {
-		w.fault("disk full")
-		w.note("disk", "full, %d units refused", units)
-		return errFull
-	}
-	if d.p.armed.CompareAndSwap(armedBefore, armedNot) {
-		d.p.kill("before a commit")
-		return errDead
-	}
-	return nil
-}
-
-// Committed implements store.Disk.
-func (d disk) Committed(units int) error {
-	if units == 0 {
-		return nil
-	}
-	d.p.w.note("commit", "%d units", units)
-	if d.p.armed.CompareAndSwap(armedAfter, armedNot) {
-		d.p.kill("after a commit")
-		return errDead
-	}
-	return nil
-}

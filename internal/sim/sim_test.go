@@ -88,6 +88,8 @@ var regressions = []struct {
 	{200291, "a payment that a cancel had given back was held as late money when its old notice came, and its return refused for ever"},
 	{200362, "the same"},
 	{300232, "the same"},
+	{7007, "with APIv3, an order whose number the wallet called a duplicate was asked for until the wallet closed it, after seven days"},
+	{7057, "the same"},
 }
 
 func TestSeedsThatOnceFailed(t *testing.T) {

@@ -17,12 +17,13 @@ type weather struct {
 	strict bool
 	rates  map[string]rates // by link
 	away   map[string]spans // a link that carries nothing
-	// slowDisk, fullDisk and deaf are times of a slow disk, a full one, and a
-	// merchant's endpoint that takes nothing.
-	slowDisk, fullDisk, deaf spans
-	scenarios                []sandbox.Fault
-	jump                     atomic.Int64
-	lives                    int
+	// slowDisk, fullDisk, noPages, stops and deaf are times of a slow disk, of one
+	// that takes nothing, of one on which no file may grow, of a process that stands
+	// still, and of a merchant's endpoint that takes nothing.
+	slowDisk, fullDisk, noPages, stops, deaf spans
+	scenarios                                []sandbox.Fault
+	jump                                     atomic.Int64
+	lives                                    int
 }
 
 // rates are the probabilities of what befalls one message.
@@ -68,6 +69,13 @@ func (w *world) forecast() *weather {
 	}
 	if r.IntN(2) == 0 {
 		out.deaf = w.throwSpans(r, out.lasts, 2, 10*time.Second, out.lasts)
+	}
+	m := w.dice("machine") // of its own: the other seeds stay what they were
+	if m.IntN(3) == 0 {
+		out.noPages = w.throwSpans(m, out.lasts, 2, 10*time.Second, 3*time.Minute)
+	}
+	if m.IntN(3) == 0 {
+		out.stops = w.throwSpans(m, out.lasts, 2, time.Second, 90*time.Second)
 	}
 	out.scenarios = throwScenarios(r)
 	if r.IntN(8) == 0 { // the truth comes late: by notices that were lost for as long as queries were wrong

@@ -13,6 +13,10 @@ type Disk interface {
 	// Commit is called by the writer before a group is committed. After an error
 	// nothing of the group is written, and every caller gets the error.
 	Commit(units int) error
+	// Full is asked by the writer before each group. While it says yes, the file
+	// may not grow: a statement that needs another page fails with SQLITE_FULL in
+	// the middle of its group, as on a disk that has no room left.
+	Full() bool
 	// Committed is called once the group is on disk. After an error the callers
 	// get that: their units are written, and they do not hear of it.
 	Committed(units int) error
@@ -30,4 +34,5 @@ type noDisk struct{}
 
 func (noDisk) Queue(string, []any) error { return nil }
 func (noDisk) Commit(int) error          { return nil }
+func (noDisk) Full() bool                { return false }
 func (noDisk) Committed(int) error       { return nil }

@@ -28,6 +28,7 @@ type liteWriter struct {
 
 	checkpoint *checkpointer
 	length     logLength
+	full       bool // the file may not grow, as Disk says
 }
 
 // liteStatement is a prepared statement and the order of its arguments: SQLite
@@ -138,6 +139,9 @@ func (w *liteWriter) transact(ctx context.Context, group []*unit) error {
 	if err := w.disk.Commit(len(group)); err != nil {
 		return err
 	}
+	if err := w.limit(ctx); err != nil {
+		return err
+	}
 	if _, err := w.exec(ctx, "BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
@@ -150,6 +154,24 @@ func (w *liteWriter) transact(ctx context.Context, group []*unit) error {
 		return errors.Join(err, w.rollback(ctx))
 	}
 	return w.disk.Committed(len(group))
+}
+
+// limit lets the file grow or not, as Disk says. A limit below the size of the
+// file means that size; the other is SQLite's own.
+func (w *liteWriter) limit(ctx context.Context) error {
+	full := w.disk.Full()
+	if full == w.full {
+		return nil
+	}
+	pages := "PRAGMA max_page_count=4294967294"
+	if full {
+		pages = "PRAGMA max_page_count=1"
+	}
+	if _, err := w.exec(ctx, pages, nil); err != nil {
+		return err
+	}
+	w.full = full
+	return nil
 }
 
 // rollback ends a transaction that failed. Some errors have ended it already.
