@@ -38,6 +38,18 @@ type merchantFlags struct {
 	ShortName      *string `name:"short-name" help:"Short name (简称)."`
 	Phone          *string `name:"phone" help:"Phone."`
 	ManagerSetup   *bool   `name:"manager-setup" negatable:"" help:"允许店长配置设备."`
+	settleFlags
+}
+
+// settleFlags choose the ladder of new orders, of a merchant or of a provider.
+type settleFlags struct {
+	SettleProfile *string `name:"settle-profile" enum:"standard,quick,manual," help:"Unpaid code payments are reversed at 60 s (standard), at 30 s (quick), or only when somebody asks (manual); empty for the provider's or the server's choice. For new orders."`
+	LateMoney     *string `name:"late-money" enum:"return,hold," help:"Money that arrives for a dead order goes back at once (return) or waits for a person (hold); empty for the provider's choice. For new orders."`
+}
+
+func (f settleFlags) into(b body) {
+	set(b, "settle_profile", f.SettleProfile)
+	set(b, "late_money", f.LateMoney)
 }
 
 func (f merchantFlags) body(e env) (body, error) {
@@ -55,6 +67,7 @@ func (f merchantFlags) body(e env) (body, error) {
 	set(profile, "short_name", f.ShortName)
 	set(profile, "phone", f.Phone)
 	set(policy, "manager_setup", f.ManagerSetup)
+	f.into(policy)
 	if f.AliTokenFile != "" {
 		token, err := readSecret(e, f.AliTokenFile, maxToken)
 		if err != nil {

@@ -34,6 +34,7 @@ type providerFlags struct {
 	ShortName       *string `name:"short-name" help:"Short name (简称)."`
 	Phone           *string `name:"phone" help:"Phone."`
 	Remark          *string `name:"remark" help:"Remark."`
+	settleFlags
 }
 
 func (f providerFlags) body() body {
@@ -44,6 +45,7 @@ func (f providerFlags) body() body {
 	set(profile, "short_name", f.ShortName)
 	set(profile, "phone", f.Phone)
 	set(profile, "remark", f.Remark)
+	f.into(profile)
 	if len(profile) > 0 {
 		b["profile"] = profile
 	}

@@ -180,6 +180,7 @@ func (p *Poster) once(ctx context.Context, c Call, to *url.URL) (Answer, error) 
 	case len(answer) > MaxAnswer:
 		return Answer{}, ErrTooLong
 	}
+	hearTime(ctx, resp.Header)
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: answer}, nil
 }
 

@@ -115,6 +115,7 @@ type Policy struct {
 	DefaultRefund    string `json:"default_refund,omitempty"`     // "" and "total", "remaining" or "empty" (R7)
 	NotifyOffDuty    bool   `json:"notify_off_duty,omitempty"`    // 未上班店员也发送
 	LargeAmountAlert int64  `json:"large_amount_alert,omitempty"` // fen, 0 for none
+	Settle
 }
 
 // Admin is an administrator of a merchant (商户管理员).

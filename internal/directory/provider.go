@@ -26,6 +26,7 @@ type ProviderProfile struct {
 	AdPicture    string `json:"ad_picture,omitempty"`
 	WxRebatePPM  int64  `json:"wx_rebate_ppm,omitempty"`  // 返佣比例 in 1/1000000
 	AliRebatePPM int64  `json:"ali_rebate_ppm,omitempty"` // 返佣比例 in 1/1000000
+	Settle              // of merchants that choose nothing
 }
 
 // SubProvider is an agent of a provider (子服务商), who sees only the merchants

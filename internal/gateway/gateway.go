@@ -120,6 +120,11 @@ func (g *Gateway) watched(do jobs.Handler) jobs.Handler {
 			g.Log.ErrorContext(ctx, "needs an operator", slog.String("merchant_id", j.MerchantID),
 				slog.String("kind", j.Kind), slog.String("ref", j.Ref), slog.Int64("attempt", j.Attempt),
 				slog.String("why", "the job keeps failing: "+err.Error()))
+			a := store.Attention{MerchantID: j.MerchantID, OutTradeNo: j.Ref, Why: "the job keeps failing: " + j.Kind}
+			if j.Kind != kindSettle { // its reference is the refund's number
+				a.OutTradeNo, a.OutRefundNo = "", j.Ref
+			}
+			g.note(ctx, a)
 		}
 		return v, err
 	}
@@ -137,8 +142,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 // Runner returns the job runner, for its figures.
 func (g *Gateway) Runner() *jobs.Runner { return g.runner }
 
-// profile returns the reverse policy of a channel.
-func (g *Gateway) profile(ch pay.Channel) pay.Profile { return g.Profiles[ch] }
+// profile returns the ladder of an order: its channel's, as its trade type and
+// its merchant's setting have it.
+func (g *Gateway) profile(o pay.Order) pay.Profile {
+	return g.Profiles[o.Channel].For(o.TradeType, o.Settle)
+}
 
 // now returns the time at the precision the store keeps.
 func (g *Gateway) now() time.Time { return g.Now().UTC().Truncate(time.Millisecond) }

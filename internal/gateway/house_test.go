@@ -79,7 +79,9 @@ type options struct {
 	idle      time.Duration // gateway.Config.MaxIdle: days of fake time need not be asked for each second
 	dsn       string        // a migrated database; "" for SQLite in a temp dir
 	notices   bool          // the wallets' notices arrive
-	api       string        // of WeChat Pay that the merchant uses; "" for the account's, which is v2
+	ahead     time.Duration // how far our clock runs ahead of the wallets'
+	settle    directory.Settle
+	api       string // of WeChat Pay that the merchant uses; "" for the account's, which is v2
 }
 
 // newHouse builds and starts a house; the test's end stops it.
@@ -128,8 +130,9 @@ func newHouse(t *testing.T, o options) *house {
 		Providers: []directory.Provider{{ID: "provider", Name: "provider", NotifyURL: o.notifyURL}},
 		Merchants: []directory.Merchant{{
 			ID: "merchant", ProviderID: "provider", Name: "Test Merchant", Prefixes: []string{"90000001"}, AuthenKey: authen,
-			Wx:  directory.WechatMerchant{SubMchID: p.WeChat.Merchants[0].SubMchID, SubAppID: p.WeChat.Merchants[0].SubAppID, API: o.api},
-			Ali: directory.AlipayMerchant{AppAuthToken: secret.New(p.Alipay.Merchants[0].AppAuthToken), SellerID: p.Alipay.Merchants[0].UserID},
+			Policy: directory.Policy{Settle: o.settle},
+			Wx:     directory.WechatMerchant{SubMchID: p.WeChat.Merchants[0].SubMchID, SubAppID: p.WeChat.Merchants[0].SubAppID, API: o.api},
+			Ali:    directory.AlipayMerchant{AppAuthToken: secret.New(p.Alipay.Merchants[0].AppAuthToken), SellerID: p.Alipay.Merchants[0].UserID},
 			Shops: []directory.Shop{{
 				ID: "shop", Name: "shop", Devices: []directory.Device{{ID: "till-1", Name: "1"}, {ID: "till-2", Name: "2"}},
 			}},
@@ -155,7 +158,7 @@ func newHouse(t *testing.T, o options) *house {
 		Store: st, Directory: people, Channels: find,
 		Notify:   told,
 		CodeKey:  []byte("test code key"),
-		Profiles: o.profiles, MaxIdle: o.idle, Now: time.Now, Log: log, PublicURL: "https://pay.example.com/",
+		Profiles: o.profiles, MaxIdle: o.idle, Now: func() time.Time { return time.Now().Add(o.ahead) }, Log: log, PublicURL: "https://pay.example.com/",
 	})
 	h.gw, h.store, h.box, h.merchant, h.people, h.find = gw, st, box, m, people, find
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))

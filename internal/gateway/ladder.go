@@ -27,7 +27,7 @@ func (g *Gateway) settleJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 		return jobs.Verdict{}, err
 	}
 	now := g.now()
-	step := g.profile(o.Channel).Next(o, now)
+	step := g.profile(o).Next(o, now)
 	if step.Act == pay.ActNone {
 		return jobs.Done(), nil
 	}
@@ -54,7 +54,7 @@ func (g *Gateway) settleJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 // then, because the lease is gone.
 func (g *Gateway) verdict(o pay.Order) (jobs.Verdict, error) {
 	now := g.now()
-	step := g.profile(o.Channel).Next(o, now)
+	step := g.profile(o).Next(o, now)
 	switch step.Act {
 	case pay.ActNone:
 		return jobs.Done(), nil
@@ -79,7 +79,7 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 		}
 		return g.settleWithRefunds(ctx, m, o, out, outside)
 	case pay.ActClose:
-		p := g.profile(o.Channel)
+		p := g.profile(o)
 		started, ours, err := g.start(ctx, m, o, p.StartClose)
 		if err != nil || !ours {
 			return started, err // somebody else changed the order: look again
@@ -90,7 +90,7 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 		}
 		return g.settle(ctx, m, started, pay.CallClose, ask(ctx, channel.ChangeTimeout, req, do))
 	case pay.ActReverse, pay.ActCancel:
-		started, ours, err := g.start(ctx, m, o, g.profile(o.Channel).StartReverse)
+		started, ours, err := g.start(ctx, m, o, g.profile(o).StartReverse)
 		if err != nil || !ours {
 			return started, err // somebody else changed the order: look again
 		}
@@ -111,7 +111,10 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 func ask(ctx context.Context, limit time.Duration, req channel.OrderRequest, call func(context.Context, channel.OrderRequest) pay.Outcome) pay.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return call(ctx, req)
+	ctx, walletTime := channel.WithWalletTime(ctx)
+	out := call(ctx, req)
+	out.WalletTime = walletTime()
+	return out
 }
 
 // start commits that a reverse or a close is about to leave. It is decided on
@@ -151,7 +154,7 @@ func (g *Gateway) returnInFull(ctx context.Context, m *directory.Merchant, o pay
 	case err != nil:
 		return o, fmt.Errorf("read refund %s: %w", no, err)
 	case r.State == pay.RefundSucceeded && origin == pay.OriginReverse:
-		return g.change(ctx, m, o, g.profile(o.Channel).RefundedInstead)
+		return g.change(ctx, m, o, g.profile(o).RefundedInstead)
 	}
 	return o, nil
 }

@@ -72,6 +72,9 @@ func (g *Gateway) MicroPay(ctx context.Context, m *directory.Merchant, in MicroP
 		return g.refusedNow(ctx, o, err)
 	}
 	req.Merchant = sub
+	if o, err = g.settling(ctx, m, o); err != nil {
+		return pay.Order{}, err
+	}
 	for range maxRounds {
 		won, err := g.openOrder(ctx, o)
 		switch {
@@ -129,7 +132,7 @@ func (g *Gateway) intent(m *directory.Merchant, in MicroPay) (pay.Order, channel
 		GoodsTag: in.GoodsTag, LimitPay: in.LimitPay, DeviceID: in.DeviceID, ShopID: in.ShopID, StaffID: in.StaffID,
 		ClientIP: in.ClientIP, DiscountableAmount: in.DiscountableAmount, UndiscountableAmount: in.UndiscountableAmount,
 		DisablePayChannels: in.DisablePayChannels, ExtendParams: in.ExtendParams, ProductCode: in.ProductCode,
-		SceneInfo: in.SceneInfo, Start: now, Expire: now.Add(g.profile(ch).Expire),
+		SceneInfo: in.SceneInfo, Start: now, Expire: now.Add(g.Profiles[ch].Expire),
 	}, nil
 }
 
@@ -192,6 +195,17 @@ func (g *Gateway) admit(ctx context.Context, m *directory.Merchant, o pay.Order)
 		return nil, channel.Merchant{}, fmt.Errorf("find channel: %w", err)
 	}
 	return wallet, sub, nil
+}
+
+// settling gives a new order the ladder that its merchant has chosen, or its
+// provider. The order keeps it: what they choose later is for later orders.
+func (g *Gateway) settling(ctx context.Context, m *directory.Merchant, o pay.Order) (pay.Order, error) {
+	chosen, err := g.Directory.Settling(ctx, m)
+	if err != nil {
+		return o, fmt.Errorf("find the provider's ladder: %w", err)
+	}
+	o.Settle, o.HoldLate = chosen.Profile, chosen.HoldsLate()
+	return o, nil
 }
 
 // refusedNow answers a request that the directory does not admit any more. An

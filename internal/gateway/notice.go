@@ -95,7 +95,7 @@ func (g *Gateway) parsed(ctx context.Context, wallet channel.Channel, providerID
 func (g *Gateway) confirmed(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order) error {
 	out := ask(ctx, channel.QueryTimeout, req, wallet.Query)
 	if !out.Verified && out.Kind == pay.Unknown {
-		if _, err := g.change(ctx, m, o, g.profile(o.Channel).Look); err != nil {
+		if _, err := g.change(ctx, m, o, g.profile(o).Look); err != nil {
 			return err
 		}
 		return pay.Refuse(pay.ErrUnavailable, "wallet_silent", "the wallet does not say how the order is")
@@ -146,7 +146,7 @@ func (g *Gateway) hinted(ctx context.Context, m *directory.Merchant, wallet chan
 		case r.OutTradeNo != o.OutTradeNo:
 			return pay.Refuse(pay.ErrDenied, "notice_differs", "the refund is of another order")
 		}
-		c := g.profile(o.Channel).LookRefund(r, g.now())
+		c := g.profile(o).LookRefund(r, g.now())
 		if c.From == c.Refund {
 			return nil
 		}

@@ -14,9 +14,12 @@ import (
 // AskNow wakes the job that drives an open order to its truth, for a person
 // who does not want to wait for it, and returns the order as it stands after
 // that. The ladder stays in charge: it asks when its pauses allow it. An order
-// that is final is returned as it is.
+// that is final is returned as it is, unless late money waits there for a person.
 func (g *Gateway) AskNow(ctx context.Context, m *directory.Merchant, outTradeNo string) (pay.Order, error) {
 	o, err := g.QueryOrder(ctx, m, outTradeNo)
+	if err == nil && o.Late == pay.LateHeld { // it may have gone back in the wallet's console
+		o, err = g.change(ctx, m, o, g.profile(o).Look)
+	}
 	if err != nil || o.State.Final() && !o.Watch {
 		return o, err
 	}
@@ -32,14 +35,15 @@ func (g *Gateway) AskNow(ctx context.Context, m *directory.Merchant, outTradeNo 
 // it had an address: the events that Resend takes.
 func (g *Gateway) Events(o pay.Order, refunds []pay.Refund) []string {
 	var events []string
-	switch o.State {
-	case pay.PAID:
+	if o.Taken() {
 		events = append(events, pay.EventPaid)
+	}
+	switch o.State {
 	case pay.REVERSED:
 		if !o.Duplicate { // what ended as another's number was never told
 			events = append(events, pay.EventReversed)
 		}
-	case pay.PAYING, pay.DECLINED, pay.REVERSING, pay.CLOSING, pay.CLOSED:
+	case pay.PAID, pay.PAYING, pay.DECLINED, pay.REVERSING, pay.CLOSING, pay.CLOSED:
 	}
 	for _, r := range refunds {
 		if r.State == pay.RefundSucceeded && r.Origin == pay.OriginAPI {

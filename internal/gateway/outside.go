@@ -86,7 +86,7 @@ func (g *Gateway) madeElsewhere(ctx context.Context, m *directory.Merchant, wall
 		if _, err := g.settle(ctx, m, o, pay.CallQuery, out); err != nil {
 			return err
 		}
-		if _, err := g.change(ctx, m, o, g.profile(o.Channel).Look); err != nil {
+		if _, err := g.change(ctx, m, o, g.profile(o).Look); err != nil {
 			return err
 		}
 		return pay.Refuse(pay.ErrUnavailable, "wallet_silent", "the wallet does not say how the order is")

@@ -86,9 +86,12 @@ func (g *Gateway) Prepay(ctx context.Context, m *directory.Merchant, in Prepay) 
 		return g.refusedPrepay(ctx, o, err)
 	}
 	req.Merchant = sub
+	if o, err = g.settling(ctx, m, o); err != nil {
+		return pay.Order{}, ClientArgs{}, err
+	}
 	// A repetition may come when its moment is near or past: only a new order is
 	// refused for it.
-	expire, over := g.profile(o.Channel).ExpireOf(in.ExpireAt, o.SentAt)
+	expire, over := g.profile(o).ExpireOf(in.ExpireAt, o.SentAt)
 	o.ExpireAt, req.Expire = expire, expire
 	for range maxRounds {
 		won := false

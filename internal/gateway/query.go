@@ -21,8 +21,8 @@ func (g *Gateway) QueryOrder(ctx context.Context, m *directory.Merchant, outTrad
 	if err != nil {
 		return pay.Order{}, err
 	}
-	if g.profile(o.Channel).Hurry(o, g.now()).Changed() && g.calls.Open() {
-		if hurried, err := g.change(ctx, m, o, g.profile(o.Channel).Hurry); err == nil {
+	if g.profile(o).Hurry(o, g.now()).Changed() && g.calls.Open() {
+		if hurried, err := g.change(ctx, m, o, g.profile(o).Hurry); err == nil {
 			return hurried, nil
 		} // it is asked for in its own time
 	}
@@ -52,7 +52,7 @@ func (g *Gateway) Reverse(ctx context.Context, m *directory.Merchant, outTradeNo
 	var refused error
 	o, err = g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
 		var c pay.Change
-		c, refused = g.profile(row.Channel).ReverseAsked(row, deviceID, m.ReversePaid, now)
+		c, refused = g.profile(row).ReverseAsked(row, deviceID, m.ReversePaid, now)
 		return c
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (g *Gateway) CloseOrder(ctx context.Context, m *directory.Merchant, outTrad
 	var refused error
 	o, err = g.change(ctx, m, o, func(row pay.Order, now time.Time) pay.Change {
 		var c pay.Change
-		c, refused = g.profile(row.Channel).CloseAsked(row, now)
+		c, refused = g.profile(row).CloseAsked(row, now)
 		return c
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func (g *Gateway) Refund(ctx context.Context, m *directory.Merchant, in Refund) 
 			return pay.Order{}, pay.Refund{}, fmt.Errorf("read refund: %w", err)
 		}
 		now := g.now()
-		if err := g.profile(o.Channel).CheckRefund(o, in.Total, in.Amount, now); err != nil {
+		if err := g.profile(o).CheckRefund(o, in.Total, in.Amount, now); err != nil {
 			return pay.Order{}, pay.Refund{}, err
 		}
 		r := pay.Refund{
@@ -72,7 +72,7 @@ func (g *Gateway) Refund(ctx context.Context, m *directory.Merchant, in Refund) 
 			Authen: authenOf(in.Authen), Account: in.Account,
 			RefundID: ownNumber(now, in.OutRefundNo), Do: pay.ActSend, DoAt: now, CreatedAt: now, UpdatedAt: now,
 		}
-		won, err := g.openRefund(ctx, r, pay.PAID)
+		won, err := g.openRefund(ctx, r, o.State) // PAID, or dead and adopted
 		if err != nil {
 			return pay.Order{}, pay.Refund{}, err
 		}
@@ -166,7 +166,7 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	if err != nil {
 		return jobs.Verdict{}, fmt.Errorf("read order: %w", err)
 	}
-	p := g.profile(r.Channel)
+	p := g.profile(o)
 	now := g.now()
 	if at := p.SendAt(o, r); at.After(now) {
 		return jobs.Again(at), nil

@@ -12,6 +12,7 @@ import (
 	"cloudpay/internal/directory"
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/store"
 )
 
 // The kinds of job this room writes and runs.
@@ -30,7 +31,7 @@ const (
 // job, before anything leaves the house. o.Unit is already chosen, so that the
 // settlement knows the row's version without reading it again.
 func (g *Gateway) openOrder(ctx context.Context, o pay.Order) (won bool, err error) {
-	step := g.profile(o.Channel).Next(o, o.SentAt)
+	step := g.profile(o).Next(o, o.SentAt)
 	won, err = g.Store.OpenOrder(ctx, o, jobs.Edit{Put: settleJobOf(o, step.At)})
 	if err != nil {
 		return false, fmt.Errorf("commit order %s: %w", o.OutTradeNo, err)
@@ -48,9 +49,9 @@ func (g *Gateway) settle(ctx context.Context, m *directory.Merchant, o pay.Order
 		if call == pay.CallQuery && o.Unit != asked && out.SaysUnpaid() {
 			// It was asked before somebody else learned what the row says now, and
 			// may be older than the payment.
-			return g.profile(o.Channel).AskAgain(o, now)
+			return g.profile(o).AskAgain(o, now)
 		}
-		return g.profile(o.Channel).Apply(o, call, out, now)
+		return g.profile(o).Apply(o, call, out, now)
 	})
 }
 
@@ -67,7 +68,7 @@ func (g *Gateway) settleWithRefunds(ctx context.Context, m *directory.Merchant, 
 				return pay.Change{From: o, Order: o}
 			}
 		}
-		p := g.profile(o.Channel)
+		p := g.profile(o)
 		return p.Import(p.Apply(o, pay.CallQuery, out, now), outside, now)
 	})
 	return o, errors.Join(err, failed)
@@ -81,7 +82,7 @@ func (g *Gateway) settlePrepay(ctx context.Context, m *directory.Merchant, o pay
 		*s = clean(*s)
 	}
 	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
-		return g.profile(o.Channel).ApplyPrepay(o, said, pre, now)
+		return g.profile(o).ApplyPrepay(o, said, pre, now)
 	})
 }
 
@@ -134,7 +135,7 @@ func (g *Gateway) change(ctx context.Context, m *directory.Merchant, o pay.Order
 // whether some job may run at once.
 func (g *Gateway) orderEdits(ctx context.Context, m *directory.Merchant, c pay.Change, now time.Time) (edits []jobs.Edit, due bool) {
 	o := c.Order
-	step := g.profile(o.Channel).Next(o, now)
+	step := g.profile(o).Next(o, now)
 	if step.Act == pay.ActNone {
 		k := jobs.Key{MerchantID: o.MerchantID, Kind: kindSettle, Ref: o.OutTradeNo}
 		edits = append(edits, jobs.Edit{Done: &k})
@@ -174,6 +175,19 @@ func (g *Gateway) raise(ctx context.Context, c pay.Change) {
 	g.Log.ErrorContext(ctx, "needs an operator",
 		slog.String("merchant_id", c.Order.MerchantID), slog.String("out_trade_no", c.Order.OutTradeNo),
 		slog.String("state", string(c.Order.State)), slog.String("why", c.Raise))
+	if !c.Changed() { // else it was written with the change
+		g.note(ctx, store.Attention{MerchantID: c.Order.MerchantID, OutTradeNo: c.Order.OutTradeNo, Why: c.Raise})
+	}
+}
+
+// note puts a reason that changed nothing on the list of what wants a person. It
+// has been logged and counted: that it cannot be written changes no money.
+func (g *Gateway) note(ctx context.Context, a store.Attention) {
+	a.Last = g.now()
+	if err := g.Store.Raise(ctx, a); err != nil {
+		g.Log.WarnContext(ctx, "what wants a person was not written down", slog.String("merchant_id", a.MerchantID),
+			slog.String("out_trade_no", a.OutTradeNo), slog.String("error", err.Error()))
+	}
 }
 
 // openRefund is commit 1 of a refund: the reservation on the order's row, the

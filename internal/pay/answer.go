@@ -5,7 +5,7 @@ package pay
 // since), or the refusal. An unknown result is ErrUnavailable, never a refusal
 // (money.md §1, §2; protocol.md R38).
 func (o Order) PayAnswer() error {
-	switch o.State {
+	switch o.Standing() {
 	case PAID:
 		if o.Channel == Alipay && o.Refunded == o.Total {
 			return Refuse(ErrDead, "refunded", "订单已全额退款")
@@ -63,7 +63,7 @@ func (o Order) declineText() string {
 // ErrDenied when the payment was found before the reverse left (money.md §3
 // rows 7 and 8).
 func (o Order) ReverseAnswer() error {
-	switch o.State {
+	switch o.Standing() {
 	case REVERSED, CLOSED, DECLINED:
 		return nil
 	case PAID:

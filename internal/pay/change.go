@@ -38,6 +38,10 @@ type Change struct {
 	Callbacks []string
 	// Raise is a sentence for an operator, "" for none.
 	Raise string
+	// Calm holds sentences that were raised for this order and no longer hold.
+	Calm []string
+	// Hand is set when a person did it.
+	Hand Hand
 }
 
 // Changed reports whether the change is worth a write.
@@ -58,6 +62,8 @@ type RefundChange struct {
 	Late      LateState
 	Callbacks []string
 	Raise     string
+	Calm      []string // as in Change, of this refund, or of its order when Late is set
+	Hand      Hand
 }
 
 // Names of callback events. A refund's event carries its number after a colon.

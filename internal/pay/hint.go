@@ -2,12 +2,13 @@ package pay
 
 import "time"
 
-// Look has a paid order asked for once more at now: something was heard of it
-// that only a query may say, such as a refund that was not made here. Open
-// orders are asked for anyway, and the dead have nothing to tell.
+// Look has a paid order, or one with late money in suspense, asked for once more
+// at now: something was heard of it that only a query may say, such as a refund
+// that was not made here. Open orders are asked for anyway, and other dead ones
+// have nothing to tell.
 func (p Profile) Look(o Order, now time.Time) Change {
 	c := Change{From: o, Order: o}
-	if o.State != PAID || o.Watch {
+	if !o.Taken() && o.Late != LateHeld || o.Watch {
 		return c
 	}
 	c.Order.Watch, c.Order.AskAt = true, now

@@ -101,6 +101,23 @@ func PostLateRejected(refundNo string, t Fen) Posting {
 	return post("reject:"+refundNo, Leg{AccRefunding, t}, Leg{AccSuspense, -t})
 }
 
+// PostLateAdopted gives late money t to the merchant, because a person adopted it.
+func PostLateAdopted(t Fen) Posting {
+	return post("adopted", Leg{AccSuspense, t}, Leg{AccMerchant, -t})
+}
+
+// PostResent books a refund of r with settlement n that the bank had sent back
+// and that reached the customer when it was sent again.
+func PostResent(refundNo string, r, n Fen) Posting {
+	return post("resent:"+refundNo, Leg{AccReturned, r}, Leg{AccReceivable, -n}, Leg{AccDiscount, n - r})
+}
+
+// PostOffline books a refund of r that the bank had sent back and that was paid
+// to the customer outside the wallet.
+func PostOffline(refundNo string, r Fen) Posting {
+	return post("offline:"+refundNo, Leg{AccReturned, r}, Leg{AccOffline, -r})
+}
+
 // PostChannelRefund books a refund of r with settlement n made outside us.
 func PostChannelRefund(refundNo string, r, n Fen) Posting {
 	return post("outside:"+refundNo, Leg{AccMerchant, r}, Leg{AccReceivable, -n}, Leg{AccDiscount, n - r})

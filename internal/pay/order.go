@@ -119,6 +119,10 @@ type Order struct {
 	ExpireAt time.Time
 	// Prepaid is what the wallet answered to the prepay call of a unified order.
 	Prepaid Prepaid
+	// Settle is the merchant's ladder when the order was opened, and HoldLate
+	// says that late money waits for a person instead of being returned at once.
+	Settle   Setting
+	HoldLate bool
 
 	TransactionID string // ours until the wallet's is known (protocol.md R39)
 	Settlement    Fen    // N of money.md §5, set when paid

@@ -107,6 +107,9 @@ type Outcome struct {
 	// Pause is the shortest wait before the same call may be repeated, 0 for
 	// the ladder's own step.
 	Pause time.Duration
+	// WalletTime is the wallet's own time when it answered, to the second; zero if
+	// it did not say. It says how far our clock is ahead (money.md §2).
+	WalletTime time.Time
 	// Payment holds what the wallet says of the payment; meaningful when Kind
 	// is Paid, or when Returned is set.
 	Payment Payment

@@ -35,7 +35,7 @@ type OutsideRefund struct {
 // TRADE_FINISHED.
 func (p Profile) Import(c Change, out Outside, now time.Time) Change {
 	n := &c.Order
-	if n.State != PAID || n.Reserved == n.Total {
+	if !n.Taken() || n.Reserved == n.Total {
 		return c
 	}
 	if out.Lost {

@@ -28,6 +28,20 @@ func gaveBack(c *Change, out Outcome, now time.Time) {
 	}
 }
 
+// wentBack notes that late money which nobody here is returning went back to the
+// customer: the wallet refunded it after its refusal, or somebody did in the
+// wallet's console. It reports whether there was any.
+func wentBack(c *Change, truth Truth) bool {
+	n := &c.Order
+	if n.Late != LateHeld || n.Reserved > 0 {
+		return false
+	}
+	n.Late, n.Truth = LateReturned, truth
+	c.Postings = append(c.Postings, PostLateReversed(n.Total, n.Settlement))
+	c.Calm = append(c.Calm, RaiseLate)
+	return true
+}
+
 // deadAndClosed takes a verified TRADE_CLOSED or REVOKED of a closed order.
 func (p Profile) deadAndClosed(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
@@ -38,10 +52,8 @@ func (p Profile) deadAndClosed(c *Change, truth Truth, out Outcome, now time.Tim
 			c.Raise = "the wallet denies a payment of a closed order that it confirmed"
 		}
 		return
-	case n.lateRefused(): // it went back after all
-		n.Late, n.Truth = LateReturned, truth
-		c.Postings = append(c.Postings, PostLateReversed(n.Total, n.Settlement))
-	case n.Late == LateNone && p.mayGiveBack(*n) && !n.NoReverse && !n.Duplicate && !p.foreign(*n, out.Payment):
+	case wentBack(c, truth): // it went back after all
+	case n.Late == LateNone && p.mayGiveBack(*n) && !n.NoReverse && !n.Duplicate && !p.foreign(*n, out, now):
 		p.cameAndWent(c, truth, out, now)
 	}
 	n.Watch = false

@@ -8,8 +8,41 @@ import (
 // foreign reports whether a payment was made before this order existed: the
 // number was used before (money.md §2, restored counters). A payment that is
 // booked already is ours, whatever its time.
-func (p Profile) foreign(o Order, pm Payment) bool {
-	return !o.booked() && !pm.PaidAt.IsZero() && pm.PaidAt.Before(o.SentAt.Add(-p.PayTimeSlack))
+//
+// The pay time is the wallet's and SentAt is ours, so that a clock of ours which
+// runs ahead would make every payment a foreign one: what it is known to be
+// ahead by is allowed for (docs/decisions/0046).
+func (p Profile) foreign(o Order, out Outcome, now time.Time) bool {
+	paidAt := out.Payment.PaidAt
+	return !o.booked() && !paidAt.IsZero() && paidAt.Add(out.ahead(o, now)).Before(o.SentAt.Add(-p.PayTimeSlack))
+}
+
+// ahead is how far our clock ran ahead when the order was sent, as far as that
+// is known: by the wallet's own time in this answer, or because the clock has
+// been set back since. Never negative: a clock that is behind makes nothing
+// foreign that is ours.
+func (out Outcome) ahead(o Order, now time.Time) time.Duration {
+	ahead := max(o.SentAt.Sub(now), 0)
+	if !out.WalletTime.IsZero() {
+		ahead = max(ahead, now.Sub(out.WalletTime))
+	}
+	if ahead < clockNoise {
+		return 0
+	}
+	return ahead
+}
+
+// clockNoise is what two right clocks may differ by where an answer took long:
+// the slack of the rule itself covers it.
+const clockNoise = 30 * time.Second
+
+// askAboutForeign has the wallet asked about a payment that its notice dates
+// before our order: a notice does not say what time it is at the wallet, and only
+// an answer that does may call a payment another's.
+func askAboutForeign(c *Change, now time.Time) {
+	n := &c.Order
+	*n = c.From
+	n.Watch, n.AskAt = n.State.Final(), now
 }
 
 // booked reports whether money of this order stands in the ledger.
@@ -35,7 +68,11 @@ func (o Order) returned(pm Payment) bool {
 func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
 	pm := out.Payment
-	if truth != TruthAnswer && p.foreign(*n, pm) {
+	if truth != TruthAnswer && p.foreign(*n, out, now) {
+		if truth == TruthNotice {
+			askAboutForeign(c, now)
+			return
+		}
 		p.notOurs(c, truth)
 		return
 	}
@@ -79,19 +116,30 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 			c.Postings = append(c.Postings, PostPaid(n.Total, n.Settlement))
 		}
 	case PAID:
-		if truth == TruthQuery && n.Watch {
-			n.Watch, n.Truth = false, truth // confirmed
-		}
-		if pm.Finished && !n.Finished {
-			n.Finished, n.Truth = true, truth
-		}
-		outside := pm.Refunded > n.Reserved || n.Reserved == 0 && n.RefundSentAt.IsZero()
-		if pm.RefundState && outside && !n.Finished {
-			n.Finished = true // as in book: not refundable until the bill
-			c.Raise = "the wallet reports refunds that were not made here"
-		}
+		p.paidAgain(c, truth, pm)
 	case DECLINED, CLOSED, REVERSED:
+		if n.Late == LateAdopted {
+			p.paidAgain(c, truth, pm)
+			return
+		}
 		p.lateMoney(c, truth, out, now)
+	}
+}
+
+// paidAgain takes a payment that is booked for the merchant already: it confirms
+// it, and may tell that it is no longer refundable here.
+func (p Profile) paidAgain(c *Change, truth Truth, pm Payment) {
+	n := &c.Order
+	if truth == TruthQuery && n.Watch {
+		n.Watch, n.Truth = false, truth // confirmed
+	}
+	if pm.Finished && !n.Finished {
+		n.Finished, n.Truth = true, truth
+	}
+	outside := pm.Refunded > n.Reserved || n.Reserved == 0 && n.RefundSentAt.IsZero()
+	if pm.RefundState && outside && !n.Finished {
+		n.Finished = true // as in book: not refundable until the bill
+		c.Raise = "the wallet reports refunds that were not made here"
 	}
 }
 
@@ -116,7 +164,7 @@ func (p Profile) lateMoney(c *Change, truth Truth, out Outcome, now time.Time) {
 		p.book(c, truth, out, now)
 		n.Late = LateHeld
 		c.Postings = append(c.Postings, PostLate(n.Total, n.Settlement))
-		c.Raise = "money arrived for a dead order: held, to be returned"
+		c.Raise = RaiseLate
 	}
 }
 
@@ -198,8 +246,16 @@ func endAsDuplicate(c *Change, truth Truth) {
 func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
 	open := n.State == PAYING || n.State == REVERSING
-	if open && out.Returned && (p.foreign(*n, out.Payment) || n.NoReverse && !n.booked()) {
+	if truth == TruthNotice && out.Returned && p.foreign(*n, out, now) {
+		askAboutForeign(c, now)
+		return
+	}
+	if open && out.Returned && (p.foreign(*n, out, now) || n.NoReverse && !n.booked()) {
 		p.notOurs(c, truth)
+		return
+	}
+	if n.Late == LateAdopted {
+		p.rolledBack(c, truth, out, now)
 		return
 	}
 	switch n.State {
@@ -228,11 +284,14 @@ func (p Profile) dead(c *Change, truth Truth, out Outcome, now time.Time) {
 		}
 		n.State, n.Truth, n.Duplicate = REVERSED, truth, n.NoReverse && !n.booked()
 	case CLOSING:
-		if out.Returned && !p.foreign(*n, out.Payment) && !n.NoReverse { // paid, and given back by the cancel
+		if out.Returned && !p.foreign(*n, out, now) && !n.NoReverse { // paid, and given back by the cancel
 			p.cameAndWent(c, truth, out, now)
 		}
 		n.State, n.Truth = CLOSED, truth
 	case DECLINED, REVERSED:
+		if out.Returned {
+			wentBack(c, truth)
+		}
 		n.Watch = false
 	case PAID:
 		p.rolledBack(c, truth, out, now)

@@ -15,6 +15,7 @@ type Profile struct {
 	EarliestSend   time.Duration   // no reverse leaves earlier (rows 4 and 7)
 	ReversePauses  []time.Duration // row 9; the last repeats without end
 	AlertAtTry     int64           // row 9
+	RaiseAfter     time.Duration   // P7: a code payment that is open for so long is raised, once
 	WatchAt        time.Duration   // row 5: when a refused order is asked once more, 0 for never
 	MissingGap     time.Duration   // row 11: between two sightings of "does not exist"
 	MissingAfter   time.Duration   // row 11: no sooner after the send
@@ -52,6 +53,7 @@ var wxpayProfile = Profile{
 	EarliestSend:   15 * time.Second,
 	ReversePauses:  []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second},
 	AlertAtTry:     10,
+	RaiseAfter:     15 * time.Minute,
 	MissingGap:     time.Minute,
 	MissingAfter:   150 * time.Second,
 	Expire:         2 * time.Minute,
@@ -110,7 +112,7 @@ func (p Profile) Next(o Order, now time.Time) Step {
 		switch {
 		case o.Watch:
 			return p.nextWatch(o)
-		case o.Late == LateHeld && o.Reserved == 0 && o.RefundSentAt.IsZero() && !o.NoReverse && !o.Duplicate:
+		case o.Late == LateHeld && !o.HoldLate && o.Reserved == 0 && o.RefundSentAt.IsZero() && !o.NoReverse && !o.Duplicate:
 			// Returned once. While that refund is open it drives itself; if the
 			// wallet refused it, or the money may be another order's, a person
 			// decides (money.md §1: policy returns it or raises it).

@@ -21,7 +21,7 @@ func (p Profile) CheckRefund(o Order, total, amount Fen, now time.Time) error {
 	if total != o.Total {
 		return Refuse(ErrInvalid, "refund_total", "订单总金额不一致")
 	}
-	switch o.State {
+	switch o.Standing() {
 	case PAID:
 	case PAYING:
 		return Refuse(ErrDenied, "refund_unpaid", "订单未支付，不能退款")
@@ -105,7 +105,7 @@ func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPa
 	case byHand:
 		n.State = RefundNeedsHand
 		c.Postings = append(c.Postings, PostBankReturn(n.OutRefundNo, n.Amount))
-		c.Raise = "the bank sent a refund back: it needs a person"
+		c.Raise = RaiseBank
 	case out.Kind == Paid:
 		p.refunded(&c, pd, now)
 	case out.Kind == Waiting:
@@ -139,15 +139,7 @@ func (p Profile) refunded(c *RefundChange, pd RefundPaid, now time.Time) {
 		n.Do, n.DoAt = ActAsk, now.Add(pick(p.RefundPauses, n.Tries))
 		return
 	}
-	n.State, n.Unanswered = RefundSucceeded, false
-	n.Settlement, n.Cash, n.RecvAccount, n.Promo = pd.Settlement, pd.Cash, pd.RecvAccount, pd.Promo
-	if n.Settlement <= 0 || n.Settlement > n.Amount {
-		n.Settlement = n.Amount
-	}
-	n.SucceededAt = pd.SucceededAt
-	if n.SucceededAt.IsZero() {
-		n.SucceededAt = now
-	}
+	n.arrived(pd, now)
 	c.Postings = append(c.Postings, PostRefunded(n.OutRefundNo, n.Amount, n.Settlement))
 	c.Refunded = n.Amount
 	switch n.Origin {
@@ -155,7 +147,21 @@ func (p Profile) refunded(c *RefundChange, pd RefundPaid, now time.Time) {
 		c.Callbacks = append(c.Callbacks, EventRefund+n.OutRefundNo)
 	case OriginLate:
 		c.Late = LateReturned
+		c.Calm = append(c.Calm, RaiseLate)
 	case OriginReverse, OriginChannel:
+	}
+}
+
+// arrived notes that the wallet has paid the refund.
+func (r *Refund) arrived(pd RefundPaid, now time.Time) {
+	r.State, r.Unanswered = RefundSucceeded, false
+	r.Settlement, r.Cash, r.RecvAccount, r.Promo = pd.Settlement, pd.Cash, pd.RecvAccount, pd.Promo
+	if r.Settlement <= 0 || r.Settlement > r.Amount {
+		r.Settlement = r.Amount
+	}
+	r.SucceededAt = pd.SucceededAt
+	if r.SucceededAt.IsZero() {
+		r.SucceededAt = now
 	}
 }
 

@@ -15,7 +15,7 @@ func (p Profile) applyReverse(c *Change, out Outcome, now time.Time) {
 		n.ReverseGone = true
 	}
 	if n.ReverseTries == p.AlertAtTry && out.Kind != Paid {
-		c.Raise = "the tenth reverse has no definite answer"
+		c.Raise = RaiseReverse
 	}
 	switch {
 	case out.Kind == Paid:
@@ -110,6 +110,9 @@ func (p Profile) ReverseAsked(o Order, device string, mayReversePaid bool, now t
 	}
 	if o.NoReverse || o.Duplicate {
 		return deny("reverse_duplicate", "订单号重复，禁止撤单")
+	}
+	if o.Late == LateAdopted {
+		return deny("reverse_paid", "订单已支付，请退款")
 	}
 	switch o.State {
 	case PAYING: // row 7

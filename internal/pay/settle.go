@@ -54,6 +54,7 @@ func (p Profile) Apply(o Order, call Call, out Outcome, now time.Time) Change {
 		p.applyPay(&c, out, now)
 	case CallQuery, CallNotice:
 		p.applyQuery(&c, call, out, now)
+		p.raiseUnknown(&c, now)
 	case CallReverse:
 		p.applyReverse(&c, out, now)
 	case CallClose:
@@ -96,6 +97,9 @@ func (p Profile) seal(c Change, now time.Time) Change {
 	}
 	if n.State.Final() && !n.Watch {
 		n.AskAt = time.Time{}
+	}
+	if !c.From.State.Final() && n.State.Final() {
+		c.Calm = append(c.Calm, p.calmedByEnd(c.From)...)
 	}
 	if c.From.State == REVERSING && n.State == REVERSED && !n.Duplicate {
 		c.Callbacks = append(c.Callbacks, EventReversed)
@@ -159,7 +163,7 @@ func (p Profile) applyQuery(c *Change, call Call, out Outcome, now time.Time) {
 		c.Order = c.From
 		return
 	}
-	if n.State == PAID && out.Kind != Paid && !out.aboutOrder() {
+	if n.Taken() && out.Kind != Paid && !out.aboutOrder() {
 		// The confirming query learned nothing: ask again. A wallet that denies
 		// a payment it has confirmed needs a person; one that cannot say now does not.
 		n.AskAt = now.Add(p.askPause(*n, now))
@@ -186,6 +190,17 @@ func (p Profile) applyQuery(c *Change, call Call, out Outcome, now time.Time) {
 		default:
 			p.unheard(c, now)
 		}
+	}
+}
+
+// raiseUnknown asks for a person, once, when a code payment has no truth within
+// P7's time although its wallet was asked.
+func (p Profile) raiseUnknown(c *Change, now time.Time) {
+	o := c.From
+	limit := o.SentAt.Add(p.RaiseAfter)
+	late := p.RaiseAfter > 0 && o.TradeType == TradeMicroPay && o.AskedAt.Before(limit) && !now.Before(limit)
+	if late && c.Raise == "" && !c.Order.State.Final() && c.Order.AskedAt.After(o.AskedAt) {
+		c.Raise = RaiseUnknown
 	}
 }
 

@@ -124,7 +124,7 @@ func (p Profile) CloseAsked(o Order, now time.Time) (Change, error) {
 	if o.NoReverse || o.Duplicate { // row 6
 		return deny("close_duplicate", "订单号重复，禁止关闭")
 	}
-	switch o.State {
+	switch o.Standing() {
 	case PAYING, CLOSING:
 		if o.State == CLOSING && o.ReverseAsk {
 			break // asked before
@@ -150,7 +150,7 @@ func (o Order) closeTold() bool {
 // will be and whatever is still paid goes back; ErrUnavailable while that is
 // not known; ErrDenied when it was paid before.
 func (o Order) CloseAnswer() error {
-	switch o.State {
+	switch o.Standing() {
 	case CLOSED, DECLINED, REVERSED:
 		return nil
 	case PAID:
@@ -207,7 +207,7 @@ func (p Profile) applyClose(c *Change, out Outcome, now time.Time) {
 		n.ReverseGone = n.ReverseGone || out.Reason == ReasonNotFound
 		n.ReversePause = out.Pause
 		if n.State == CLOSING && n.ReverseTries == p.AlertAtTry && out.Kind != Paid {
-			c.Raise = "the tenth close has no definite answer"
+			c.Raise = RaiseClose
 		}
 	case PAYING, PAID, DECLINED, REVERSED, CLOSED:
 		c.Order = c.From

@@ -123,7 +123,7 @@ func (r *Reports) rows(ctx context.Context, merchantID string, refs []store.Repo
 		if !ok {
 			continue
 		}
-		if row.Order = order; row.Refund == nil && (order.State == pay.PAID || order.PaidSeen) {
+		if row.Order = order; row.Refund == nil && (order.Taken() || order.PaidSeen) {
 			row.Poundage = Poundage(order.Settlement, f.Rate)
 		}
 		rows = append(rows, row)

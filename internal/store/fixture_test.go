@@ -26,7 +26,7 @@ func newOrder(s *store.Store, number string) pay.Order {
 		State: pay.PAYING, Unit: s.NewUnit(), Total: 100, Currency: "CNY", Fingerprint: "f", CodeHash: "code-" + number,
 		ShopID: "shop", Body: "咖啡", Extra: `{}`, TransactionID: "cp1", SentAt: noon, CreatedAt: noon, UpdatedAt: noon,
 		Truth: pay.TruthLocal, TerminalType: 2, SubTerminalType: 900, QRCodeID: "qr", SourceType: 1, Authen: `{"a":{}}`,
-		ExpireAt: noon.Add(time.Hour),
+		ExpireAt: noon.Add(time.Hour), Settle: pay.SettleQuick, HoldLate: true,
 	}
 }
 

@@ -35,7 +35,7 @@ func (s *Store) OpenOrder(ctx context.Context, o pay.Order, edits ...jobs.Edit) 
 		NotifyUrl: o.NotifyURL, Extra: o.Extra, TransactionID: o.TransactionID, SentMs: ms(o.SentAt),
 		CreatedMs: ms(o.CreatedAt), UpdatedMs: ms(o.UpdatedAt), AskMs: ms(o.AskAt), Seen: string(o.Seen),
 		Truth: string(o.Truth), TerminalType: o.TerminalType, SubTerminalType: o.SubTerminalType, QrcodeID: o.QRCodeID,
-		SourceType: o.SourceType, Authen: o.Authen, ExpireMs: ms(o.ExpireAt),
+		SourceType: o.SourceType, Authen: o.Authen, ExpireMs: ms(o.ExpireAt), Settle: string(o.Settle), HoldLate: o.HoldLate,
 	}))
 	u.edit(ctx, q, o.OutTradeNo, edits)
 	if won, err = s.submit(ctx, u); err != nil {
@@ -53,7 +53,7 @@ func isNew(o pay.Order) bool {
 		Body: o.Body, NotifyURL: o.NotifyURL, Extra: o.Extra, TransactionID: o.TransactionID, SentAt: o.SentAt,
 		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt, AskAt: o.AskAt, Seen: o.Seen, Truth: o.Truth,
 		TerminalType: o.TerminalType, SubTerminalType: o.SubTerminalType, QRCodeID: o.QRCodeID, SourceType: o.SourceType,
-		Authen: o.Authen, ExpireAt: o.ExpireAt,
+		Authen: o.Authen, ExpireAt: o.ExpireAt, Settle: o.Settle, HoldLate: o.HoldLate,
 	}
 }
 
@@ -80,6 +80,7 @@ func (s *Store) SettleOrder(ctx context.Context, c pay.Change, edits ...jobs.Edi
 		}
 		u.add(1)(q.InsertRefund(ctx, refundParams(r, u.id)))
 	}
+	u.human(ctx, q, c.From.OutTradeNo, "", c.Hand, c.Raise, c.Calm, c.Order.UpdatedAt)
 	u.edit(ctx, q, c.From.OutTradeNo, edits)
 	if won, err = s.submit(ctx, u); err != nil {
 		return false, fmt.Errorf("settle order %s: %w", c.From.OutTradeNo, err)
@@ -103,7 +104,7 @@ func sameIntent(a, b pay.Order) bool {
 		a.Fingerprint == b.Fingerprint && a.CodeHash == b.CodeHash && a.ShopID == b.ShopID && a.DeviceID == b.DeviceID &&
 		a.StaffID == b.StaffID && a.TerminalType == b.TerminalType && a.SubTerminalType == b.SubTerminalType &&
 		a.QRCodeID == b.QRCodeID && a.SourceType == b.SourceType && a.Authen == b.Authen && a.ExpireAt.Equal(b.ExpireAt) && a.Body == b.Body && a.NotifyURL == b.NotifyURL && a.Extra == b.Extra &&
-		a.SentAt.Equal(b.SentAt) && a.CreatedAt.Equal(b.CreatedAt)
+		a.Settle == b.Settle && a.SentAt.Equal(b.SentAt) && a.CreatedAt.Equal(b.CreatedAt)
 }
 
 // isPayment reports whether a change touches only what SettleOrderPaid writes.
@@ -139,7 +140,7 @@ func settleParams(c pay.Change, unit string) sqlcgen.SettleOrderParams {
 		ReversedMs: ms(o.ReversedAt), ReverseTries: o.ReverseTries, ReversePauseMs: o.ReversePause.Milliseconds(),
 		NoReverse: o.NoReverse, Stopped: o.Stopped, Duplicate: o.Duplicate, ReverseAsk: o.ReverseAsk, Watch: o.Watch,
 		ReverseDone: o.ReverseDone, RefundInstead: o.RefundInstead, PaidSeen: o.PaidSeen, ReverseGone: o.ReverseGone,
-		Prepaid: prepaidText(o.Prepaid), Promo: o.Promo,
+		Prepaid: prepaidText(o.Prepaid), Promo: o.Promo, HoldLate: o.HoldLate,
 		MerchantID: o.MerchantID, OutTradeNo: o.OutTradeNo, FromState: string(c.From.State), FromUnit: c.From.Unit,
 	}
 }

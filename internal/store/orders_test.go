@@ -32,7 +32,7 @@ func TestEveryFieldOfAnOrderIsKept(t *testing.T) {
 			n.MerchantID, n.OutTradeNo, n.ProviderID, n.Channel, n.TradeType = o.MerchantID, o.OutTradeNo, o.ProviderID, o.Channel, o.TradeType
 			n.Total, n.Currency, n.Fingerprint, n.CodeHash = o.Total, o.Currency, o.Fingerprint, o.CodeHash
 			n.ShopID, n.DeviceID, n.StaffID, n.Body, n.NotifyURL, n.Extra = o.ShopID, o.DeviceID, o.StaffID, o.Body, o.NotifyURL, o.Extra
-			n.SentAt, n.CreatedAt, n.ExpireAt = o.SentAt, o.CreatedAt, o.ExpireAt
+			n.SentAt, n.CreatedAt, n.ExpireAt, n.Settle = o.SentAt, o.CreatedAt, o.ExpireAt, o.Settle
 			n.TerminalType, n.SubTerminalType, n.QRCodeID, n.SourceType, n.Authen = o.TerminalType, o.SubTerminalType, o.QRCodeID, o.SourceType, o.Authen
 			n.Reserved, n.Refunded = 60, 40
 			n.Unit = s.NewUnit()

@@ -12,7 +12,8 @@ import (
 // OpenRefund reserves r.Amount on the order, if the order is in state from and
 // has that much left, and inserts the refund with its postings and jobs
 // (money.md §4). won is false when it cannot be reserved or the refund number
-// exists; nothing was written then. r.Unit becomes the unit of both rows; when
+// exists; nothing was written then. The return of late money takes from an order
+// whose money is held, and every other refund from one whose money is not. r.Unit becomes the unit of both rows; when
 // it is empty the store makes one. r.OpenUnit is ignored.
 func (s *Store) OpenRefund(ctx context.Context, r pay.Refund, from pay.OrderState, postings []pay.Posting, edits ...jobs.Edit) (won bool, err error) {
 	u, q := s.newUnit(r.Unit, r.MerchantID)
@@ -20,7 +21,7 @@ func (s *Store) OpenRefund(ctx context.Context, r pay.Refund, from pay.OrderStat
 	u.found = foundOrder(u, r.OutTradeNo)
 	u.add(1)(q.ReserveOrder(ctx, sqlcgen.ReserveOrderParams{
 		Amount: int64(r.Amount), Unit: u.id, UpdatedMs: ms(r.CreatedAt), MerchantID: r.MerchantID,
-		OutTradeNo: r.OutTradeNo, FromState: string(from), OutRefundNo: r.OutRefundNo,
+		OutTradeNo: r.OutTradeNo, FromState: string(from), OutRefundNo: r.OutRefundNo, Held: r.Origin == pay.OriginLate,
 	}))
 	u.add(1)(q.InsertRefund(ctx, refundParams(r, u.id)))
 	u.post(ctx, q, r.OutTradeNo, postings)
@@ -53,6 +54,12 @@ func (s *Store) SettleRefund(ctx context.Context, c pay.RefundChange, edits ...j
 		UpdatedMs: ms(r.UpdatedAt), MerchantID: c.From.MerchantID, OutTradeNo: c.From.OutTradeNo, OutRefundNo: c.From.OutRefundNo,
 	}))
 	u.post(ctx, q, c.From.OutTradeNo, c.Postings)
+	about := r.OutRefundNo
+	if c.Late != pay.LateNone {
+		about = "" // what ends with it was raised for the order
+	}
+	u.human(ctx, q, c.From.OutTradeNo, r.OutRefundNo, c.Hand, c.Raise, nil, r.UpdatedAt)
+	u.calm(ctx, q, c.From.OutTradeNo, about, c.Calm, r.UpdatedAt)
 	u.edit(ctx, q, c.From.OutTradeNo, edits)
 	if won, err = s.submit(ctx, u); err != nil {
 		return false, fmt.Errorf("settle refund %s: %w", c.From.OutRefundNo, err)

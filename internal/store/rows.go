@@ -43,6 +43,7 @@ func orderOf(r sqlcgen.Order) pay.Order {
 		Code: r.Code, Reason: pay.Reason(r.Reason), Text: r.Text, Truth: pay.Truth(r.Truth), Late: pay.LateState(r.Late),
 		TerminalType: r.TerminalType, SubTerminalType: r.SubTerminalType, QRCodeID: r.QrcodeID, SourceType: r.SourceType,
 		Authen: r.Authen, ExpireAt: at(r.ExpireMs), Prepaid: prepaidOf(r.Prepaid), Promo: r.Promo,
+		Settle: pay.Setting(r.Settle), HoldLate: r.HoldLate,
 	}
 }
 

@@ -26,7 +26,7 @@ func ListOrder(o pay.Order, poundage pay.Fen, n Names) *cpay.ListOrder {
 		CouponInfos: c.CouponInfos, Body: c.Body, Detail: c.Detail, ClientFlowID: c.ClientFlowID, Remark: c.Remark,
 		RefundedFee: int64(o.Refunded),
 	}
-	if o.State == pay.PAID {
+	if o.Taken() {
 		out.CashFee, out.CashFeeType, out.SettlementTotalFee = int64(o.Cash), o.Currency, int64(o.Settlement)
 		out.DiscountFee, out.IncomeFee = int64(o.Total-o.Settlement), int64(o.Settlement-poundage)
 	}

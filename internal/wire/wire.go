@@ -48,6 +48,7 @@ func Paying(o pay.Order) cpay.OrderContent {
 
 // Order shows an order. Times become UNIX seconds, zero times stay absent.
 func Order(o pay.Order) cpay.OrderContent {
+	o.State = o.Standing()
 	x := decodeExtra(o.Extra)
 	c := cpay.OrderContent{
 		OutTradeNo: o.OutTradeNo, TransactionID: cut(o.TransactionID), TotalFee: int64(o.Total),
@@ -99,7 +100,7 @@ const tradeStatePaid = 4
 // wxpayState is money.md §1's projection for WeChat Pay.
 func wxpayState(o pay.Order) cpay.WxpayOrderState {
 	unified := o.TradeType != pay.TradeMicroPay
-	switch o.State {
+	switch o.Standing() {
 	case pay.PAYING, pay.REVERSING, pay.CLOSING:
 		if unified {
 			return cpay.WxpayWaiting
@@ -134,7 +135,7 @@ func wxpayState(o pay.Order) cpay.WxpayOrderState {
 
 // alipayState is money.md §1's projection for Alipay.
 func alipayState(o pay.Order) cpay.AlipayOrderState {
-	switch o.State {
+	switch o.Standing() {
 	case pay.PAYING, pay.REVERSING, pay.CLOSING:
 		return cpay.AlipayWaiting
 	case pay.PAID:
@@ -163,7 +164,7 @@ func alipayState(o pay.Order) cpay.AlipayOrderState {
 
 // describe is the sentence a till may show for an order.
 func describe(o pay.Order) string {
-	switch o.State {
+	switch o.Standing() {
 	case pay.PAYING:
 		switch {
 		case o.Payable():

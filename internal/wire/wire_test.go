@@ -73,6 +73,9 @@ func TestOrderStatesAreThoseOfMoneyRules(t *testing.T) {
 	stopped := func(s pay.OrderState) func(*pay.Order) {
 		return func(o *pay.Order) { o.State, o.Stopped = s, true }
 	}
+	late := func(s pay.OrderState, l pay.LateState) func(*pay.Order) {
+		return func(o *pay.Order) { *o = paid(*o); o.State, o.Late = s, l }
+	}
 	tests := []struct {
 		name            string
 		change          func(*pay.Order)
@@ -98,6 +101,11 @@ func TestOrderStatesAreThoseOfMoneyRules(t *testing.T) {
 		{"TRADE_FINISHED, fully refunded", taken(100, 100, true), 4, 4, 5, 5},
 		{"DECLINED", is(pay.DECLINED), 10, 10, 7, 7},
 		{"DECLINED, customer stopped", stopped(pay.DECLINED), 5, 5, 5, 5},
+		{"CLOSED, late money held", late(pay.CLOSED, pay.LateHeld), 11, 7, 7, 5},
+		{"CLOSED, late money returned", late(pay.CLOSED, pay.LateReturned), 11, 7, 7, 5},
+		{"CLOSED, late money adopted", late(pay.CLOSED, pay.LateAdopted), 2, 3, 2, 2},
+		{"REVERSED, late money adopted", late(pay.REVERSED, pay.LateAdopted), 2, 3, 2, 2},
+		{"DECLINED, late money adopted", late(pay.DECLINED, pay.LateAdopted), 2, 3, 2, 2},
 		{"REVERSED", is(pay.REVERSED), 8, 8, 5, 5},
 		{"REVERSED, customer stopped", stopped(pay.REVERSED), 5, 5, 5, 5},
 		{"REVERSED by a full refund", func(o *pay.Order) {
@@ -137,7 +145,7 @@ func TestUnpaidOrdersNeverLookPaid(t *testing.T) {
 	unpaid := []cpay.LocalState{cpay.LocalFail, cpay.LocalClosed, cpay.LocalInit, cpay.LocalUserPaying}
 	everyOrder(func(name string, o pay.Order) {
 		c := wire.Order(o)
-		switch o.State {
+		switch o.Standing() { // adopted late money is paid
 		case pay.PAID:
 			if got := c.Outcome(); got != cpay.StatePaid && got != cpay.StateRefunded {
 				t.Errorf("%s: outcome is %v", name, got)
@@ -162,7 +170,7 @@ func TestUnpaidOrdersNeverLookPaid(t *testing.T) {
 func TestLateMoneyStaysOffTheWire(t *testing.T) {
 	t.Parallel()
 	everyOrder(func(name string, o pay.Order) {
-		if o.State == pay.PAID {
+		if o.State == pay.PAID || o.State.Final() && o.Late == pay.LateAdopted { // a person adopted it
 			return
 		}
 		c := wire.Order(o)

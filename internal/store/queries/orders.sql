@@ -5,7 +5,7 @@ INSERT INTO orders (
     merchant_id, out_trade_no, state, unit, code_held, total, provider_id, channel, trade_type, currency,
     fingerprint, code_hash, shop_id, device_id, staff_id, body, notify_url, extra, transaction_id,
     sent_ms, created_ms, updated_ms, ask_ms, seen, truth, terminal_type, sub_terminal_type, qrcode_id, source_type,
-    authen, expire_ms
+    authen, expire_ms, settle, hold_late
 ) VALUES (
     sqlc.arg(merchant_id), sqlc.arg(out_trade_no), sqlc.arg(state), sqlc.arg(unit), sqlc.arg(code_held),
     sqlc.arg(total), sqlc.arg(provider_id), sqlc.arg(channel), sqlc.arg(trade_type), sqlc.arg(currency),
@@ -13,7 +13,7 @@ INSERT INTO orders (
     sqlc.arg(body), sqlc.arg(notify_url), sqlc.arg(extra), sqlc.arg(transaction_id), sqlc.arg(sent_ms),
     sqlc.arg(created_ms), sqlc.arg(updated_ms), sqlc.arg(ask_ms), sqlc.arg(seen), sqlc.arg(truth),
     sqlc.arg(terminal_type), sqlc.arg(sub_terminal_type), sqlc.arg(qrcode_id), sqlc.arg(source_type),
-    sqlc.arg(authen), sqlc.arg(expire_ms)
+    sqlc.arg(authen), sqlc.arg(expire_ms), sqlc.arg(settle), sqlc.arg(hold_late)
 )
 ON CONFLICT DO NOTHING;
 
@@ -61,7 +61,8 @@ UPDATE orders SET
     paid_seen = sqlc.arg(paid_seen),
     reverse_gone = sqlc.arg(reverse_gone),
     prepaid = sqlc.arg(prepaid),
-    promo = sqlc.arg(promo)
+    promo = sqlc.arg(promo),
+    hold_late = sqlc.arg(hold_late)
 WHERE merchant_id = sqlc.arg(merchant_id)
   AND out_trade_no = sqlc.arg(out_trade_no)
   AND state = sqlc.arg(from_state)
@@ -93,7 +94,8 @@ WHERE merchant_id = sqlc.arg(merchant_id)
 
 -- name: ReserveOrder :execrows
 -- ReserveOrder takes a refund's amount out of what may still be refunded, if
--- the order stands as expected, enough is left, and the number is new.
+-- the order stands as expected, enough is left, and the number is new. Only the
+-- return of late money takes from what is held in suspense, and nothing else does.
 -- Repeating it does nothing once the refund's row exists.
 UPDATE orders SET
     reserved = orders.reserved + CAST(sqlc.arg(amount) AS BIGINT),
@@ -102,6 +104,7 @@ UPDATE orders SET
 WHERE orders.merchant_id = sqlc.arg(merchant_id)
   AND orders.out_trade_no = sqlc.arg(out_trade_no)
   AND orders.state = sqlc.arg(from_state)
+  AND (orders.late = 'HELD') = CAST(sqlc.arg(held) AS BOOLEAN)
   AND orders.reserved + CAST(sqlc.arg(amount) AS BIGINT) <= orders.total
   AND NOT EXISTS (
       SELECT 1 FROM refunds AS r
@@ -135,7 +138,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders WHERE merchant_id = sqlc.arg(merchant_id) AND out_trade_no = sqlc.arg(out_trade_no);
 
 -- name: GetOrderByCode :one
@@ -147,7 +150,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders WHERE merchant_id = sqlc.arg(merchant_id) AND code_hash = sqlc.arg(code_hash) AND code_held;
 
 -- name: ListOpenOrders :many
@@ -160,7 +163,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = sqlc.arg(merchant_id) AND state IN ('PAYING', 'REVERSING', 'CLOSING')
 ORDER BY created_ms, out_trade_no

@@ -582,7 +582,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = sqlc.arg(merchant_id)
   AND out_trade_no IN (sqlc.arg(n1), sqlc.arg(n2), sqlc.arg(n3), sqlc.arg(n4), sqlc.arg(n5), sqlc.arg(n6), sqlc.arg(n7), sqlc.arg(n8), sqlc.arg(n9), sqlc.arg(n10), sqlc.arg(n11), sqlc.arg(n12), sqlc.arg(n13), sqlc.arg(n14), sqlc.arg(n15), sqlc.arg(n16), sqlc.arg(n17), sqlc.arg(n18), sqlc.arg(n19), sqlc.arg(n20));

@@ -50,6 +50,19 @@ type Answer struct {
 	CreatedMs int64
 }
 
+type Attention struct {
+	MerchantID  string
+	OutTradeNo  string
+	OutRefundNo string
+	Why         string
+	FirstMs     int64
+	LastMs      int64
+	Times       int64
+	DoneMs      int64
+	DoneBy      string
+	DoneWhy     string
+}
+
 type Audit struct {
 	ID         string
 	AtMs       int64
@@ -155,6 +168,17 @@ type Device struct {
 	CreatedMs  int64
 	UpdatedMs  int64
 	DeletedMs  int64
+}
+
+type Hand struct {
+	MerchantID  string
+	OutTradeNo  string
+	Unit        string
+	OutRefundNo string
+	Act         string
+	Who         string
+	Why         string
+	AtMs        int64
 }
 
 type Head struct {
@@ -383,6 +407,8 @@ type Order struct {
 	ExpireMs        int64
 	Prepaid         string
 	Promo           string
+	Settle          string
+	HoldLate        bool
 }
 
 type Posting struct {

@@ -66,7 +66,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders WHERE merchant_id = $1 AND out_trade_no = $2
 `
 
@@ -143,6 +143,8 @@ func (q *Queries) GetOrder(ctx context.Context, arg GetOrderParams) (Order, erro
 		&i.ExpireMs,
 		&i.Prepaid,
 		&i.Promo,
+		&i.Settle,
+		&i.HoldLate,
 	)
 	return i, err
 }
@@ -155,7 +157,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders WHERE merchant_id = $1 AND code_hash = $2 AND code_held
 `
 
@@ -232,6 +234,8 @@ func (q *Queries) GetOrderByCode(ctx context.Context, arg GetOrderByCodeParams) 
 		&i.ExpireMs,
 		&i.Prepaid,
 		&i.Promo,
+		&i.Settle,
+		&i.HoldLate,
 	)
 	return i, err
 }
@@ -264,7 +268,7 @@ INSERT INTO orders (
     merchant_id, out_trade_no, state, unit, code_held, total, provider_id, channel, trade_type, currency,
     fingerprint, code_hash, shop_id, device_id, staff_id, body, notify_url, extra, transaction_id,
     sent_ms, created_ms, updated_ms, ask_ms, seen, truth, terminal_type, sub_terminal_type, qrcode_id, source_type,
-    authen, expire_ms
+    authen, expire_ms, settle, hold_late
 ) VALUES (
     $1, $2, $3, $4, $5,
     $6, $7, $8, $9, $10,
@@ -272,7 +276,7 @@ INSERT INTO orders (
     $16, $17, $18, $19, $20,
     $21, $22, $23, $24, $25,
     $26, $27, $28, $29,
-    $30, $31
+    $30, $31, $32, $33
 )
 ON CONFLICT DO NOTHING
 `
@@ -309,6 +313,8 @@ type InsertOrderParams struct {
 	SourceType      int64
 	Authen          string
 	ExpireMs        int64
+	Settle          string
+	HoldLate        bool
 }
 
 // InsertOrder takes a number and, if there is one, a payment code. It writes
@@ -346,6 +352,8 @@ func (q *Queries) InsertOrder(ctx context.Context, arg InsertOrderParams) (int64
 		arg.SourceType,
 		arg.Authen,
 		arg.ExpireMs,
+		arg.Settle,
+		arg.HoldLate,
 	)
 	if err != nil {
 		return 0, err
@@ -361,7 +369,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = $1 AND state IN ('PAYING', 'REVERSING', 'CLOSING')
 ORDER BY created_ms, out_trade_no
@@ -448,6 +456,8 @@ func (q *Queries) ListOpenOrders(ctx context.Context, arg ListOpenOrdersParams) 
 			&i.ExpireMs,
 			&i.Prepaid,
 			&i.Promo,
+			&i.Settle,
+			&i.HoldLate,
 		); err != nil {
 			return nil, err
 		}
@@ -467,10 +477,11 @@ UPDATE orders SET
 WHERE orders.merchant_id = $4
   AND orders.out_trade_no = $5
   AND orders.state = $6
+  AND (orders.late = 'HELD') = CAST($7 AS BOOLEAN)
   AND orders.reserved + CAST($1 AS BIGINT) <= orders.total
   AND NOT EXISTS (
       SELECT 1 FROM refunds AS r
-      WHERE r.merchant_id = $4 AND r.out_refund_no = $7
+      WHERE r.merchant_id = $4 AND r.out_refund_no = $8
   )
 `
 
@@ -481,11 +492,13 @@ type ReserveOrderParams struct {
 	MerchantID  string
 	OutTradeNo  string
 	FromState   string
+	Held        bool
 	OutRefundNo string
 }
 
 // ReserveOrder takes a refund's amount out of what may still be refunded, if
-// the order stands as expected, enough is left, and the number is new.
+// the order stands as expected, enough is left, and the number is new. Only the
+// return of late money takes from what is held in suspense, and nothing else does.
 // Repeating it does nothing once the refund's row exists.
 func (q *Queries) ReserveOrder(ctx context.Context, arg ReserveOrderParams) (int64, error) {
 	result, err := q.db.Exec(ctx, reserveOrder,
@@ -495,6 +508,7 @@ func (q *Queries) ReserveOrder(ctx context.Context, arg ReserveOrderParams) (int
 		arg.MerchantID,
 		arg.OutTradeNo,
 		arg.FromState,
+		arg.Held,
 		arg.OutRefundNo,
 	)
 	if err != nil {
@@ -544,11 +558,12 @@ UPDATE orders SET
     paid_seen = $37,
     reverse_gone = $38,
     prepaid = $39,
-    promo = $40
-WHERE merchant_id = $41
-  AND out_trade_no = $42
-  AND state = $43
-  AND unit = $44
+    promo = $40,
+    hold_late = $41
+WHERE merchant_id = $42
+  AND out_trade_no = $43
+  AND state = $44
+  AND unit = $45
 `
 
 type SettleOrderParams struct {
@@ -592,6 +607,7 @@ type SettleOrderParams struct {
 	ReverseGone    bool
 	Prepaid        string
 	Promo          string
+	HoldLate       bool
 	MerchantID     string
 	OutTradeNo     string
 	FromState      string
@@ -643,6 +659,7 @@ func (q *Queries) SettleOrder(ctx context.Context, arg SettleOrderParams) (int64
 		arg.ReverseGone,
 		arg.Prepaid,
 		arg.Promo,
+		arg.HoldLate,
 		arg.MerchantID,
 		arg.OutTradeNo,
 		arg.FromState,

@@ -1239,7 +1239,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = $1
   AND out_trade_no IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
@@ -1365,6 +1365,8 @@ func (q *Queries) ListOrdersByNumber(ctx context.Context, arg ListOrdersByNumber
 			&i.ExpireMs,
 			&i.Prepaid,
 			&i.Promo,
+			&i.Settle,
+			&i.HoldLate,
 		); err != nil {
 			return nil, err
 		}

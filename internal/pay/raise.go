@@ -1,0 +1,23 @@
+package pay
+
+// Reasons for which a person is asked, where something that happens later ends
+// them by itself (Change.Calm). They are stored: a text that changes leaves the
+// old reason open.
+const (
+	RaiseLate    = "money arrived for a dead order: held, to be returned"
+	RaiseBank    = "the bank sent a refund back: it needs a person"
+	RaiseReverse = "the tenth reverse has no definite answer"
+	RaiseClose   = "the tenth close has no definite answer"
+	RaiseUnknown = "no truth for so long: the wallet does not say how the order is"
+)
+
+// calmedByEnd are the reasons that an open order may have and a final one has not.
+func (p Profile) calmedByEnd(o Order) (calm []string) {
+	if o.ReverseTries >= p.AlertAtTry {
+		calm = append(calm, RaiseReverse, RaiseClose)
+	}
+	if o.TradeType == TradeMicroPay && !o.AskedAt.Before(o.SentAt.Add(p.RaiseAfter)) {
+		calm = append(calm, RaiseUnknown)
+	}
+	return calm
+}
