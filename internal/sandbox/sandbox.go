@@ -308,7 +308,7 @@ func (s *Sandbox) Wallet() http.Handler {
 	mux.Handle("POST "+cashierPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveCashier)))
 	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat)) // the wallet's clock, which may be moved
-		if strings.HasPrefix(r.URL.Path, "/v3/") { // past the mux, which would tidy up a path that is signed as it stands
+		if strings.HasPrefix(r.URL.Path, "/v3/") {                    // past the mux, which would tidy up a path that is signed as it stands
 			s.serveV3(w, r)
 			return
 		}
