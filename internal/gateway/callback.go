@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"cloudpay/internal/directory"
@@ -31,7 +30,8 @@ type callback struct {
 // is false when there is nobody to tell. Jobs of one order stand in one line,
 // in event order.
 func (g *Gateway) callbackEdit(ctx context.Context, m *directory.Merchant, outTradeNo, own, event string, now time.Time) (jobs.Edit, bool) {
-	if url, err := g.callbackURL(ctx, m, own); err == nil && url == "" {
+	url, err := g.callbackURL(ctx, m, own)
+	if err == nil && url == "" {
 		return jobs.Edit{}, false
 	} // an address that cannot be read now is looked up again by the job
 	payload, err := json.Marshal(callback{OutTradeNo: outTradeNo, Event: event})
@@ -40,14 +40,27 @@ func (g *Gateway) callbackEdit(ctx context.Context, m *directory.Merchant, outTr
 	}
 	return jobs.Edit{Put: &jobs.Job{
 		Key:   jobs.Key{MerchantID: m.ID, Kind: kindCallback, Ref: outTradeNo + "/" + event},
-		State: jobs.Ready, Queue: "callback:" + outTradeNo, Seq: now.UnixMilli(),
+		State: jobs.Ready, Queue: "callback:" + outTradeNo, Seq: now.UnixMilli(), Lane: callbackLane(m, own, url),
 		Payload: string(payload), RunAt: now, CreatedAt: now,
 	}}, true
 }
 
+// callbackLane names the lane of callbacks to an address: its endpoint, so that
+// what is dead delays only what goes there. An address that an order or refund
+// chose is its merchant's own lane: nobody may spoil an endpoint for others by
+// sending it what it does not take.
+func callbackLane(m *directory.Merchant, own, url string) string {
+	lane := notify.Endpoint(url)
+	if own != "" && lane != "" {
+		lane += " " + m.ID
+	}
+	return lane
+}
+
 // callbackJob delivers one event. Anything but an acknowledgement is an error,
 // so that the job goes on to the next step of notify.Ladder and is buried at
-// its end.
+// its end. A job whose address has changed since is first moved to the lane it
+// belongs to now.
 func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, error) {
 	var cb callback
 	if err := json.Unmarshal([]byte(j.Payload), &cb); err != nil {
@@ -72,6 +85,9 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	if url == "" {
 		return jobs.Done(), nil // the address was taken away: nobody is left to tell
 	}
+	if lane := callbackLane(m, own, url); lane != j.Lane {
+		return jobs.Shift(lane), nil
+	}
 	res := g.Notify.Deliver(ctx, notify.Target{URL: url, Key: callbackKey(m, j.Attempt, g.now())}, content)
 	g.Metrics.delivered(res.Delivered)
 	g.Log.InfoContext(ctx, "callback sent",
@@ -79,10 +95,24 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 		slog.String("event", cb.Event), slog.Bool("acknowledged", res.Delivered),
 		slog.Int64("attempt", j.Attempt), slog.Int("http_status", res.HTTPStatus), slog.String("error", res.Err))
 	if !res.Delivered {
-		return jobs.Verdict{}, errors.New(res.Err)
+		return jobs.Verdict{}, fateOf(res)
 	}
-	g.revive(ctx, m, url)
+	g.revive(ctx, j.Lane, url)
 	return jobs.Done(), nil
+}
+
+// fateOf is the error of a callback that was not taken. It says whether that is
+// the endpoint's fault.
+func fateOf(res notify.Result) error {
+	err := errors.New(res.Err)
+	switch res.Endpoint {
+	case notify.Down:
+		return jobs.LaneDown(err)
+	case notify.Up:
+		return jobs.LaneUp(err)
+	case notify.Unheard:
+	}
+	return err
 }
 
 // callbackKey is the key that an attempt is signed with: while two are in force
@@ -93,101 +123,6 @@ func callbackKey(m *directory.Merchant, attempt int64, now time.Time) secret.Sec
 		return m.AuthenKey
 	}
 	return keys[max(attempt-1, 0)%int64(len(keys))].Authen
-}
-
-// Limits of looking for buried callbacks when an endpoint answers.
-const (
-	// revivePage is how many are put back at most; each that then goes through
-	// brings the next.
-	revivePage = 100
-	// reviveLooks is how many of other addresses are passed over.
-	reviveLooks = 2000
-	// reviveRest is how long an address for which nothing was found is not looked
-	// for again: a busy one answers all the time.
-	reviveRest = time.Minute
-	// maxResting bounds the addresses that are remembered; losing them costs one look each.
-	maxResting = 4096
-)
-
-// resting remembers when nothing was found for an address.
-type resting struct {
-	mu    sync.Mutex
-	since map[[2]string]time.Time // by merchant and address
-}
-
-// rests reports whether the address was looked for a moment ago, in vain.
-func (r *resting) rests(merchant, url string, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	since, ok := r.since[[2]string{merchant, url}]
-	return ok && now.Sub(since) < reviveRest
-}
-
-func (r *resting) rest(merchant, url string, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.since == nil || len(r.since) >= maxResting {
-		r.since = map[[2]string]time.Time{}
-	}
-	r.since[[2]string{merchant, url}] = now
-}
-
-// revive puts the buried callbacks of an address that has just answered back
-// into service, oldest first, so that those of one order keep their order
-// (money.md §6). What cannot be read now is found at a later delivery.
-func (g *Gateway) revive(ctx context.Context, m *directory.Merchant, url string) {
-	if g.resting.rests(m.ID, url, g.now()) {
-		return
-	}
-	var last jobs.Job
-	for range reviveLooks / revivePage {
-		buried, err := g.Store.BuriedJobs(ctx, m.ID, kindCallback, last, revivePage)
-		if err != nil {
-			g.Log.WarnContext(ctx, "buried callbacks cannot be read", slog.String("merchant_id", m.ID), slog.String("error", err.Error()))
-			return
-		}
-		if g.release(ctx, m, url, buried) > 0 {
-			g.runner.Wake()
-			return
-		}
-		if len(buried) < revivePage {
-			break
-		}
-		last = buried[len(buried)-1]
-	}
-	g.resting.rest(m.ID, url, g.now())
-}
-
-// release puts those of the buried callbacks that go to url back into service,
-// and returns how many they were.
-func (g *Gateway) release(ctx context.Context, m *directory.Merchant, url string, buried []jobs.Job) (n int) {
-	for _, j := range buried {
-		var cb callback
-		if json.Unmarshal([]byte(j.Payload), &cb) != nil {
-			continue // it is out of service because it cannot be read
-		}
-		o, err := g.Store.Order(ctx, m.ID, cb.OutTradeNo)
-		if err != nil {
-			continue
-		}
-		own, _, err := g.render(ctx, o, cb.Event)
-		if err != nil {
-			continue
-		}
-		if to, err := g.callbackURL(ctx, m, own); err != nil || to != url {
-			continue
-		}
-		released, err := g.Store.ReleaseJob(ctx, j.Key, g.now())
-		if released {
-			n++
-			g.Log.InfoContext(ctx, "callback back in service: its address answers again",
-				slog.String("merchant_id", m.ID), slog.String("out_trade_no", cb.OutTradeNo), slog.String("event", cb.Event))
-		} else if err != nil {
-			g.Log.WarnContext(ctx, "callback cannot be put back", slog.String("merchant_id", m.ID), slog.String("error", err.Error()))
-			return n
-		}
-	}
-	return n
 }
 
 // render makes the content of one event of an order, and says which address

@@ -26,9 +26,17 @@ const (
 	answerWithin = 8 * time.Second
 	// maxRounds bounds the re-reading of a row that others keep changing.
 	maxRounds = 16
-	// workers is how many jobs run at once: enough to ask for every order of a
-	// bad minute, few enough to leave the machine to the tills.
-	workers = 64
+	// asking is how many jobs of one kind ask or tell a wallet at once: enough to
+	// ask for every order of a bad minute, few enough to leave the machine to the
+	// tills.
+	asking = 32
+	// telling is how many callbacks are under way at once. They mostly wait; half
+	// of them is the most for one endpoint, and for all that have not shown that
+	// they work.
+	telling = 64
+	// workers is how many jobs run at once. Callbacks are not taken from what the
+	// wallets had before.
+	workers = 2*asking + telling
 	// leaseFor is how long a claimed job is ours: longer than the longest call
 	// and two commits.
 	leaseFor = 40 * time.Second
@@ -101,10 +109,10 @@ func New(c Config) *Gateway {
 	g.runner = jobs.New(jobs.Config{
 		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers, Drain: drain, MaxIdle: c.MaxIdle, Batch: c.Batch,
 		Kinds: map[string]jobs.Kind{
-			kindSettle:    {Handler: g.watched(g.settleJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
-			kindRefund:    {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
-			kindRefundAsk: {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor},
-			kindCallback:  {Handler: g.callbackJob, Ladder: notify.Ladder, Lease: leaseFor, Timeout: leaseFor},
+			kindSettle:    {Handler: g.watched(g.settleJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking},
+			kindRefund:    {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking},
+			kindRefundAsk: {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking},
+			kindCallback:  {Handler: g.callbackJob, Ladder: notify.Ladder, Lease: leaseFor, Timeout: leaseFor, Concurrency: telling, Lanes: true},
 		},
 	})
 	return g

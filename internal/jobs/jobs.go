@@ -38,6 +38,9 @@ type Job struct {
 	// buried job does not hold up its line.
 	Queue string
 	Seq   int64
+	// Lane, when not empty, names what the job shares a fate with, such as the
+	// place it calls: see Kind.Lanes. Lanes go across merchants.
+	Lane string
 	// Payload is JSON for the handler, at most MaxPayload bytes, "" for none.
 	Payload    string
 	RunAt      time.Time // not before
@@ -72,16 +75,22 @@ type Touch struct {
 // Queue is what the runner needs of the store. Implementations are safe for
 // concurrent use by many processes.
 type Queue interface {
-	// Claim takes at most limit ready jobs of these kinds that are due at now and
-	// not leased past now, oldest RunAt first, sets their lease and adds one to
+	// Claim takes at most limit ready jobs of these kinds without a lane that are due
+	// at now and not leased past now, oldest RunAt first, sets their lease and adds one to
 	// Attempt. The filter keeps a flood of one kind from holding up another; it
 	// does not change which job is first of its line.
 	Claim(ctx context.Context, kinds []string, now time.Time, lease time.Duration, limit int) ([]Job, error)
 	// ClaimOne takes that job if it is ready, not leased, due, and first of its
 	// line. ok is false when it is not to be had.
 	ClaimOne(ctx context.Context, now time.Time, lease time.Duration, k Key) (j Job, ok bool, err error)
+	// Lanes returns the lanes of one kind that have ready jobs, in order of their
+	// names from after the one given, at most limit.
+	Lanes(ctx context.Context, kind, after string, limit int) ([]LaneDue, error)
+	// ClaimLanes is Claim for some lanes of one kind: of each at most as many jobs
+	// as are wanted. The length of a lane does not matter to the others.
+	ClaimLanes(ctx context.Context, kind string, now time.Time, lease time.Duration, wants []LaneWant) ([]Job, error)
 	// NextDue returns the earliest time at which some ready job of these kinds
-	// becomes claimable, by its RunAt or by the end of its lease; ok is false when
+	// without a lane becomes claimable, by its RunAt or by the end of its lease; ok is false when
 	// there is none. It may be too early, never too late.
 	NextDue(ctx context.Context, kinds []string) (at time.Time, ok bool, err error)
 	// Finish deletes the job if j's lease still holds it; otherwise it does nothing.
@@ -90,6 +99,9 @@ type Queue interface {
 	// j's Attempt, which the runner lowers when no attempt was spent, if j's lease
 	// still holds it.
 	Retry(ctx context.Context, j Job, at time.Time, why string) error
+	// Shift moves the job to another lane, free, due as before and with the attempt
+	// of its claim given back, if j's lease still holds it.
+	Shift(ctx context.Context, j Job, lane string) error
 	// Bury takes the job out of service with the reason, if j's lease still holds it.
 	Bury(ctx context.Context, j Job, why string) error
 }

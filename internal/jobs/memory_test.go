@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -18,7 +19,8 @@ type memory struct {
 	mu     sync.Mutex
 	rows   map[Key]*Job
 	leases int
-	claims int   // calls of Claim
+	claims int   // calls of Claim and ClaimLanes
+	looks  int   // calls of Lanes
 	broken error // what Claim answers, if set
 	deaf   error // what Finish, Retry and Bury answer, if set
 }
@@ -84,7 +86,7 @@ func (m *memory) Claim(_ context.Context, kinds []string, now time.Time, lease t
 	}
 	var due []*Job
 	for _, j := range m.rows {
-		if slices.Contains(kinds, j.Kind) && m.claimable(j, now) {
+		if slices.Contains(kinds, j.Kind) && j.Lane == "" && m.claimable(j, now) {
 			due = append(due, j)
 		}
 	}
@@ -115,7 +117,7 @@ func (m *memory) NextDue(_ context.Context, kinds []string) (at time.Time, ok bo
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, j := range m.rows {
-		if !slices.Contains(kinds, j.Kind) || j.State != Ready || !m.first(j) {
+		if !slices.Contains(kinds, j.Kind) || j.Lane != "" || j.State != Ready || !m.first(j) {
 			continue
 		}
 		due := j.RunAt
@@ -127,6 +129,66 @@ func (m *memory) NextDue(_ context.Context, kinds []string) (at time.Time, ok bo
 		}
 	}
 	return at, ok, nil
+}
+
+// due is when a ready job may be claimed, if it is first of its line.
+func (j Job) due() time.Time {
+	if j.Lease != "" && j.LeaseUntil.After(j.RunAt) {
+		return j.LeaseUntil
+	}
+	return j.RunAt
+}
+
+func (m *memory) Lanes(_ context.Context, kind, after string, limit int) ([]LaneDue, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.looks++
+	first := map[string]time.Time{}
+	for _, j := range m.rows {
+		if j.Kind != kind || j.Lane <= after || j.State != Ready {
+			continue
+		}
+		if at, ok := first[j.Lane]; !ok || j.due().Before(at) {
+			first[j.Lane] = j.due()
+		}
+	}
+	var all []LaneDue
+	for _, name := range slices.Sorted(maps.Keys(first)) {
+		all = append(all, LaneDue{Lane: name, Due: first[name]})
+	}
+	return all[:min(limit, len(all))], m.broken
+}
+
+func (m *memory) ClaimLanes(_ context.Context, kind string, now time.Time, lease time.Duration, wants []LaneWant) ([]Job, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.claims++
+	var got []Job
+	for _, w := range wants {
+		var due []*Job
+		for _, j := range m.rows {
+			if j.Kind == kind && j.Lane == w.Lane && m.claimable(j, now) {
+				due = append(due, j)
+			}
+		}
+		slices.SortFunc(due, func(a, b *Job) int {
+			return cmp.Or(a.due().Compare(b.due()), cmp.Compare(a.Ref, b.Ref))
+		})
+		for _, j := range due[:min(w.Count, len(due))] {
+			got = append(got, m.lease(j, now, lease))
+		}
+	}
+	return got, nil
+}
+
+func (m *memory) Shift(_ context.Context, j Job, lane string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if row, ok := m.held(j); ok {
+		row.Lane, row.Lease, row.LeaseUntil = lane, "", time.Time{}
+		row.Attempt--
+	}
+	return nil
 }
 
 // held returns the row if j's lease still holds it.

@@ -46,6 +46,10 @@ type Kind struct {
 	// Concurrency bounds the attempts under way; 0 is half of Config.Workers, or
 	// all of them if there is one kind only, so that no kind holds up the others.
 	Concurrency int
+	// Lanes says that jobs may have a lane. A lane that is slow or dead is then
+	// held back by itself: handlers tell with LaneDown and LaneUp whose fault a
+	// failure is.
+	Lanes bool
 }
 
 // Config is what a runner needs.
@@ -87,8 +91,10 @@ type Runner struct {
 type kind struct {
 	Kind
 	running int
-	waiting []Job // claimed, not started: the kind is at its Concurrency
+	waiting []claimed // not started: the kind is at its Concurrency
 	stats   counters
+	lanes   *lanes // nil for none
+	cursor  string // the lane after which the next look at the queue begins
 }
 
 // New returns a runner. Queue, Kinds, Now and Log are required; so are every
@@ -117,6 +123,9 @@ func New(c Config) *Runner {
 		orDefault(&k.Concurrency, share)
 		if k.Handler == nil || len(k.Ladder) == 0 || k.Lease < k.Timeout {
 			panic("jobs: kind " + name + " needs a handler, a ladder and a lease not shorter than its timeout")
+		}
+		if k.Lanes {
+			k.lanes = newLanes(k.Concurrency)
 		}
 		r.kinds[name] = k
 	}
@@ -158,7 +167,7 @@ func (r *Runner) RunNow(ctx context.Context, key Key) (ran bool, err error) {
 	}
 	k.stats.claimed.Add(1)
 	defer r.Wake() // the next of its line may be due
-	if err := r.attempt(context.WithoutCancel(ctx), k, j); err != nil {
+	if err := r.attempt(context.WithoutCancel(ctx), k, k.hold(j)); err != nil {
 		return true, fmt.Errorf("record job %s %s: %w", key.Kind, key.Ref, err)
 	}
 	return true, nil
@@ -211,6 +220,7 @@ func (l *loop) start() {
 			k.waiting = k.waiting[1:]
 			k.stats.waiting.Add(-1)
 			if !l.now().Before(j.LeaseUntil) {
+				j.drop()
 				continue // somebody else may have it by now
 			}
 			k.running++
@@ -226,36 +236,45 @@ func (l *loop) start() {
 // claim fills the room there is and returns how long the queue may be left
 // alone if nothing else happens.
 func (l *loop) claim(ctx context.Context) time.Duration {
+	next, err := l.claimLanes(ctx)
+	if err == nil {
+		var plain time.Duration
+		if plain, err = l.claimPlain(ctx); err == nil {
+			l.troubled = false
+			return min(next, plain)
+		}
+	}
+	if ctx.Err() == nil && !l.troubled {
+		l.troubled = true
+		l.log.ErrorContext(ctx, "jobs cannot be claimed", slog.String("error", err.Error()))
+	}
+	return l.maxIdle
+}
+
+// claimPlain claims jobs without a lane.
+func (l *loop) claimPlain(ctx context.Context) (time.Duration, error) {
 	for ctx.Err() == nil {
 		kinds, lease := l.room()
 		limit := min(l.batch, l.workers-l.running)
 		if len(kinds) == 0 || limit <= 0 {
-			return l.maxIdle // the end of an attempt wakes us
+			return l.maxIdle, nil // the end of an attempt wakes us
 		}
 		l.looked = l.now()
 		got, err := l.queue.Claim(ctx, kinds, l.looked, lease, limit)
-		if err == nil {
-			l.take(got)
-			l.start()
-			if len(got) >= limit {
-				continue
-			}
-			var next time.Duration
-			if next, err = l.next(ctx, kinds); err == nil {
-				l.troubled = false
-				if next == 0 {
-					continue
-				}
-				return next
-			}
+		if err != nil {
+			return 0, err
 		}
-		if ctx.Err() == nil && !l.troubled {
-			l.troubled = true
-			l.log.ErrorContext(ctx, "jobs cannot be claimed", slog.String("error", err.Error()))
+		l.take(got)
+		l.start()
+		if len(got) >= limit {
+			continue
 		}
-		return l.maxIdle
+		next, err := l.next(ctx, kinds)
+		if err != nil || next > 0 {
+			return next, err
+		}
 	}
-	return 0
+	return 0, nil
 }
 
 // room returns the kinds that can take more, and their longest lease.
@@ -284,7 +303,7 @@ func (l *loop) next(ctx context.Context, kinds []string) (time.Duration, error) 
 func (l *loop) take(got []Job) {
 	for _, j := range got {
 		k := l.kinds[j.Kind]
-		k.waiting = append(k.waiting, j)
+		k.waiting = append(k.waiting, k.hold(j))
 		k.stats.claimed.Add(1)
 		k.stats.waiting.Add(1)
 	}
@@ -335,7 +354,8 @@ func (l *loop) returnWaiting(ctx context.Context) {
 	for _, name := range l.names {
 		k := l.kinds[name]
 		for _, j := range k.waiting {
-			if err := l.giveBack(ctx, j); err != nil {
+			j.drop()
+			if err := l.giveBack(ctx, j.Job); err != nil {
 				l.log.WarnContext(ctx, "job not given back: its lease must run out", append(j.attrs(), slog.String("error", err.Error()))...)
 			}
 		}
@@ -345,19 +365,22 @@ func (l *loop) returnWaiting(ctx context.Context) {
 }
 
 // attempt does one claimed job and records what became of it.
-func (r *Runner) attempt(ctx context.Context, k *kind, j Job) error {
+func (r *Runner) attempt(ctx context.Context, k *kind, c claimed) error {
+	j, began := c.Job, r.now()
 	if k.spent(j) {
+		c.drop()
 		return r.record(ctx, k, j, Bury("gave up: no attempt ever reported back"), nil)
 	}
 	k.stats.running.Add(1)
 	defer k.stats.running.Add(-1)
-	limit := min(k.Timeout, j.LeaseUntil.Sub(r.now()))
+	limit := min(k.Timeout, j.LeaseUntil.Sub(began))
 	attemptCtx, cancel := context.WithTimeout(ctx, limit)
 	v, err := r.call(attemptCtx, k, j)
 	cancel()
 	if err != nil && errors.Is(context.Cause(ctx), errDraining) {
 		v, err = Verdict{what: verdictBack}, nil // it did not fail, it was interrupted
 	}
+	r.tell(ctx, c, v, err, began)
 	return r.record(ctx, k, j, v, err)
 }
 

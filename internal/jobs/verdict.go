@@ -19,11 +19,12 @@ import (
 type Handler func(ctx context.Context, j Job) (Verdict, error)
 
 // Verdict is what becomes of a job after an attempt that did not fail. Make one
-// with Done, Again, Kept or Bury.
+// with Done, Again, Kept, Shift or Bury.
 type Verdict struct {
 	what verdict
 	at   time.Time
 	why  string
+	lane string
 }
 
 type verdict int
@@ -33,6 +34,7 @@ const (
 	verdictDone
 	verdictAgain
 	verdictKept
+	verdictShift
 	verdictBury
 	verdictRetry // a failed attempt, by the ladder
 	verdictBack  // an attempt that was interrupted by the end of the process
@@ -48,6 +50,10 @@ func Again(at time.Time) Verdict { return Verdict{what: verdictAgain, at: at} }
 // Kept says that the handler has already deleted or moved the job in its own
 // unit of work: the runner leaves it alone.
 func Kept() Verdict { return Verdict{what: verdictKept} }
+
+// Shift says that the job belongs to another lane: it is moved there, and no
+// attempt is spent.
+func Shift(lane string) Verdict { return Verdict{what: verdictShift, lane: lane} }
 
 // Bury says that only a person can help, and why. The text is stored and shown.
 func Bury(why string) Verdict { return Verdict{what: verdictBury, why: why} }
@@ -82,6 +88,9 @@ func (r *Runner) record(ctx context.Context, k *kind, j Job, v Verdict, failed e
 		err = r.queue.Retry(ctx, j, v.at, clip(v.why))
 	case verdictBack:
 		err = r.giveBack(ctx, j)
+	case verdictShift:
+		err = r.queue.Shift(ctx, j, v.lane)
+		defer r.Wake()
 	case verdictMissing:
 		v.why = "the handler gave no verdict"
 		fallthrough

@@ -40,7 +40,11 @@ const (
 	// dialLimit lets a second address be tried when the first is dead.
 	dialLimit = 4 * time.Second
 	// maxReply is the longest reply that is read. A valid one is below 1 KiB.
-	maxReply  = 64 << 10
+	maxReply = 64 << 10
+	// maxShown is how much of a reply is kept to be shown: the whole of a valid
+	// one, and of a page of errors the part that has the message. It is a little
+	// more than what a log keeps, so that a code on the border is seen as one.
+	maxShown  = 1<<10 + 256
 	maxHeader = 16 << 10
 	// maxIdle bounds the connections kept for the next callback.
 	maxIdle        = 256
@@ -75,7 +79,6 @@ type Client struct {
 	guard guard
 	http  *http.Client
 	now   func() time.Time
-	slow  slow
 }
 
 // New returns a client. It takes no proxy from the environment: a proxy would
@@ -132,9 +135,41 @@ type Result struct {
 	Delivered  bool
 	HTTPStatus int // 0 if there was no answer
 	Took       time.Duration
+	// Endpoint says whether it is the endpoint that works or not, whatever became
+	// of this callback.
+	Endpoint Health
+	// Reply is the beginning of the reply, at most maxShown bytes of valid UTF-8. The
+	// receiver chose it: mask it before it is kept.
+	Reply string
 	// Err says why it was not delivered, "" when it was. It is ours alone: nothing
 	// of the URL's path, the key, the content or the answer is in it.
 	Err string
+}
+
+// Health is what a delivery says of the endpoint that was called.
+type Health int
+
+// What a delivery may say. An endpoint is down when it does not answer, breaks
+// off, or answers 5xx or 429: whatever is sent to it fares alike. One that
+// answers anything else works, also if it does not take this callback.
+const (
+	Unheard Health = iota // it was not called, or the call was interrupted
+	Up
+	Down
+)
+
+// Endpoint names what an address shares its fate with: scheme, host and port,
+// in one spelling. It is "" for what is not an address.
+func Endpoint(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || len(address) > maxURL {
+		return ""
+	}
+	scheme, port := strings.ToLower(u.Scheme), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	return scheme + "://" + net.JoinHostPort(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), port)
 }
 
 // Deliver sends content, the exact text of request_content, to the target and
@@ -142,66 +177,75 @@ type Result struct {
 // more than once and must drop repetitions by event and number (money.md §6).
 func (c *Client) Deliver(ctx context.Context, to Target, content []byte) Result {
 	start := c.now()
-	status, err := c.deliver(ctx, to, content)
-	r := Result{Delivered: err == nil, HTTPStatus: status, Took: c.now().Sub(start)}
+	r, err := c.deliver(ctx, to, content)
+	r.Delivered, r.Took = err == nil, c.now().Sub(start)
 	if err != nil {
 		r.Err = explain(err)
 	}
 	return r
 }
 
-func (c *Client) deliver(ctx context.Context, to Target, content []byte) (status int, err error) {
+func (c *Client) deliver(ctx context.Context, to Target, content []byte) (Result, error) {
 	u, err := c.guard.checkURL(to.URL)
 	if err != nil {
-		return 0, err
+		return Result{}, err
 	}
 	body, err := cpay.Seal(content, cpay.Keys{AuthenKey: cpay.NewKey(to.Key.Reveal())}, cpay.ByMAC)
 	if err != nil {
-		return 0, refusal("the merchant has no key to authenticate with")
+		return Result{}, refusal("the merchant has no key to authenticate with")
 	}
 	if len(body) > cpay.MaxBody {
-		return 0, refusal("the callback is longer than a receiver reads")
-	}
-	leave, ok := c.slow.enter(strings.ToLower(u.Host))
-	if !ok {
-		return 0, refusal("the address did not answer lately and is being tried by another callback")
+		return Result{}, refusal("the callback is longer than a receiver reads")
 	}
 	ctx, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
-	defer func() { leave(err) }()
 	return c.post(ctx, u, body)
 }
 
 // post sends the sealed body and judges the answer.
-func (c *Client) post(ctx context.Context, u *url.URL, body []byte) (status int, err error) {
+func (c *Client) post(ctx context.Context, u *url.URL, body []byte) (r Result, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
-		return 0, refusal("the address is not readable")
+		return Result{}, refusal("the address is not readable")
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "cloudpay")
 	res, err := c.http.Do(req)
 	if err != nil {
-		return 0, timeUp(ctx, err)
+		return Result{Endpoint: silent(ctx)}, timeUp(ctx, err)
 	}
 	defer res.Body.Close()
 	reply, err := io.ReadAll(io.LimitReader(res.Body, maxReply+1))
+	r = Result{HTTPStatus: res.StatusCode, Endpoint: Up, Reply: strings.ToValidUTF8(string(reply[:min(len(reply), maxShown)]), "")}
+	if res.StatusCode >= http.StatusInternalServerError || res.StatusCode == http.StatusTooManyRequests {
+		r.Endpoint = Down
+	}
 	switch {
 	case err != nil:
-		return res.StatusCode, timeUp(ctx, err)
+		r.Endpoint = silent(ctx)
+		return r, timeUp(ctx, err)
 	case res.StatusCode < 200 || res.StatusCode > 299:
-		return res.StatusCode, refusal(fmt.Sprintf("the receiver answered HTTP %d", res.StatusCode))
+		return r, refusal(fmt.Sprintf("the receiver answered HTTP %d", res.StatusCode))
 	case len(reply) > maxReply:
-		return res.StatusCode, refusal(fmt.Sprintf("the reply is longer than %d bytes", maxReply))
+		return r, refusal(fmt.Sprintf("the reply is longer than %d bytes", maxReply))
 	}
 	if err := cpay.OpenCallbackReply(reply); err != nil {
 		if errors.Is(err, cpay.ErrMalformed) {
-			return res.StatusCode, refusal("the reply is not a callback reply with a status")
+			return r, refusal("the reply is not a callback reply with a status")
 		}
-		return res.StatusCode, refusal("the receiver did not take it: its status is not 0")
+		return r, refusal("the receiver did not take it: its status is not 0")
 	}
-	return res.StatusCode, nil
+	return r, nil
+}
+
+// silent is the health of an endpoint that gave no answer: a call that we
+// interrupted says nothing.
+func silent(ctx context.Context) Health {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return Unheard
+	}
+	return Down
 }
 
 // timeUp prefers the end of the time limit to whatever it broke.

@@ -30,7 +30,7 @@ func (u *unit) edit(ctx context.Context, q *sqlcgen.Queries, outTradeNo string, 
 		case e.Put != nil:
 			u.add(1)(q.PutJobOfUnit(ctx, sqlcgen.PutJobOfUnitParams{
 				Kind: e.Put.Kind, Ref: e.Put.Ref, Queue: e.Put.Queue, Seq: e.Put.Seq, RunMs: ms(e.Put.RunAt),
-				Payload: e.Put.Payload, CreatedMs: ms(e.Put.CreatedAt),
+				Payload: e.Put.Payload, CreatedMs: ms(e.Put.CreatedAt), Lane: e.Put.Lane,
 				MerchantID: u.merchant, OutTradeNo: outTradeNo, Unit: u.id,
 			}))
 		case e.Done != nil:
@@ -84,7 +84,7 @@ func (s *Store) EditJobs(ctx context.Context, merchantID string, edits ...jobs.E
 		case e.Put != nil:
 			u.add(1)(q.PutJob(ctx, sqlcgen.PutJobParams{
 				MerchantID: merchantID, Kind: e.Put.Kind, Ref: e.Put.Ref, Queue: e.Put.Queue, Seq: e.Put.Seq,
-				RunMs: ms(e.Put.RunAt), Payload: e.Put.Payload, CreatedMs: ms(e.Put.CreatedAt),
+				RunMs: ms(e.Put.RunAt), Payload: e.Put.Payload, CreatedMs: ms(e.Put.CreatedAt), Lane: e.Put.Lane,
 			}))
 		case e.Done != nil:
 			u.add(anyRows)(q.DeleteJob(ctx, sqlcgen.DeleteJobParams{MerchantID: merchantID, Kind: e.Done.Kind, Ref: e.Done.Ref}))
@@ -279,22 +279,6 @@ func (s *Store) Job(ctx context.Context, k jobs.Key) (jobs.Job, error) {
 		return jobs.Job{}, wrap("read job", absent(err))
 	}
 	return jobOf(r), nil
-}
-
-// BuriedJobs reads at most limit of a merchant's jobs of one kind that are out
-// of service, oldest first, from after a job of an earlier page; the zero job
-// is the beginning.
-func (s *Store) BuriedJobs(ctx context.Context, merchantID, kind string, after jobs.Job, limit int) ([]jobs.Job, error) {
-	if limit < 1 || limit > maxList {
-		return nil, fmt.Errorf("read buried jobs: limit must be between 1 and %d", maxList)
-	}
-	rows, err := s.read.ListBuried(ctx, sqlcgen.ListBuriedParams{
-		MerchantID: merchantID, Kind: kind, AfterMs: ms(after.CreatedAt), AfterRef: after.Ref, RowLimit: int32(limit),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read buried jobs: %w", err)
-	}
-	return mapped(rows, jobOf), nil
 }
 
 // JobFilter selects jobs for a person. Empty members match everything.

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"cloudpay/internal/jobs"
-	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
 	"cloudpay/internal/store/storetest"
 )
@@ -399,54 +397,6 @@ func TestJobsAreListedByFilter(t *testing.T) {
 				{store.JobFilter{State: jobs.Ready, Limit: 2}, "1 2"},
 			} {
 				same(t, fmt.Sprint(tt.f), refs(got[[]jobs.Job](t)(s.ListJobs(t.Context(), tt.f))), tt.want)
-			}
-		})
-	}
-}
-
-func TestBuriedJobsAreReadOldestFirst(t *testing.T) {
-	t.Parallel()
-	for _, e := range storetest.Engines() {
-		t.Run(e.Name, func(t *testing.T) {
-			t.Parallel()
-			opened := e.New(t)
-			s := opened()
-			for i, ref := range []string{"old", "old too", "new", "other kind", "alive", "foreign"} {
-				j := job("a", ref, "", 0, noon)
-				j.CreatedAt = noon.Add(time.Duration(i/2) * time.Second)
-				switch ref {
-				case "other kind":
-					j.Kind = "b"
-				case "foreign":
-					j.MerchantID = "2"
-				}
-				put(t, s, j)
-				if ref == "alive" {
-					continue
-				}
-				taken, ok, err := s.ClaimOne(t.Context(), noon, lease, j.Key)
-				if err != nil || !ok {
-					t.Fatal(ok, err)
-				}
-				if err := s.Bury(t.Context(), taken, "why"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			mine := job("a", "old", "", 0, noon).MerchantID
-			if j := got[jobs.Job](t)(s.Job(t.Context(), job("a", "alive", "", 0, noon).Key)); j.State != jobs.Ready || j.Ref != "alive" || j.Lease != "" {
-				t.Errorf("read %+v", j)
-			}
-			if _, err := s.Job(t.Context(), job("a", "nobody", "", 0, noon).Key); !errors.Is(err, pay.ErrNotFound) {
-				t.Errorf("a job that does not exist: %v", err)
-			}
-			all := got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 10))
-			same(t, "buried", refs(all), "old old too new")
-			same(t, "the oldest", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 1))), "old")
-			same(t, "after one of the same time", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", all[0], 10))), "old too new")
-			same(t, "after two", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", all[1], 10))), "new")
-			same(t, "after all", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), mine, "a", all[2], 10))), "")
-			if _, err := s.BuriedJobs(t.Context(), mine, "a", jobs.Job{}, 0); err == nil {
-				t.Error("no limit was taken")
 			}
 		})
 	}

@@ -87,7 +87,7 @@ func jobOf(r sqlcgen.Job) jobs.Job {
 	j := jobs.Job{
 		Key:   jobs.Key{MerchantID: r.MerchantID, Kind: r.Kind, Ref: r.Ref},
 		State: jobs.State(r.State), Queue: r.Queue, Seq: r.Seq, Payload: r.Payload, RunAt: at(r.RunMs),
-		Attempt: r.Attempt, Lease: r.Lease, CreatedAt: at(r.CreatedMs), LastError: r.LastError,
+		Attempt: r.Attempt, Lease: r.Lease, CreatedAt: at(r.CreatedMs), LastError: r.LastError, Lane: r.Lane,
 	}
 	if r.Lease != "" {
 		j.LeaseUntil = at(r.DueMs)

@@ -79,7 +79,7 @@ UPDATE jobs SET lease = $1, due_ms = $2, attempt = attempt + 1
 WHERE (merchant_id, kind, ref) IN (
     SELECT c.merchant_id, c.kind, c.ref
     FROM jobs AS c
-    WHERE c.state = 'ready' AND c.kind = $3 AND c.due_ms <= $4
+    WHERE c.state = 'ready' AND c.kind = $3 AND c.lane = '' AND c.due_ms <= $4
       AND (c.queue = '' OR NOT EXISTS (
           SELECT 1 FROM jobs AS f
           WHERE f.merchant_id = c.merchant_id AND f.queue = c.queue AND f.queue <> '' AND f.state = 'ready'
@@ -99,14 +99,57 @@ type ClaimJobsParams struct {
 	RowLimit int32
 }
 
-// ClaimJobs leases the oldest due heads of lines of one kind, of every
-// merchant: the one change without a merchant. Rows that another claim is
-// about to take are passed over.
+// ClaimJobs leases the oldest due heads of lines of one kind without a lane, of
+// every merchant: with ClaimLane the one change without a merchant. Rows that
+// another claim is about to take are passed over.
 func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, claimJobs,
 		arg.Lease,
 		arg.UntilMs,
 		arg.Kind,
+		arg.NowMs,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const claimLane = `-- name: ClaimLane :execrows
+UPDATE jobs SET lease = $1, due_ms = $2, attempt = attempt + 1
+WHERE (merchant_id, kind, ref) IN (
+    SELECT c.merchant_id, c.kind, c.ref
+    FROM jobs AS c
+    WHERE c.state = 'ready' AND c.kind = $3 AND c.lane <> '' AND c.lane = $4
+      AND c.due_ms <= $5
+      AND (c.queue = '' OR NOT EXISTS (
+          SELECT 1 FROM jobs AS f
+          WHERE f.merchant_id = c.merchant_id AND f.queue = c.queue AND f.queue <> '' AND f.state = 'ready'
+            AND (f.seq, f.kind, f.ref) < (c.seq, c.kind, c.ref)
+      ))
+    ORDER BY c.due_ms
+    LIMIT $6
+    /*postgres: FOR UPDATE SKIP LOCKED :postgres*/
+)
+`
+
+type ClaimLaneParams struct {
+	Lease    string
+	UntilMs  int64
+	Kind     string
+	Lane     string
+	NowMs    int64
+	RowLimit int32
+}
+
+// ClaimLane is ClaimJobs for one lane.
+func (q *Queries) ClaimLane(ctx context.Context, arg ClaimLaneParams) (int64, error) {
+	result, err := q.db.Exec(ctx, claimLane,
+		arg.Lease,
+		arg.UntilMs,
+		arg.Kind,
+		arg.Lane,
 		arg.NowMs,
 		arg.RowLimit,
 	)
@@ -196,7 +239,7 @@ func (q *Queries) FinishJob(ctx context.Context, arg FinishJobParams) (int64, er
 
 const getJob = `-- name: GetJob :one
 SELECT
-    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
 FROM jobs WHERE merchant_id = $1 AND kind = $2 AND ref = $3
 `
 
@@ -224,36 +267,40 @@ func (q *Queries) GetJob(ctx context.Context, arg GetJobParams) (Job, error) {
 		&i.Payload,
 		&i.CreatedMs,
 		&i.LastError,
+		&i.Lane,
 	)
 	return i, err
 }
 
 const listBuried = `-- name: ListBuried :many
 SELECT
-    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
 FROM jobs
-WHERE merchant_id = $1 AND kind = $2 AND state = 'buried'
+WHERE kind = $1 AND lane = $2 AND state = 'buried'
   AND created_ms >= CAST($3 AS BIGINT)
-  AND (created_ms > CAST($3 AS BIGINT) OR ref > CAST($4 AS TEXT))
-ORDER BY created_ms, ref
-LIMIT $5
+  AND (created_ms > CAST($3 AS BIGINT)
+      OR (merchant_id, ref) > (CAST($4 AS TEXT), CAST($5 AS TEXT)))
+ORDER BY created_ms, merchant_id, ref
+LIMIT $6
 `
 
 type ListBuriedParams struct {
-	MerchantID string
-	Kind       string
-	AfterMs    int64
-	AfterRef   string
-	RowLimit   int32
+	Kind          string
+	Lane          string
+	AfterMs       int64
+	AfterMerchant string
+	AfterRef      string
+	RowLimit      int32
 }
 
-// ListBuried reads a merchant's jobs of one kind that are out of service, oldest
-// first, from after a given one.
+// ListBuried reads the jobs of one lane that are out of service, oldest first,
+// from after a given one.
 func (q *Queries) ListBuried(ctx context.Context, arg ListBuriedParams) ([]Job, error) {
 	rows, err := q.db.Query(ctx, listBuried,
-		arg.MerchantID,
 		arg.Kind,
+		arg.Lane,
 		arg.AfterMs,
+		arg.AfterMerchant,
 		arg.AfterRef,
 		arg.RowLimit,
 	)
@@ -278,6 +325,7 @@ func (q *Queries) ListBuried(ctx context.Context, arg ListBuriedParams) ([]Job, 
 			&i.Payload,
 			&i.CreatedMs,
 			&i.LastError,
+			&i.Lane,
 		); err != nil {
 			return nil, err
 		}
@@ -291,9 +339,9 @@ func (q *Queries) ListBuried(ctx context.Context, arg ListBuriedParams) ([]Job, 
 
 const listClaimed = `-- name: ListClaimed :many
 SELECT
-    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
 FROM jobs
-WHERE state = 'ready' AND kind = $1 AND due_ms = $2 AND lease = $3
+WHERE state = 'ready' AND kind = $1 AND lane = '' AND due_ms = $2 AND lease = $3
 ORDER BY run_ms, merchant_id, kind, ref
 `
 
@@ -303,7 +351,7 @@ type ListClaimedParams struct {
 	Lease   string
 }
 
-// ListClaimed reads what one claim leased of one kind. It finds the rows by the
+// ListClaimed reads what one claim leased of one kind without a lane. It finds the rows by the
 // end of their lease, which is indexed.
 func (q *Queries) ListClaimed(ctx context.Context, arg ListClaimedParams) ([]Job, error) {
 	rows, err := q.db.Query(ctx, listClaimed, arg.Kind, arg.UntilMs, arg.Lease)
@@ -328,6 +376,64 @@ func (q *Queries) ListClaimed(ctx context.Context, arg ListClaimedParams) ([]Job
 			&i.Payload,
 			&i.CreatedMs,
 			&i.LastError,
+			&i.Lane,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listClaimedOfLane = `-- name: ListClaimedOfLane :many
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
+FROM jobs
+WHERE state = 'ready' AND kind = $1 AND lane <> '' AND lane = $2
+  AND due_ms = $3 AND lease = $4
+ORDER BY run_ms, merchant_id, kind, ref
+`
+
+type ListClaimedOfLaneParams struct {
+	Kind    string
+	Lane    string
+	UntilMs int64
+	Lease   string
+}
+
+// ListClaimedOfLane is ListClaimed for one lane.
+func (q *Queries) ListClaimedOfLane(ctx context.Context, arg ListClaimedOfLaneParams) ([]Job, error) {
+	rows, err := q.db.Query(ctx, listClaimedOfLane,
+		arg.Kind,
+		arg.Lane,
+		arg.UntilMs,
+		arg.Lease,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.MerchantID,
+			&i.Kind,
+			&i.Ref,
+			&i.State,
+			&i.Queue,
+			&i.Seq,
+			&i.RunMs,
+			&i.DueMs,
+			&i.Attempt,
+			&i.Lease,
+			&i.Payload,
+			&i.CreatedMs,
+			&i.LastError,
+			&i.Lane,
 		); err != nil {
 			return nil, err
 		}
@@ -342,7 +448,7 @@ func (q *Queries) ListClaimed(ctx context.Context, arg ListClaimedParams) ([]Job
 const listDue = `-- name: ListDue :many
 SELECT c.run_ms
 FROM jobs AS c
-WHERE c.state = 'ready' AND c.kind = $1 AND c.due_ms <= $2
+WHERE c.state = 'ready' AND c.kind = $1 AND c.lane = '' AND c.due_ms <= $2
   AND (c.queue = '' OR NOT EXISTS (
       SELECT 1 FROM jobs AS f
       WHERE f.merchant_id = c.merchant_id AND f.queue = c.queue AND f.queue <> '' AND f.state = 'ready'
@@ -358,7 +464,8 @@ type ListDueParams struct {
 	RowLimit int32
 }
 
-// ListDue reads when the oldest claimable jobs of one kind were to be run.
+// ListDue reads when the oldest claimable jobs of one kind without a lane were
+// to be run.
 func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]int64, error) {
 	rows, err := q.db.Query(ctx, listDue, arg.Kind, arg.NowMs, arg.RowLimit)
 	if err != nil {
@@ -381,7 +488,7 @@ func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]int64, erro
 
 const listJobs = `-- name: ListJobs :many
 SELECT
-    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
 FROM jobs
 WHERE (CAST($1 AS TEXT) = '' OR merchant_id = CAST($1 AS TEXT))
   AND (CAST($2 AS TEXT) = '' OR kind = CAST($2 AS TEXT))
@@ -426,7 +533,61 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 			&i.Payload,
 			&i.CreatedMs,
 			&i.LastError,
+			&i.Lane,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listLanes = `-- name: ListLanes :many
+WITH RECURSIVE walk (lane) AS (
+    SELECT MIN(j.lane) FROM jobs AS j
+    WHERE j.state = 'ready' AND j.lane <> '' AND j.kind = $1 AND j.lane > CAST($3 AS TEXT)
+    UNION ALL
+    SELECT (
+        SELECT MIN(n.lane) FROM jobs AS n
+        WHERE n.state = 'ready' AND n.lane <> '' AND n.kind = $1 AND n.lane > walk.lane
+    )
+    FROM walk WHERE walk.lane IS NOT NULL
+)
+SELECT CAST(walk.lane AS TEXT) AS lane, CAST((
+    SELECT MIN(d.due_ms) FROM jobs AS d
+    WHERE d.state = 'ready' AND d.lane <> '' AND d.kind = $1 AND d.lane = walk.lane
+) AS BIGINT) AS due_ms
+FROM walk WHERE walk.lane IS NOT NULL
+LIMIT $2
+`
+
+type ListLanesParams struct {
+	Kind     string
+	RowLimit int32
+	After    string
+}
+
+type ListLanesRow struct {
+	Lane  string
+	DueMs int64
+}
+
+// ListLanes reads the lanes of one kind, in order, and when the first job of
+// each may be claimed if it is the head of its line. It steps from lane to lane
+// in the index, so that a lane of ten thousand jobs costs as much as one of one.
+func (q *Queries) ListLanes(ctx context.Context, arg ListLanesParams) ([]ListLanesRow, error) {
+	rows, err := q.db.Query(ctx, listLanes, arg.Kind, arg.RowLimit, arg.After)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListLanesRow
+	for rows.Next() {
+		var i ListLanesRow
+		if err := rows.Scan(&i.Lane, &i.DueMs); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -440,7 +601,7 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 const nextDue = `-- name: NextDue :one
 SELECT c.due_ms
 FROM jobs AS c
-WHERE c.state = 'ready' AND c.kind = $1
+WHERE c.state = 'ready' AND c.kind = $1 AND c.lane = ''
   AND (c.queue = '' OR NOT EXISTS (
       SELECT 1 FROM jobs AS f
       WHERE f.merchant_id = c.merchant_id AND f.queue = c.queue AND f.queue <> '' AND f.state = 'ready'
@@ -450,7 +611,8 @@ ORDER BY c.due_ms
 LIMIT 1
 `
 
-// NextDue reads when the first head of a line of one kind may be claimed.
+// NextDue reads when the first head of a line of one kind without a lane may be
+// claimed.
 func (q *Queries) NextDue(ctx context.Context, kind string) (int64, error) {
 	row := q.db.QueryRow(ctx, nextDue, kind)
 	var due_ms int64
@@ -459,12 +621,12 @@ func (q *Queries) NextDue(ctx context.Context, kind string) (int64, error) {
 }
 
 const putJob = `-- name: PutJob :execrows
-INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error)
+INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane)
 VALUES ($1, $2, $3, 'ready', $4, $5,
-    $6, $6, 0, '', $7, $8, '')
+    $6, $6, 0, '', $7, $8, '', $9)
 ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
     state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
-    attempt = 0, lease = '', payload = excluded.payload, last_error = ''
+    attempt = 0, lease = '', payload = excluded.payload, last_error = '', lane = excluded.lane
 `
 
 type PutJobParams struct {
@@ -476,6 +638,7 @@ type PutJobParams struct {
 	RunMs      int64
 	Payload    string
 	CreatedMs  int64
+	Lane       string
 }
 
 // PutJob is PutJobOfUnit for work that follows from no order.
@@ -489,6 +652,7 @@ func (q *Queries) PutJob(ctx context.Context, arg PutJobParams) (int64, error) {
 		arg.RunMs,
 		arg.Payload,
 		arg.CreatedMs,
+		arg.Lane,
 	)
 	if err != nil {
 		return 0, err
@@ -497,15 +661,15 @@ func (q *Queries) PutJob(ctx context.Context, arg PutJobParams) (int64, error) {
 }
 
 const putJobOfUnit = `-- name: PutJobOfUnit :execrows
-INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error)
+INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane)
 SELECT o.merchant_id, CAST($1 AS TEXT), CAST($2 AS TEXT), 'ready', CAST($3 AS TEXT),
     CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($5 AS BIGINT), 0, '',
-    CAST($6 AS TEXT), CAST($7 AS BIGINT), ''
+    CAST($6 AS TEXT), CAST($7 AS BIGINT), '', CAST($8 AS TEXT)
 FROM orders AS o
-WHERE o.merchant_id = $8 AND o.out_trade_no = $9 AND o.unit = $10
+WHERE o.merchant_id = $9 AND o.out_trade_no = $10 AND o.unit = $11
 ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
     state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
-    attempt = 0, lease = '', payload = excluded.payload, last_error = ''
+    attempt = 0, lease = '', payload = excluded.payload, last_error = '', lane = excluded.lane
 `
 
 type PutJobOfUnitParams struct {
@@ -516,6 +680,7 @@ type PutJobOfUnitParams struct {
 	RunMs      int64
 	Payload    string
 	CreatedMs  int64
+	Lane       string
 	MerchantID string
 	OutTradeNo string
 	Unit       string
@@ -532,6 +697,7 @@ func (q *Queries) PutJobOfUnit(ctx context.Context, arg PutJobOfUnitParams) (int
 		arg.RunMs,
 		arg.Payload,
 		arg.CreatedMs,
+		arg.Lane,
 		arg.MerchantID,
 		arg.OutTradeNo,
 		arg.Unit,
@@ -591,6 +757,36 @@ func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, erro
 		arg.RunMs,
 		arg.Attempt,
 		arg.LastError,
+		arg.MerchantID,
+		arg.Kind,
+		arg.Ref,
+		arg.Lease,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const shiftJob = `-- name: ShiftJob :execrows
+UPDATE jobs SET lane = $1, lease = '', due_ms = run_ms, attempt = attempt - 1
+WHERE merchant_id = $2 AND kind = $3 AND ref = $4
+  AND state = 'ready' AND lease = $5
+`
+
+type ShiftJobParams struct {
+	Lane       string
+	MerchantID string
+	Kind       string
+	Ref        string
+	Lease      string
+}
+
+// ShiftJob moves a job that the lease still holds to another lane, with the
+// attempt of the claim given back.
+func (q *Queries) ShiftJob(ctx context.Context, arg ShiftJobParams) (int64, error) {
+	result, err := q.db.Exec(ctx, shiftJob,
+		arg.Lane,
 		arg.MerchantID,
 		arg.Kind,
 		arg.Ref,

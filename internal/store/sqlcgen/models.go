@@ -137,6 +137,24 @@ type BillLine struct {
 	Rate          string
 }
 
+type CallbackAttempt struct {
+	MerchantID   string
+	AtMs         int64
+	ID           string
+	OutTradeNo   string
+	Event        string
+	Attempt      int64
+	Endpoint     string
+	Target       string
+	AuthenKey    int64
+	Request      string
+	Acknowledged bool
+	HttpStatus   int64
+	Reply        string
+	Error        string
+	TookMs       int64
+}
+
 type ChannelHealth struct {
 	ProviderID  string
 	Channel     string
@@ -212,6 +230,7 @@ type Job struct {
 	Payload    string
 	CreatedMs  int64
 	LastError  string
+	Lane       string
 }
 
 type LedgerCell struct {

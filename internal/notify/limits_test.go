@@ -3,11 +3,9 @@ package notify
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -38,17 +36,6 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 // hang reads a request and never answers.
 func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// acknowledge answers one request with status 0.
-func acknowledge(conn net.Conn) {
-	defer conn.Close()
-	req, err := http.ReadRequest(bufio.NewReader(conn))
-	if err != nil {
-		return
-	}
-	_, _ = io.Copy(io.Discard, req.Body)
-	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 33\r\nConnection: close\r\n\r\n"+`{"response_content":{"status":0}}`)
-}
-
 func newBubble(serve func(net.Conn)) (*Client, *pipes) {
 	p := &pipes{serve: serve}
 	c := New(Config{AllowPrivate: true, Resolver: resolveTo("127.0.0.1"), Now: time.Now})
@@ -62,7 +49,7 @@ func TestHangingReceiverCostsTenSeconds(t *testing.T) {
 		c, _ := newBubble(hang)
 		defer c.Close()
 		res := c.Deliver(t.Context(), Target{URL: "http://till.example/", Key: secret.New(key)}, nil)
-		if diff := cmp.Diff(Result{Took: Limit, Err: "no complete answer within 10s"}, res); diff != "" {
+		if diff := cmp.Diff(Result{Took: Limit, Endpoint: Down, Err: "no complete answer within 10s"}, res); diff != "" {
 			t.Errorf("Deliver (-want +got):\n%s", diff)
 		}
 	})
@@ -85,7 +72,7 @@ func TestDrippingReceiverCostsTenSeconds(t *testing.T) {
 		})
 		defer c.Close()
 		res := c.Deliver(t.Context(), Target{URL: "http://till.example/", Key: secret.New(key)}, nil)
-		if res.Delivered || res.Took != Limit || res.HTTPStatus != 200 || res.Err != "no complete answer within 10s" {
+		if res.Delivered || res.Took != Limit || res.HTTPStatus != 200 || res.Endpoint != Down || res.Err != "no complete answer within 10s" {
 			t.Errorf("Deliver = %+v, want the limit", res)
 		}
 		time.Sleep(2 * time.Second) // the receiver sees that nobody listens
@@ -103,69 +90,25 @@ func TestInterruptedDeliverySaysSo(t *testing.T) {
 		if res.Took != time.Second || res.Err != "the delivery was interrupted" {
 			t.Errorf("Deliver = %+v", res)
 		}
-		if len(c.slow.hosts) != 0 {
+		if res.Endpoint != Unheard {
 			t.Error("an interruption counts against the receiver")
 		}
 	})
 }
 
-func TestSlowAddressTakesOneWorkerAtATime(t *testing.T) {
+func TestEndpointHasOneSpelling(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c, p := newBubble(hang)
-		defer c.Close()
-		to := Target{URL: "http://till.example/", Key: secret.New(key)}
-		for range slowAfter {
-			if res := c.Deliver(t.Context(), to, nil); res.Took != Limit {
-				t.Errorf("Deliver = %+v, want the limit", res)
-			}
+	for in, want := range map[string]string{
+		"https://Till.Example/notify?token=hush": "https://till.example:443",
+		"https://till.example.:443":              "https://till.example:443",
+		"https://till.example:8443/a":            "https://till.example:8443",
+		"http://till.example/":                   "http://till.example:80",
+		"https://[2606:2800::1]/":                "https://[2606:2800::1]:443",
+		"not an address":                         "",
+		"":                                       "",
+	} {
+		if got := Endpoint(in); got != want {
+			t.Errorf("Endpoint(%q) = %q, want %q", in, got, want)
 		}
-		results := make(chan Result, 8)
-		for range 8 {
-			go func() { results <- c.Deliver(t.Context(), to, nil) }()
-		}
-		synctest.Wait()
-		if p.dials != slowAfter+1 {
-			t.Errorf("%d connections, want one more than the %d before", p.dials, slowAfter)
-		}
-		for range 7 {
-			if res := <-results; res.Took != 0 || !strings.Contains(res.Err, "did not answer lately") {
-				t.Errorf("Deliver = %+v, want it refused at once", res)
-			}
-		}
-		<-results
-		other := c.Deliver(t.Context(), Target{URL: "http://other.example/", Key: secret.New(key)}, nil)
-		if other.Took != Limit {
-			t.Errorf("another address: %+v, want it tried", other)
-		}
-		p.mu.Lock()
-		p.serve = acknowledge
-		p.mu.Unlock()
-		if res := c.Deliver(t.Context(), to, nil); !res.Delivered {
-			t.Errorf("Deliver = %+v, want the receiver that is back to be told", res)
-		}
-		for range 8 {
-			go func() { results <- c.Deliver(t.Context(), to, nil) }()
-		}
-		for range 8 {
-			if res := <-results; !res.Delivered {
-				t.Errorf("Deliver = %+v, want all delivered", res)
-			}
-		}
-	})
-}
-
-func TestSlowAddressesAreBounded(t *testing.T) {
-	t.Parallel()
-	var s slow
-	for i := range 3 * maxSlow {
-		leave, ok := s.enter(fmt.Sprint("host", i))
-		if !ok {
-			t.Fatal("a new host is refused")
-		}
-		leave(context.DeadlineExceeded)
-	}
-	if len(s.hosts) > maxSlow {
-		t.Errorf("%d addresses are remembered, want at most %d", len(s.hosts), maxSlow)
 	}
 }
