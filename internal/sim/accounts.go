@@ -24,7 +24,8 @@ var apis = [][2]string{
 	{directory.APIv2},
 	{directory.APIv3},
 	{directory.APIv3},
-	{directory.APIv2, directory.APIv3}, {directory.APIv3, directory.APIv2},
+	{directory.APIv2, directory.APIv3},
+	{directory.APIv3, directory.APIv2},
 }
 
 // throwAPI throws by which interfaces WeChat Pay is spoken.

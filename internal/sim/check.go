@@ -16,7 +16,7 @@ import (
 // ordersOf reads all orders of the run, by number.
 func (w *world) ordersOf(ctx context.Context, st *store.Store) (map[string]pay.Order, error) {
 	all := map[string]pay.Order{}
-	for sale := range maxSales {
+	for sale := range maxSales + 1 { // and that of a revival
 		for n := 1; n <= maxNumbers; n++ {
 			no := number(sale, n)
 			o, err := st.Order(ctx, merchantID, no)
@@ -131,6 +131,9 @@ func (w *world) unquiet(ctx context.Context) string {
 		return err.Error()
 	}
 	var names []string
+	if w.Now().Before(w.weather.revival) {
+		names = append(names, "a dead endpoint comes back")
+	}
 	if busy > 0 {
 		names = append(names, fmt.Sprintf("%d people are busy", busy))
 	}
@@ -194,6 +197,9 @@ func (w *world) checkOrder(ctx context.Context, st *store.Store, o pay.Order) {
 	if o.State == pay.REVERSED && !o.Duplicate {
 		w.mustHear("reversed " + no)
 	}
+	if has := w.told.booked(no); has != kept {
+		w.violated("P5: by its callbacks the merchant has %d of %s, and the wallet holds %d", has, no, kept)
+	}
 	for _, r := range refunds {
 		switch {
 		case r.State == pay.RefundSucceeded && r.Origin == pay.OriginAPI:
@@ -208,7 +214,7 @@ func (w *world) checkOrder(ctx context.Context, st *store.Store, o pay.Order) {
 func (w *world) mustHear(event string) {
 	w.told.mu.Lock()
 	defer w.told.mu.Unlock()
-	if w.told.events[event] == 0 {
+	if w.told.events[event].times == 0 {
 		defer w.violated("P5: the merchant never heard: %s", event) // after the lock is let go
 	}
 }

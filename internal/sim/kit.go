@@ -28,7 +28,6 @@ const (
 	prefix     = "90000001"
 	tills      = 3
 	publicHost = "pay.example.com"
-	merchantAt = "127.0.0.1:9000" // where callbacks go
 )
 
 // Kit is what every run of a process shares because it takes long to make: keys,

@@ -28,6 +28,7 @@ type sale struct {
 	again    bool // after a refusal the customer tries once more
 	numbers  int
 	dup      bool // another sale is tried under the same number
+	own      bool // it is told of at an address of its own
 }
 
 // refund is one wish to give money back once the sale is paid.
@@ -47,6 +48,7 @@ func (w *world) throwSale(r *rand.Rand, id int) *sale {
 	if r.IntN(4) == 0 {
 		s.wallet = sandbox.Alipay
 	}
+	s.own = w.dice("own", s.customer()).IntN(3) == 0
 	s.total = 1 + r.Int64N(300_00)
 	if r.IntN(4) == 0 {
 		s.total += 500_00 // asks for the password
@@ -78,6 +80,14 @@ func (s *sale) next() string {
 
 // customer is who pays.
 func (s *sale) customer() string { return fmt.Sprintf("c%d", s.id) }
+
+// notifyURL is where the order is to be told of, "" for the provider's address.
+func (s *sale) notifyURL() string {
+	if s.own {
+		return ownURL
+	}
+	return ""
+}
 
 // client is the till's.
 func (s *sale) client() (*cpay.Client, error) {
@@ -136,6 +146,7 @@ func (s *sale) charge(ctx context.Context, c *cpay.Client, no string) cpay.State
 	}
 	req := &cpay.MicroPayRequest{PayContent: cpay.PayContent{
 		OutTradeNo: no, AuthorCode: cpay.PayCode(code.AuthCode), TotalFee: s.total, Body: "bread",
+		CallerNotifyURL: s.notifyURL(),
 	}}
 	if s.dup {
 		w.actor(func() { s.chargeTwice(ctx, c, *req) })

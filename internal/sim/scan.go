@@ -53,6 +53,7 @@ func (s *sale) showCode(ctx context.Context, c *cpay.Client, no string) string {
 		PayMchKey: cpay.PayMchKey{PayPlatform: s.platform()},
 		PayContent: cpay.PayContent{
 			OutTradeNo: no, TotalFee: s.total, Body: "bread", TimeExpire: w.Now().Add(s.expires).Unix(),
+			CallerNotifyURL: s.notifyURL(),
 		},
 	}
 	for range 5 {

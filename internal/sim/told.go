@@ -10,7 +10,7 @@ type told struct {
 	mu     sync.Mutex
 	paid   map[claim]string // who said so first
 	unpaid map[claim]string
-	events map[string]int // callbacks that a merchant has taken
+	events map[string]heard // callbacks that a merchant has taken, by their key
 	// accepted are the refunds that were taken, by number, in fen.
 	accepted map[string]int64
 	// others are the numbers under which another till took the money.
@@ -25,16 +25,51 @@ type claim struct {
 }
 
 func newTold() told {
-	return told{paid: map[claim]string{}, unpaid: map[claim]string{}, events: map[string]int{}, accepted: map[string]int64{}, others: map[string]bool{}}
+	return told{paid: map[claim]string{}, unpaid: map[claim]string{}, events: map[string]heard{}, accepted: map[string]int64{}, others: map[string]bool{}}
 }
 
-// event notes a callback.
-func (t *told) event(what string, w *world) {
+// heard is what a merchant keeps of a callback: he books each key once.
+type heard struct {
+	outTradeNo string
+	amount     int64 // fen, negative for a refund
+	times      int
+}
+
+// hear notes a callback that a merchant takes (P5). One that comes again must say
+// the same, and those of one order come in the order in which they happened.
+func (w *world) hear(key, outTradeNo string, amount int64) {
+	w.told.mu.Lock()
+	e := w.told.events[key]
+	first := e.times == 0
+	same := first || e.outTradeNo == outTradeNo && e.amount == amount
+	w.told.events[key] = heard{outTradeNo, amount, e.times + 1}
+	paid := w.told.events["paid "+outTradeNo].times > 0
+	w.told.mu.Unlock()
+	w.note("merchant", "takes %s, time %d", key, e.times+1)
+	if !same {
+		w.violated("P5: %s of %s says %d the first time and %d again", key, outTradeNo, e.amount, amount)
+	}
+	if amount < 0 && !paid && w.weather.revival.IsZero() { // buried ones come back when they can
+		w.violated("P5: the merchant hears %s before its order was paid", key)
+	}
+	if !first {
+		w.fault("callback again")
+	}
+}
+
+// booked is what a merchant who believes callbacks only thinks he has of an order.
+func (t *told) booked(outTradeNo string) (sum int64) {
 	t.mu.Lock()
-	t.events[what]++
-	n := t.events[what]
-	t.mu.Unlock()
-	w.note("merchant", "takes %s, time %d", what, n)
+	defer t.mu.Unlock()
+	if t.events["reversed "+outTradeNo].times > 0 {
+		return 0
+	}
+	for _, e := range t.events {
+		if e.outTradeNo == outTradeNo {
+			sum += e.amount
+		}
+	}
+	return sum
 }
 
 // tellPaid notes that somebody was told that an order is paid, and looks

@@ -18,12 +18,15 @@ type weather struct {
 	rates  map[string]rates // by link
 	away   map[string]spans // a link that carries nothing
 	// slowDisk, fullDisk, noPages, stops and deaf are times of a slow disk, of one
-	// that takes nothing, of one on which no file may grow, of a process that stands
-	// still, and of a merchant's endpoint that takes nothing.
-	slowDisk, fullDisk, noPages, stops, deaf spans
-	scenarios                                []sandbox.Fault
-	jump                                     atomic.Int64
-	lives                                    int
+	// that takes nothing, of one on which no file may grow, and of a process that
+	// stands still; deaf those of a merchant's endpoint that takes nothing.
+	slowDisk, fullDisk, noPages, stops spans
+	deaf                               map[string]spans // by endpoint
+	failing                            float64          // how often an endpoint fails
+	revival                            time.Time        // when an endpoint comes back whose callbacks are buried, zero for never
+	scenarios                          []sandbox.Fault
+	jump                               atomic.Int64
+	lives                              int
 }
 
 // rates are the probabilities of what befalls one message.
@@ -49,7 +52,7 @@ var links = []string{"till", "wxpay", "alipay", "notice", "callback"}
 
 // forecast throws the weather of a seed.
 func (w *world) forecast() *weather {
-	out := &weather{rates: map[string]rates{}, away: map[string]spans{}}
+	out := &weather{rates: map[string]rates{}, away: map[string]spans{}, deaf: map[string]spans{}}
 	r := w.dice("weather")
 	out.lasts = between(r, 4*time.Minute, 12*time.Minute)
 	out.strict = r.IntN(3) > 0
@@ -68,8 +71,9 @@ func (w *world) forecast() *weather {
 		out.fullDisk = w.throwSpans(r, out.lasts, 1, 2*time.Second, 90*time.Second)
 	}
 	if r.IntN(2) == 0 {
-		out.deaf = w.throwSpans(r, out.lasts, 2, 10*time.Second, out.lasts)
+		out.deaf[merchantAt] = w.throwSpans(r, out.lasts, 2, 10*time.Second, out.lasts)
 	}
+	w.throwMerchants(out)
 	m := w.dice("machine") // of its own: the other seeds stay what they were
 	if m.IntN(3) == 0 {
 		out.noPages = w.throwSpans(m, out.lasts, 2, 10*time.Second, 3*time.Minute)
@@ -83,6 +87,25 @@ func (w *world) forecast() *weather {
 		out.away["notice"] = spans{{w.start, w.start.Add(out.lasts)}}
 	}
 	return out
+}
+
+// throwMerchants throws how the merchants' endpoints fail. Some are dead for the
+// whole run and for hours after it, up to callbacks that are buried.
+func (w *world) throwMerchants(out *weather) {
+	r := w.dice("merchants")
+	out.failing = rate(r, .5)
+	if r.IntN(3) == 0 {
+		out.deaf[ownAt] = w.throwSpans(r, out.lasts, 2, 10*time.Second, out.lasts)
+	}
+	end := w.start.Add(out.lasts)
+	at := []string{merchantAt, ownAt}[r.IntN(2)]
+	switch r.IntN(40) {
+	case 0: // longer than the ladder: 24 h 4 min
+		out.revival = end.Add(between(r, 24*time.Hour+10*time.Minute, 25*time.Hour))
+		out.deaf[at] = spans{{w.start, out.revival}}
+	case 1, 2, 3:
+		out.deaf[at] = spans{{w.start, end.Add(between(r, 0, 3*time.Hour))}}
+	}
 }
 
 // rate is 0 in every second case, and else at most most.
@@ -210,10 +233,28 @@ func (w *world) plan() {
 		w.at(w.start.Add(between(k, 0, w.weather.lasts)), "", w.rotate)
 	}
 	w.planAccounts()
+	w.planRevival()
 	w.after(between(r, time.Second, 3*time.Second), "", w.sendNotices)
 	for range 3 {
 		w.at(within(), "", w.checkRunning)
 	}
+}
+
+// planRevival has customers pay after an endpoint has come back: what is
+// delivered to it then brings back what was buried (P5).
+func (w *world) planRevival() {
+	if w.weather.revival.IsZero() {
+		return
+	}
+	r := w.dice("revival")
+	s := w.throwSale(r, maxSales)
+	// A simple one: it is to be delivered.
+	s.qr, s.dup, s.powerCut, s.undo, s.refunds, s.does = false, false, 0, 0, nil, sandbox.ActionApprove
+	s.total, s.own = 1+r.Int64N(100_00), len(w.weather.deaf[ownAt]) > 0 && w.weather.deaf[ownAt].at(w.weather.revival.Add(-time.Second))
+	w.at(w.weather.revival, "", func(ctx context.Context) {
+		w.fault("merchant's endpoint back after its callbacks were buried")
+		w.actor(func() { s.run(ctx) })
+	})
 }
 
 // kills is how often the process dies in a run: mostly once or twice.
@@ -246,7 +287,10 @@ func (w *world) sendNotices(ctx context.Context) {
 		}
 	})
 	every := 4 * time.Second
-	if w.calmed() {
+	switch calm := w.Now().Sub(w.calm); {
+	case calm > time.Hour: // nothing is left but callbacks
+		every = 5 * time.Minute
+	case calm >= 0:
 		every = 30 * time.Second
 	}
 	w.after(every+between(w.dice("notices"), 0, time.Second), "", w.sendNotices)
