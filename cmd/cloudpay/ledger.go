@@ -202,29 +202,19 @@ func (c *ledgerExportCmd) Run(ctx context.Context, e env) error {
 }
 
 // writeSheet makes a new file of tables, readable by its owner only, or none.
-func writeSheet(path string, f func(sheet.Writer) error) (err error) {
+func writeSheet(path string, f func(sheet.Writer) error) error {
 	format, err := sheet.FormatOf(path)
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // #nosec G304 -- the operator names the file
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err = errors.Join(err, out.Close()); err != nil {
-			err = errors.Join(err, os.Remove(path))
+	return newFile(path, func(out *os.File) error {
+		w, err := sheet.New(out, format)
+		if err == nil {
+			err = f(w)
 		}
-	}()
-	w, err := sheet.New(out, format)
-	if err == nil {
-		err = f(w)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err == nil {
-		err = out.Sync()
-	}
-	return err
+		if err == nil {
+			err = w.Close()
+		}
+		return err
+	})
 }

@@ -69,6 +69,7 @@ type cli struct {
 	Move    moveCmd    `cmd:"" help:"Move an installation to another database: SQLite to PostgreSQL, or back."`
 	Jobs    jobsCmd    `cmd:"" help:"Show and release durable work."`
 	Ledger  ledgerCmd  `cmd:"" help:"What stands on the accounts, the books checked, and written out."`
+	Day     dayCmd     `cmd:"" help:"Closed business days: signed, chained, and verified without a database."`
 	Doctor  doctorCmd  `cmd:"" help:"Check an installation and say what is wrong."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, secrets hidden."`
 	CA      caCmd      `cmd:"" name:"ca" help:"Make a private root and server certificates for terminals that pin one."`

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/ledger"
@@ -32,9 +33,9 @@ func reportsOn(st *store.Store, dir *directory.Directory, now func() time.Time) 
 	return reports.New(reportConfig(st, dir, now))
 }
 
-// fold keeps reports and the ledger's balances cheap until ctx ends. That it
-// cannot be planned stops nobody: it is planned anew at every start, and reports
-// say so when they are too far behind.
+// fold keeps reports and the ledger's balances cheap, and closes days, until ctx
+// ends. What cannot be planned stops nobody: it is planned anew at every start,
+// and reports say so when they are too far behind.
 func (a *app) fold(ctx context.Context) error {
 	f := reports.NewFolder(reportConfig(a.store, a.directory, a.now), a.log)
 	if err := f.Schedule(ctx); err != nil && ctx.Err() == nil {
@@ -44,12 +45,16 @@ func (a *app) fold(ctx context.Context) error {
 	if err := books.Schedule(ctx); err != nil && ctx.Err() == nil {
 		a.log.WarnContext(ctx, "the fold of the ledger is not planned", slog.String("error", err.Error()))
 	}
+	days := a.daysOf()
+	if err := days.Schedule(ctx); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "the closing of days is not planned", slog.String("error", err.Error()))
+	}
 	idle := time.Minute
 	if a.moves {
 		idle = time.Second
 	}
 	return jobs.New(jobs.Config{
-		Queue: a.store, Now: a.now, Log: a.log, Workers: 1, Drain: foldDrain, MaxIdle: idle,
-		Kinds: map[string]jobs.Kind{reports.FoldKind: f.Kind(), ledger.FoldKind: books.Kind()},
+		Queue: a.store, Now: a.now, Log: a.log, Workers: 2, Drain: foldDrain, MaxIdle: idle,
+		Kinds: map[string]jobs.Kind{reports.FoldKind: f.Kind(), ledger.FoldKind: books.Kind(), day.CloseKind: days.Kind()},
 	}).Run(ctx)
 }

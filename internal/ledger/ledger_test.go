@@ -37,6 +37,7 @@ type books struct {
 	orders   []pay.Order
 	refunds  []pay.Refund
 	legs     []booked
+	bills    int
 }
 
 func draw[T any](rt *rapid.T, what string, from ...T) T {
@@ -131,6 +132,33 @@ func (b *books) settle(rt *rapid.T) {
 	b.note(r.Channel, c.Postings)
 }
 
+// bill books the fee of an order, or a payout of no order, at a time that is over.
+func (b *books) bill(rt *rapid.T) {
+	b.pass(rt)
+	key := store.ReconKey{MerchantID: b.merchant, Channel: pay.Wxpay, Day: "20261120"}
+	if err := b.s.PlanRecon(rt.Context(), key, b.now); err != nil {
+		rt.Fatal(err)
+	}
+	run, err := b.s.ReconRun(rt.Context(), key)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	b.bills++
+	step := store.ReconStep{From: run, To: run, By: "recon", At: b.now}
+	step.To.Unit = b.s.NewUnit()
+	p := store.BillPosting{OutTradeNo: "*bills", At: b.now.Add(-draw(rt, "ago", 0, time.Second, 30*time.Hour))}
+	if len(b.orders) > 0 && draw(rt, "fee", true, false) {
+		p.OutTradeNo = rapid.SampledFrom(b.orders).Draw(rt, "of").OutTradeNo
+	}
+	fee := pay.Fen(rapid.IntRange(1, 50).Draw(rt, "amount"))
+	p.Posting = pay.Posting{Event: fmt.Sprintf("fee:%d", b.bills), Legs: []pay.Leg{{Account: pay.AccFee, Amount: fee}, {Account: pay.AccReceivable, Amount: -fee}}}
+	step.Postings = []store.BillPosting{p}
+	won(rt)(b.s.MoveRecon(rt.Context(), step))
+	for _, l := range p.Legs {
+		b.legs = append(b.legs, booked{p.At, ledger.Balance{Channel: pay.Wxpay, Account: l.Account, Amount: l.Amount}})
+	}
+}
+
 // fold folds some of what is due, or all of it.
 func (b *books) fold(rt *rapid.T) {
 	until := b.now.Add(-draw(rt, "behind", 0, time.Second, 10*time.Minute))
@@ -175,7 +203,7 @@ func TestBalancesAtAnyMomentAgreeWithANaiveAccount(t *testing.T) {
 				runs++
 				b := &books{s: s, merchant: fmt.Sprintf("m%d", runs), now: eve}
 				l := ledger.New(ledger.Config{Store: s, Now: func() time.Time { return b.now }})
-				rt.Repeat(map[string]func(*rapid.T){"pay": b.pay, "pay more": b.pay, "refund": b.refund, "settle": b.settle, "fold": b.fold})
+				rt.Repeat(map[string]func(*rapid.T){"pay": b.pay, "pay more": b.pay, "refund": b.refund, "settle": b.settle, "bill": b.bill, "fold": b.fold})
 				moments := []time.Time{b.now.Add(time.Millisecond), eve}
 				for range 4 {
 					at := eve.Add(time.Duration(rapid.Int64Range(0, int64(b.now.Sub(eve))+1).Draw(rt, "at")))

@@ -11,7 +11,8 @@ import (
 )
 
 // FoldLedger folds what a merchant's orders booked that were written before
-// until, oldest first and about limit orders, in one unit of work. more says
+// until, and what was booked alone before it, oldest first and about limit of
+// them, in one unit of work. more says
 // that there is more to fold, or that somebody else folded meanwhile: call it
 // again.
 //
@@ -46,7 +47,7 @@ func (s *Store) FoldLedger(ctx context.Context, merchantID string, until time.Ti
 func (s *Store) SweepLedger(ctx context.Context, merchantID string, from, now time.Time) (late int64, err error) {
 	m, err := s.ledgerMark(ctx, merchantID)
 	if err == nil {
-		late, err = s.read.CountLedgerLate(ctx, sqlcgen.CountLedgerLateParams{MerchantID: merchantID, FromMs: ms(from), ToMs: m.FoldedMs})
+		late, err = s.lateInLedger(ctx, sqlcgen.CountLedgerLateParams{MerchantID: merchantID, FromMs: ms(from), ToMs: m.FoldedMs})
 	}
 	if err == nil {
 		begin := m.FoldedMs // nothing to fold: only the time is noted
@@ -59,6 +60,16 @@ func (s *Store) SweepLedger(ctx context.Context, merchantID string, from, now ti
 		return 0, fmt.Errorf("sweep ledger of merchant %s: %w", merchantID, err)
 	}
 	return late, nil
+}
+
+// lateInLedger counts legs that a fold has missed.
+func (s *Store) lateInLedger(ctx context.Context, p sqlcgen.CountLedgerLateParams) (int64, error) {
+	late, err := s.read.CountLedgerLate(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	alone, err := s.read.CountLedgerLateAlone(ctx, sqlcgen.CountLedgerLateAloneParams(p))
+	return late + alone, err
 }
 
 // LedgerFolded returns how far a merchant's ledger is folded and when it was
@@ -90,22 +101,29 @@ func (s *Store) ledgerMark(ctx context.Context, merchantID string) (sqlcgen.Ledg
 // ledgerEnd returns where a fold of about limit orders ends: m.FoldedMs if
 // nothing is to be folded before to, to if all is.
 func (s *Store) ledgerEnd(ctx context.Context, m sqlcgen.LedgerMark, to int64, limit int) (int64, error) {
-	next := sqlcgen.NextOrderUpdateParams{MerchantID: m.MerchantID, FromMs: m.FoldedMs, ToMs: to}
-	if _, err := s.read.NextOrderUpdate(ctx, next); err != nil {
-		if err = absent(err); errors.Is(err, pay.ErrNotFound) {
+	end, some := to, false
+	for _, offset := range []int32{0, int32(limit)} { //nolint:gosec // limits are small
+		next := sqlcgen.NextOrderUpdateParams{MerchantID: m.MerchantID, FromMs: m.FoldedMs, ToMs: to, RowOffset: offset}
+		for _, read := range []func() (int64, error){
+			func() (int64, error) { return s.read.NextOrderUpdate(ctx, next) },
+			func() (int64, error) { return s.read.NextLedgerAlone(ctx, sqlcgen.NextLedgerAloneParams(next)) },
+		} {
+			at, err := read()
+			switch err = absent(err); {
+			case errors.Is(err, pay.ErrNotFound):
+			case err != nil:
+				return 0, err
+			case offset == 0:
+				some = true
+			default: // rows of one millisecond are not parted
+				end = min(end, max(at, m.FoldedMs+1))
+			}
+		}
+		if !some {
 			return m.FoldedMs, nil
 		}
-		return 0, err
 	}
-	next.RowOffset = int32(limit) //nolint:gosec // limits are small
-	end, err := s.read.NextOrderUpdate(ctx, next)
-	switch err = absent(err); {
-	case errors.Is(err, pay.ErrNotFound):
-		return to, nil
-	case err != nil:
-		return 0, err
-	}
-	return min(to, max(end, m.FoldedMs+1)), nil // rows of one millisecond are not parted
+	return end, nil
 }
 
 // foldLedger is the unit of work of a fold of what was written in [from, to).
@@ -115,7 +133,9 @@ func (s *Store) foldLedger(ctx context.Context, m sqlcgen.LedgerMark, from, to, 
 	u.add(1)(q.MoveLedgerMark(ctx, sqlcgen.MoveLedgerMarkParams{
 		FoldedMs: max(to, m.FoldedMs), SweptMs: swept, Unit: u.id, MerchantID: id, FromUnit: m.Unit, FromMs: m.FoldedMs,
 	}))
-	u.add(anyRows)(q.StageLedger(ctx, sqlcgen.StageLedgerParams{MerchantID: id, FromMs: from, ToMs: to, Unit: u.id}))
+	stage := sqlcgen.StageLedgerParams{MerchantID: id, FromMs: from, ToMs: to, Unit: u.id}
+	u.add(anyRows)(q.StageLedger(ctx, stage))
+	u.add(anyRows)(q.StageLedgerAlone(ctx, sqlcgen.StageLedgerAloneParams(stage)))
 	u.add(anyRows)(q.AddLedgerCells(ctx, sqlcgen.AddLedgerCellsParams{MerchantID: id, Unit: u.id}))
 	u.add(anyRows)(q.PutLedgerTimes(ctx, sqlcgen.PutLedgerTimesParams{MerchantID: id, Unit: u.id}))
 	u.add(anyRows)(q.ClearLedgerStage(ctx, sqlcgen.ClearLedgerStageParams{MerchantID: id, Unit: u.id}))

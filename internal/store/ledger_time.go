@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cloudpay/internal/pay"
@@ -91,6 +93,13 @@ func (s *Store) LedgerBalance(ctx context.Context, merchantID string, before tim
 		for _, r := range live {
 			add(r.Channel, r.Account, r.Amount)
 		}
+		alone, err := q.SumLedgerLiveAlone(ctx, sqlcgen.SumLedgerLiveAloneParams{MerchantID: merchantID, FoldedMs: m.FoldedMs, ToMs: before.UnixMilli()})
+		if err != nil {
+			return err
+		}
+		for _, r := range alone {
+			add(r.Channel, r.Account, r.Amount)
+		}
 		return nil
 	})
 	if err != nil {
@@ -120,14 +129,10 @@ func (s *Store) LedgerLines(ctx context.Context, merchantID string, from, before
 		if err = absent(err); err != nil && !errors.Is(err, pay.ErrNotFound) {
 			return err
 		}
-		live, err := q.ListLedgerLive(ctx, sqlcgen.ListLedgerLiveParams{
-			MerchantID: merchantID, FoldedMs: m.FoldedMs, FromMs: from.UnixMilli(), ToMs: before.UnixMilli(), RowLimit: maxLedgerLive + 1,
-		})
+		m.MerchantID = merchantID // of one that was never folded
+		live, err := liveLegs(ctx, q, m, from.UnixMilli(), before.UnixMilli())
 		if err != nil {
 			return err
-		}
-		if len(live) > maxLedgerLive {
-			return fmt.Errorf("more than %d legs are not folded yet: is a server running?", maxLedgerLive)
 		}
 		after := sqlcgen.ListLedgerTimesParams{MerchantID: merchantID, ToMs: before.UnixMilli(), AfterMs: from.UnixMilli() - 1, AfterNo: "\U0010ffff", RowLimit: ledgerPage}
 		for {
@@ -162,6 +167,30 @@ func (s *Store) LedgerLines(ctx context.Context, merchantID string, from, before
 		return fmt.Errorf("read the ledger of merchant %s: %w", merchantID, err)
 	}
 	return nil
+}
+
+// liveLegs reads the legs of a span of time that are not folded, by time.
+func liveLegs(ctx context.Context, q *sqlcgen.Queries, m sqlcgen.LedgerMark, from, to int64) ([]sqlcgen.ListLedgerLiveRow, error) {
+	live, err := q.ListLedgerLive(ctx, sqlcgen.ListLedgerLiveParams{
+		MerchantID: m.MerchantID, FoldedMs: m.FoldedMs, FromMs: from, ToMs: to, RowLimit: maxLedgerLive + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	alone, err := q.ListLedgerLiveAlone(ctx, sqlcgen.ListLedgerLiveAloneParams{
+		MerchantID: m.MerchantID, FoldedMs: m.FoldedMs, FromMs: from, ToMs: to, RowLimit: maxLedgerLive + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range alone {
+		live = append(live, sqlcgen.ListLedgerLiveRow(r))
+	}
+	if len(live) > maxLedgerLive {
+		return nil, fmt.Errorf("more than %d legs are not folded yet: is a server running?", maxLedgerLive)
+	}
+	slices.SortStableFunc(live, func(a, b sqlcgen.ListLedgerLiveRow) int { return cmp.Compare(a.AtMs, b.AtMs) })
+	return live, nil
 }
 
 func lineOf(r sqlcgen.ListLedgerLiveRow) LedgerLine {

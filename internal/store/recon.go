@@ -215,10 +215,13 @@ func (s *Store) MoveRecon(ctx context.Context, step ReconStep) (won bool, err er
 	}))
 	u.bill(ctx, q, k, step)
 	u.diffs(ctx, q, k, step)
+	if step.At.IsZero() && len(step.Postings) > 0 {
+		u.bad = errors.Join(u.bad, errors.New("a step that books has no time"))
+	}
 	for _, p := range step.Postings {
 		for leg, l := range u.balanced(p.Posting) {
 			u.add(anyRows)(q.InsertPostingOfRun(ctx, sqlcgen.InsertPostingOfRunParams{
-				OutTradeNo: p.OutTradeNo, Event: p.Event, Leg: int64(leg), Account: string(l.Account), Amount: int64(l.Amount), AtMs: ms(p.At),
+				OutTradeNo: p.OutTradeNo, Event: p.Event, Leg: int64(leg), Account: string(l.Account), Amount: int64(l.Amount), AtMs: ms(p.At), BookedMs: ms(step.At),
 				MerchantID: k.MerchantID, Channel: string(k.Channel), Day: k.Day, Unit: u.id,
 			}))
 		}

@@ -20,7 +20,7 @@ SELECT COUNT(*) AS late
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.updated_ms >= sqlc.arg(from_ms) AND o.updated_ms < sqlc.arg(to_ms)
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
@@ -35,12 +35,66 @@ SELECT DISTINCT p.merchant_id, p.at_ms, p.out_trade_no, p.event
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.updated_ms >= sqlc.arg(from_ms) AND o.updated_ms < sqlc.arg(to_ms)
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
   )
   AND EXISTS (SELECT 1 FROM ledger_marks AS k WHERE k.merchant_id = sqlc.arg(merchant_id) AND k.unit = sqlc.arg(unit));
+
+-- name: StageLedgerAlone :execrows
+-- StageLedgerAlone is StageLedger for events that were booked without writing
+-- their order's row in a span of time.
+INSERT INTO ledger_stage (merchant_id, at_ms, out_trade_no, event)
+SELECT DISTINCT p.merchant_id, p.at_ms, p.out_trade_no, p.event
+FROM postings AS p
+WHERE p.merchant_id = sqlc.arg(merchant_id) AND p.alone_ms > 0 AND p.alone_ms >= sqlc.arg(from_ms) AND p.alone_ms < sqlc.arg(to_ms)
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  )
+  AND EXISTS (SELECT 1 FROM ledger_marks AS k WHERE k.merchant_id = sqlc.arg(merchant_id) AND k.unit = sqlc.arg(unit));
+
+-- name: CountLedgerLateAlone :one
+-- CountLedgerLateAlone is CountLedgerLate for such events.
+SELECT COUNT(*) AS late
+FROM postings AS p
+WHERE p.merchant_id = sqlc.arg(merchant_id) AND p.alone_ms > 0 AND p.alone_ms >= sqlc.arg(from_ms) AND p.alone_ms < sqlc.arg(to_ms)
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  );
+
+-- name: NextLedgerAlone :one
+-- NextLedgerAlone reads when the n-th leg of such an event after a moment was booked.
+SELECT p.alone_ms FROM postings AS p
+WHERE p.merchant_id = sqlc.arg(merchant_id) AND p.alone_ms > 0 AND p.alone_ms >= sqlc.arg(from_ms) AND p.alone_ms < sqlc.arg(to_ms)
+ORDER BY p.alone_ms
+LIMIT 1 OFFSET sqlc.arg(row_offset);
+
+-- name: SumLedgerLiveAlone :many
+-- SumLedgerLiveAlone is SumLedgerLive for such events.
+SELECT p.channel, p.account, CAST(SUM(p.amount) AS BIGINT) AS amount
+FROM postings AS p
+WHERE p.merchant_id = sqlc.arg(merchant_id) AND p.alone_ms > 0 AND p.alone_ms >= sqlc.arg(folded_ms) AND p.at_ms < sqlc.arg(to_ms)
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  )
+GROUP BY p.channel, p.account;
+
+-- name: ListLedgerLiveAlone :many
+-- ListLedgerLiveAlone is ListLedgerLive for such events.
+SELECT p.at_ms, p.out_trade_no, p.event, p.leg, p.channel, p.account, p.amount, p.unit
+FROM postings AS p
+WHERE p.merchant_id = sqlc.arg(merchant_id) AND p.alone_ms > 0 AND p.alone_ms >= sqlc.arg(folded_ms) AND p.at_ms >= sqlc.arg(from_ms)
+  AND p.at_ms < sqlc.arg(to_ms)
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  )
+ORDER BY p.at_ms, p.out_trade_no, p.event, p.leg
+LIMIT sqlc.arg(row_limit);
 
 -- name: AddLedgerCells :execrows
 -- AddLedgerCells adds the staged events to the spans that they fall into.
@@ -93,7 +147,7 @@ SELECT p.channel, p.account, CAST(SUM(p.amount) AS BIGINT) AS amount
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.updated_ms >= sqlc.arg(folded_ms)
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.at_ms < sqlc.arg(to_ms)
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0 AND p.at_ms < sqlc.arg(to_ms)
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
@@ -127,7 +181,7 @@ SELECT p.at_ms, p.out_trade_no, p.event, p.leg, p.channel, p.account, p.amount, 
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.updated_ms >= sqlc.arg(folded_ms)
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.at_ms >= sqlc.arg(from_ms) AND p.at_ms < sqlc.arg(to_ms)
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0 AND p.at_ms >= sqlc.arg(from_ms) AND p.at_ms < sqlc.arg(to_ms)
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event

@@ -278,9 +278,10 @@ GROUP BY channel, type;
 -- name: InsertPostingOfRun :execrows
 -- InsertPostingOfRun books one leg of an event that a bill shows, if this unit
 -- has moved the run. An event that is booked already is left as it is.
-INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit)
+INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit, alone_ms)
 SELECT r.merchant_id, CAST(sqlc.arg(out_trade_no) AS TEXT), CAST(sqlc.arg(event) AS TEXT), CAST(sqlc.arg(leg) AS BIGINT),
-    CAST(sqlc.arg(account) AS TEXT), r.channel, CAST(sqlc.arg(amount) AS BIGINT), CAST(sqlc.arg(at_ms) AS BIGINT), r.unit
+    CAST(sqlc.arg(account) AS TEXT), r.channel, CAST(sqlc.arg(amount) AS BIGINT), CAST(sqlc.arg(at_ms) AS BIGINT), r.unit,
+    CAST(sqlc.arg(booked_ms) AS BIGINT)
 FROM recon_runs AS r
 WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.channel = sqlc.arg(channel) AND r.day = sqlc.arg(day) AND r.unit = sqlc.arg(unit)
 ON CONFLICT DO NOTHING;
@@ -288,9 +289,9 @@ ON CONFLICT DO NOTHING;
 -- name: InsertPostingOfDiff :execrows
 -- InsertPostingOfDiff books one leg of a repair, if this unit has closed the
 -- difference. An event that is booked already is an error and rolls it back.
-INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit)
+INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit, alone_ms)
 SELECT d.merchant_id, CAST(sqlc.arg(out_trade_no) AS TEXT), CAST(sqlc.arg(event) AS TEXT), CAST(sqlc.arg(leg) AS BIGINT),
-    CAST(sqlc.arg(account) AS TEXT), d.channel, CAST(sqlc.arg(amount) AS BIGINT), d.closed_ms, d.unit
+    CAST(sqlc.arg(account) AS TEXT), d.channel, CAST(sqlc.arg(amount) AS BIGINT), d.closed_ms, d.unit, d.closed_ms
 FROM recon_diffs AS d
 WHERE d.merchant_id = sqlc.arg(merchant_id) AND d.channel = sqlc.arg(channel) AND d.item = sqlc.arg(item) AND d.type = sqlc.arg(type)
   AND d.unit = sqlc.arg(unit);

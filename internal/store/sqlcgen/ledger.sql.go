@@ -115,16 +115,28 @@ type ListPostingsParams struct {
 	RowLimit   int32
 }
 
+type ListPostingsRow struct {
+	MerchantID string
+	OutTradeNo string
+	Event      string
+	Leg        int64
+	Account    string
+	Channel    string
+	Amount     int64
+	AtMs       int64
+	Unit       string
+}
+
 // ListPostings reads the legs of one order, in the order in which they were booked.
-func (q *Queries) ListPostings(ctx context.Context, arg ListPostingsParams) ([]Posting, error) {
+func (q *Queries) ListPostings(ctx context.Context, arg ListPostingsParams) ([]ListPostingsRow, error) {
 	rows, err := q.db.Query(ctx, listPostings, arg.MerchantID, arg.OutTradeNo, arg.RowLimit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Posting
+	var items []ListPostingsRow
 	for rows.Next() {
-		var i Posting
+		var i ListPostingsRow
 		if err := rows.Scan(
 			&i.MerchantID,
 			&i.OutTradeNo,

@@ -62,7 +62,7 @@ SELECT COUNT(*) AS late
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = $1 AND o.updated_ms >= $2 AND o.updated_ms < $3
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
@@ -79,6 +79,30 @@ type CountLedgerLateParams struct {
 // are not folded.
 func (q *Queries) CountLedgerLate(ctx context.Context, arg CountLedgerLateParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countLedgerLate, arg.MerchantID, arg.FromMs, arg.ToMs)
+	var late int64
+	err := row.Scan(&late)
+	return late, err
+}
+
+const countLedgerLateAlone = `-- name: CountLedgerLateAlone :one
+SELECT COUNT(*) AS late
+FROM postings AS p
+WHERE p.merchant_id = $1 AND p.alone_ms > 0 AND p.alone_ms >= $2 AND p.alone_ms < $3
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  )
+`
+
+type CountLedgerLateAloneParams struct {
+	MerchantID string
+	FromMs     int64
+	ToMs       int64
+}
+
+// CountLedgerLateAlone is CountLedgerLate for such events.
+func (q *Queries) CountLedgerLateAlone(ctx context.Context, arg CountLedgerLateAloneParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countLedgerLateAlone, arg.MerchantID, arg.FromMs, arg.ToMs)
 	var late int64
 	err := row.Scan(&late)
 	return late, err
@@ -264,7 +288,7 @@ SELECT p.at_ms, p.out_trade_no, p.event, p.leg, p.channel, p.account, p.amount, 
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = $1 AND o.updated_ms >= $2
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.at_ms >= $3 AND p.at_ms < $4
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0 AND p.at_ms >= $3 AND p.at_ms < $4
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
@@ -308,6 +332,74 @@ func (q *Queries) ListLedgerLive(ctx context.Context, arg ListLedgerLiveParams) 
 	var items []ListLedgerLiveRow
 	for rows.Next() {
 		var i ListLedgerLiveRow
+		if err := rows.Scan(
+			&i.AtMs,
+			&i.OutTradeNo,
+			&i.Event,
+			&i.Leg,
+			&i.Channel,
+			&i.Account,
+			&i.Amount,
+			&i.Unit,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listLedgerLiveAlone = `-- name: ListLedgerLiveAlone :many
+SELECT p.at_ms, p.out_trade_no, p.event, p.leg, p.channel, p.account, p.amount, p.unit
+FROM postings AS p
+WHERE p.merchant_id = $1 AND p.alone_ms > 0 AND p.alone_ms >= $2 AND p.at_ms >= $3
+  AND p.at_ms < $4
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  )
+ORDER BY p.at_ms, p.out_trade_no, p.event, p.leg
+LIMIT $5
+`
+
+type ListLedgerLiveAloneParams struct {
+	MerchantID string
+	FoldedMs   int64
+	FromMs     int64
+	ToMs       int64
+	RowLimit   int32
+}
+
+type ListLedgerLiveAloneRow struct {
+	AtMs       int64
+	OutTradeNo string
+	Event      string
+	Leg        int64
+	Channel    string
+	Account    string
+	Amount     int64
+	Unit       string
+}
+
+// ListLedgerLiveAlone is ListLedgerLive for such events.
+func (q *Queries) ListLedgerLiveAlone(ctx context.Context, arg ListLedgerLiveAloneParams) ([]ListLedgerLiveAloneRow, error) {
+	rows, err := q.db.Query(ctx, listLedgerLiveAlone,
+		arg.MerchantID,
+		arg.FoldedMs,
+		arg.FromMs,
+		arg.ToMs,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListLedgerLiveAloneRow
+	for rows.Next() {
+		var i ListLedgerLiveAloneRow
 		if err := rows.Scan(
 			&i.AtMs,
 			&i.OutTradeNo,
@@ -429,6 +521,33 @@ func (q *Queries) MoveLedgerMark(ctx context.Context, arg MoveLedgerMarkParams) 
 	return result.RowsAffected(), nil
 }
 
+const nextLedgerAlone = `-- name: NextLedgerAlone :one
+SELECT p.alone_ms FROM postings AS p
+WHERE p.merchant_id = $1 AND p.alone_ms > 0 AND p.alone_ms >= $2 AND p.alone_ms < $3
+ORDER BY p.alone_ms
+LIMIT 1 OFFSET $4
+`
+
+type NextLedgerAloneParams struct {
+	MerchantID string
+	FromMs     int64
+	ToMs       int64
+	RowOffset  int32
+}
+
+// NextLedgerAlone reads when the n-th leg of such an event after a moment was booked.
+func (q *Queries) NextLedgerAlone(ctx context.Context, arg NextLedgerAloneParams) (int64, error) {
+	row := q.db.QueryRow(ctx, nextLedgerAlone,
+		arg.MerchantID,
+		arg.FromMs,
+		arg.ToMs,
+		arg.RowOffset,
+	)
+	var alone_ms int64
+	err := row.Scan(&alone_ms)
+	return alone_ms, err
+}
+
 const putLedgerTimes = `-- name: PutLedgerTimes :execrows
 INSERT INTO ledger_times (merchant_id, at_ms, out_trade_no, event)
 SELECT t.merchant_id, t.at_ms, t.out_trade_no, t.event
@@ -457,7 +576,7 @@ SELECT DISTINCT p.merchant_id, p.at_ms, p.out_trade_no, p.event
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = $1 AND o.updated_ms >= $2 AND o.updated_ms < $3
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
@@ -477,6 +596,40 @@ type StageLedgerParams struct {
 // rows that nobody else writes.
 func (q *Queries) StageLedger(ctx context.Context, arg StageLedgerParams) (int64, error) {
 	result, err := q.db.Exec(ctx, stageLedger,
+		arg.MerchantID,
+		arg.FromMs,
+		arg.ToMs,
+		arg.Unit,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const stageLedgerAlone = `-- name: StageLedgerAlone :execrows
+INSERT INTO ledger_stage (merchant_id, at_ms, out_trade_no, event)
+SELECT DISTINCT p.merchant_id, p.at_ms, p.out_trade_no, p.event
+FROM postings AS p
+WHERE p.merchant_id = $1 AND p.alone_ms > 0 AND p.alone_ms >= $2 AND p.alone_ms < $3
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  )
+  AND EXISTS (SELECT 1 FROM ledger_marks AS k WHERE k.merchant_id = $1 AND k.unit = $4)
+`
+
+type StageLedgerAloneParams struct {
+	MerchantID string
+	FromMs     int64
+	ToMs       int64
+	Unit       string
+}
+
+// StageLedgerAlone is StageLedger for events that were booked without writing
+// their order's row in a span of time.
+func (q *Queries) StageLedgerAlone(ctx context.Context, arg StageLedgerAloneParams) (int64, error) {
+	result, err := q.db.Exec(ctx, stageLedgerAlone,
 		arg.MerchantID,
 		arg.FromMs,
 		arg.ToMs,
@@ -540,7 +693,7 @@ SELECT p.channel, p.account, CAST(SUM(p.amount) AS BIGINT) AS amount
 FROM orders AS o
 CROSS JOIN postings AS p
 WHERE o.merchant_id = $1 AND o.updated_ms >= $2
-  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.at_ms < $3
+  AND p.merchant_id = o.merchant_id AND p.out_trade_no = o.out_trade_no AND p.alone_ms = 0 AND p.at_ms < $3
   AND NOT EXISTS (
       SELECT 1 FROM ledger_times AS t
       WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
@@ -570,6 +723,50 @@ func (q *Queries) SumLedgerLive(ctx context.Context, arg SumLedgerLiveParams) ([
 	var items []SumLedgerLiveRow
 	for rows.Next() {
 		var i SumLedgerLiveRow
+		if err := rows.Scan(&i.Channel, &i.Account, &i.Amount); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sumLedgerLiveAlone = `-- name: SumLedgerLiveAlone :many
+SELECT p.channel, p.account, CAST(SUM(p.amount) AS BIGINT) AS amount
+FROM postings AS p
+WHERE p.merchant_id = $1 AND p.alone_ms > 0 AND p.alone_ms >= $2 AND p.at_ms < $3
+  AND NOT EXISTS (
+      SELECT 1 FROM ledger_times AS t
+      WHERE t.merchant_id = p.merchant_id AND t.at_ms = p.at_ms AND t.out_trade_no = p.out_trade_no AND t.event = p.event
+  )
+GROUP BY p.channel, p.account
+`
+
+type SumLedgerLiveAloneParams struct {
+	MerchantID string
+	FoldedMs   int64
+	ToMs       int64
+}
+
+type SumLedgerLiveAloneRow struct {
+	Channel string
+	Account string
+	Amount  int64
+}
+
+// SumLedgerLiveAlone is SumLedgerLive for such events.
+func (q *Queries) SumLedgerLiveAlone(ctx context.Context, arg SumLedgerLiveAloneParams) ([]SumLedgerLiveAloneRow, error) {
+	rows, err := q.db.Query(ctx, sumLedgerLiveAlone, arg.MerchantID, arg.FoldedMs, arg.ToMs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumLedgerLiveAloneRow
+	for rows.Next() {
+		var i SumLedgerLiveAloneRow
 		if err := rows.Scan(&i.Channel, &i.Account, &i.Amount); err != nil {
 			return nil, err
 		}

@@ -172,6 +172,46 @@ type DataKey struct {
 	Sealed []byte
 }
 
+type Day struct {
+	MerchantID string
+	Number     int64
+	Date       string
+	Hash       string
+	Record     string
+	Signature  string
+	ClosedMs   int64
+	Unit       string
+}
+
+type DayDraft struct {
+	MerchantID string
+	Date       string
+	Unit       string
+}
+
+type DayItem struct {
+	MerchantID string
+	Item       string
+	ClosedDate string
+	OwnDate    string
+	Channel    string
+	OutTradeNo string
+	AtMs       int64
+	Amount     int64
+	Settle     int64
+	Booked     int64
+	Told       bool
+	WasDate    string
+	WasAmount  int64
+}
+
+type DayKey struct {
+	Number    int64
+	PublicKey string
+	Sealed    []byte
+	MadeMs    int64
+}
+
 type Device struct {
 	MerchantID string
 	ShopID     string
@@ -440,6 +480,7 @@ type Posting struct {
 	Amount     int64
 	AtMs       int64
 	Unit       string
+	AloneMs    int64
 }
 
 type Prefix struct {

@@ -489,9 +489,9 @@ func (q *Queries) InsertBillOfRun(ctx context.Context, arg InsertBillOfRunParams
 }
 
 const insertPostingOfDiff = `-- name: InsertPostingOfDiff :execrows
-INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit)
+INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit, alone_ms)
 SELECT d.merchant_id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT),
-    CAST($4 AS TEXT), d.channel, CAST($5 AS BIGINT), d.closed_ms, d.unit
+    CAST($4 AS TEXT), d.channel, CAST($5 AS BIGINT), d.closed_ms, d.unit, d.closed_ms
 FROM recon_diffs AS d
 WHERE d.merchant_id = $6 AND d.channel = $7 AND d.item = $8 AND d.type = $9
   AND d.unit = $10
@@ -532,11 +532,12 @@ func (q *Queries) InsertPostingOfDiff(ctx context.Context, arg InsertPostingOfDi
 }
 
 const insertPostingOfRun = `-- name: InsertPostingOfRun :execrows
-INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit)
+INSERT INTO postings (merchant_id, out_trade_no, event, leg, account, channel, amount, at_ms, unit, alone_ms)
 SELECT r.merchant_id, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT),
-    CAST($4 AS TEXT), r.channel, CAST($5 AS BIGINT), CAST($6 AS BIGINT), r.unit
+    CAST($4 AS TEXT), r.channel, CAST($5 AS BIGINT), CAST($6 AS BIGINT), r.unit,
+    CAST($7 AS BIGINT)
 FROM recon_runs AS r
-WHERE r.merchant_id = $7 AND r.channel = $8 AND r.day = $9 AND r.unit = $10
+WHERE r.merchant_id = $8 AND r.channel = $9 AND r.day = $10 AND r.unit = $11
 ON CONFLICT DO NOTHING
 `
 
@@ -547,6 +548,7 @@ type InsertPostingOfRunParams struct {
 	Account    string
 	Amount     int64
 	AtMs       int64
+	BookedMs   int64
 	MerchantID string
 	Channel    string
 	Day        string
@@ -563,6 +565,7 @@ func (q *Queries) InsertPostingOfRun(ctx context.Context, arg InsertPostingOfRun
 		arg.Account,
 		arg.Amount,
 		arg.AtMs,
+		arg.BookedMs,
 		arg.MerchantID,
 		arg.Channel,
 		arg.Day,

@@ -1,0 +1,96 @@
+package day
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"cloudpay/internal/pay"
+	"cloudpay/internal/store"
+)
+
+// maxDiffs is how many differences of one bill are looked at: the most that the
+// store hands out at once.
+const maxDiffs = 10_000
+
+// bill fills in what the wallet's bill says of the day, and how it differs. used
+// says that the channel has anything to do with the day.
+func (c *closing) bill(ctx context.Context, rec *Record, ch *Channel, withoutBill bool) (used bool, err error) {
+	key := store.ReconKey{MerchantID: c.merchant, Channel: ch.Channel, Day: strings.ReplaceAll(c.date, "-", "")}
+	run, err := c.c.Store.ReconRun(ctx, key)
+	missing := errors.Is(err, pay.ErrNotFound)
+	switch {
+	case err != nil && !missing:
+		return false, err
+	case missing && ch.Orders == Sums{}:
+		return false, nil
+	case (missing || run.Step != store.ReconDone) && !withoutBill:
+		return false, fmt.Errorf("the bill of %s is %w", ch.Channel, ErrBill)
+	case missing || run.Step != store.ReconDone:
+		return true, nil
+	}
+	ch.BillState = BillReconciled
+	sums, err := c.c.Store.DayBill(ctx, key, c.date)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range sums {
+		if isPayment(s.Kind + ":") {
+			ch.Bill = ch.Bill.Plus(Sums{InCount: s.Lines, In: s.Total})
+		} else {
+			ch.Bill = ch.Bill.Plus(Sums{BackCount: s.Lines, Back: s.Total})
+		}
+	}
+	return true, c.differences(ctx, rec, ch, key)
+}
+
+// differences lists what reconciliation has found, and what of the sums that does
+// not account for.
+func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key store.ReconKey) error {
+	diffs, err := c.c.Store.Diffs(ctx, store.DiffFilter{MerchantID: c.merchant, Channel: ch.Channel, FromDay: key.Day, ToDay: key.Day, Limit: maxDiffs})
+	if err != nil {
+		return err
+	}
+	rest, seen := ch.Orders.net()-ch.Bill.net(), map[string]bool{}
+	for _, d := range diffs {
+		rec.differ(Difference{"bill_" + string(d.Type), ch.Channel, d.Item, d.Ours, d.Theirs, d.State, d.Why})
+		item, _, _ := strings.Cut(d.Item, "#") // a line that came twice has its number behind
+		if seen[item] {
+			continue
+		}
+		seen[item] = true
+		ours, theirs, err := c.both(ctx, key, item)
+		if err != nil {
+			return err
+		}
+		if isPayment(d.Item) {
+			rest -= ours - theirs
+		} else {
+			rest += ours - theirs
+		}
+	}
+	if rest != 0 {
+		rec.differ(Difference{
+			DiffSum, ch.Channel, "", ch.Orders.net(), ch.Bill.net(), store.DiffOpen,
+			fmt.Sprintf("%s of it is not in any difference of the bill", rest),
+		})
+	}
+	return nil
+}
+
+// both returns what an item counts in this day by our orders and by the bill.
+func (c *closing) both(ctx context.Context, key store.ReconKey, item string) (ours, theirs pay.Fen, err error) {
+	i, err := c.c.Store.DayItemBefore(ctx, c.merchant, item, c.date+"~") // the day itself is before that
+	switch {
+	case errors.Is(err, pay.ErrNotFound):
+	case err != nil:
+		return 0, 0, err
+	case i.OwnDate == c.date:
+		ours = i.Amount
+	case i.OwnDate != "" || i.WasDate != "": // counted with an earlier day, as the bill's sum is
+		return 0, 0, nil
+	}
+	theirs, err = c.c.Store.BillOfItem(ctx, key, item)
+	return ours, theirs, err
+}
