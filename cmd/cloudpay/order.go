@@ -19,6 +19,41 @@ type orderCmd struct {
 	Refund  orderRefundCmd  `cmd:"" help:"Refund an order, in part or in full."`
 	Refunds orderRefundsCmd `cmd:"" help:"List an order's refunds."`
 	Resend  orderResendCmd  `cmd:"" help:"Tell the merchant once more."`
+
+	Adopt      orderAdoptCmd      `cmd:"" help:"Adopt late money of a dead order: it is the merchant's, who is told that it is paid."`
+	ReturnLate orderReturnLateCmd `cmd:"" name:"return-late" help:"Give late money back that waits for a person."`
+	ByHand     orderByHandCmd     `cmd:"" name:"refund-by-hand" help:"End a refund that the bank sent back."`
+}
+
+// byHandArg says why somebody does something by hand.
+type byHandArg struct {
+	orderArg
+	Why string `name:"why" required:"" help:"Why; it stays with the order and in the audit trail."`
+}
+
+type orderAdoptCmd struct{ byHandArg }
+
+// Run adopts the money and prints the order.
+func (c *orderAdoptCmd) Run(ctx context.Context, e env) error {
+	return c.send(ctx, e, http.MethodPost, c.path("late"), body{"decision": "adopt", "why": c.Why})
+}
+
+type orderReturnLateCmd struct{ byHandArg }
+
+// Run has the money returned and prints the order.
+func (c *orderReturnLateCmd) Run(ctx context.Context, e env) error {
+	return c.send(ctx, e, http.MethodPost, c.path("late"), body{"decision": "return", "why": c.Why})
+}
+
+type orderByHandCmd struct {
+	byHandArg
+	Number  string `name:"refund" required:"" placeholder:"NUMBER" help:"Refund number."`
+	Outcome string `name:"outcome" required:"" enum:"offline,resume,to-merchant" help:"offline: the customer got the money outside the wallet. resume: ask the wallet whether it has arrived. to-merchant: have WeChat Pay pay it to the merchant's bank account, then ask."`
+}
+
+// Run decides and prints the refund.
+func (c *orderByHandCmd) Run(ctx context.Context, e env) error {
+	return c.send(ctx, e, http.MethodPost, c.path("refunds", c.Number, "by-hand"), body{"decision": strings.ReplaceAll(c.Outcome, "-", "_"), "why": c.Why})
 }
 
 // reportFlags say which orders and refunds are meant.

@@ -94,6 +94,7 @@ func (s *Server) Doctor(ctx context.Context) []Finding {
 	}
 	s.checkTokens(ctx, c)
 	s.checkJobs(ctx, c)
+	s.checkAttention(ctx, c)
 	return c.found
 }
 

@@ -219,6 +219,7 @@ func (s *Server) register() {
 	s.registerSetup()
 	s.registerOrders()
 	s.registerOperations()
+	s.registerTruth()
 	s.registerMembers()
 	s.registerTokens()
 	s.registerAudit()

@@ -115,6 +115,10 @@ func rows() map[string]row {
 		"refund-order":       refunded(),
 		"list-callbacks":     {who: "boss", bad: "/v1/merchants/" + merchantA + "/callbacks?limit=0", field: "query.limit", wrong: "manager", foreign: "stranger", want: `"items":[`},
 		"resend-callback":    resent(),
+		"list-attention":     wanting("", row{who: "ops", bad: "/v1/attention?limit=0", field: "query.limit", wrong: "provider", want: "the reason"}),
+		"end-attention":      wanting("/attention/end", row{who: "boss", body: `{"why":"seen to"}`, bad: `{"why":""}`, field: "body.why", wrong: "weak boss", foreign: "foreign boss"}),
+		"decide-late":        lateRow(),
+		"decide-refund":      byHandRow(),
 		"list-jobs":          {who: "ops", bad: "/v1/jobs?state=lost", field: "query.state", wrong: "provider", want: `"items":[`},
 		"release-job":        {who: "ops", body: `{"out_sub_mch_id":"m","kind":"k","ref":"r"}`, bad: `{"out_sub_mch_id":"m","ref":"r"}`, field: "kind", wrong: "provider", want: ""},
 		"add-member": {

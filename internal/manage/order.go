@@ -58,6 +58,7 @@ type OrderDetail struct {
 	Timeline  []Moment   `json:"timeline" doc:"已知的经过，旧的在前"`
 	Callbacks []Delivery `json:"callbacks" doc:"未完成的回调"`
 	Events    []string   `json:"events" doc:"可以重发的回调事件"`
+	Hands     []Hand     `json:"by_hand,omitempty" doc:"人工处理，旧的在前"`
 }
 
 // Refund is a refund as an operator sees it. Amounts in fen.
@@ -76,6 +77,15 @@ type Refund struct {
 	Text         string     `json:"text,omitempty"`
 	CreatedAt    time.Time  `json:"created_at"`
 	SucceededAt  *time.Time `json:"succeeded_at,omitempty"`
+}
+
+// Hand is what a person did to an order or a refund by hand.
+type Hand struct {
+	At          time.Time `json:"at"`
+	Act         string    `json:"act" doc:"adopt、return、offline、resume"`
+	OutRefundNo string    `json:"out_refund_no,omitempty"`
+	Who         string    `json:"who" doc:"操作人"`
+	Why         string    `json:"why"`
 }
 
 // Moment is one thing that happened to an order.
@@ -200,6 +210,13 @@ func (s *Server) getOrder(ctx context.Context, a *actor, in *OrderPath) (*answer
 	}
 	for _, r := range refunds {
 		d.Refunds = append(d.Refunds, refundView(r))
+	}
+	hands, err := s.Store.Hands(ctx, m.ID, o.OutTradeNo)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hands {
+		d.Hands = append(d.Hands, Hand{At: h.At, Act: h.Act, OutRefundNo: h.OutRefundNo, Who: h.Who, Why: h.Why})
 	}
 	for _, j := range waiting {
 		if v := deliveryView(j); v.OutTradeNo == o.OutTradeNo {
