@@ -100,7 +100,7 @@ func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPa
 	if pd.RefundID != "" {
 		n.RefundID = pd.RefundID
 	}
-	wait := pick(p.RefundPauses, n.Tries)
+	wait := p.refundWait(*n)
 	switch {
 	case byHand:
 		n.State = RefundNeedsHand
@@ -110,7 +110,7 @@ func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPa
 		p.refunded(&c, pd, now)
 	case out.Kind == Waiting:
 		n.Accepted, n.Unanswered, n.Refused, n.MissingAt = true, false, false, time.Time{}
-		n.Do, n.DoAt = ActAsk, now.Add(wait)
+		n.Do, n.DoAt = ActAsk, now.Add(p.refundWait(*n))
 	case out.Kind == Declined && call == CallQueryRefund && !out.aboutOrder():
 		// Only the question was refused, or there is no such refund: nothing
 		// is known of the money (channel.QueryRefund).
@@ -129,6 +129,18 @@ func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPa
 		p.refundUnknown(&c, call, out, wait, now)
 	}
 	return c
+}
+
+// refundWait is how long a refund rests before its next call. The long pauses
+// are for a bank that takes its days; nobody works on a refund that the wallet
+// may never have heard of, so that one is not left alone for longer than a
+// missing one.
+func (p Profile) refundWait(r Refund) time.Duration {
+	wait := pick(p.RefundPauses, r.Tries)
+	if !r.Accepted {
+		wait = min(wait, p.RefundMissing)
+	}
+	return wait
 }
 
 // refunded books a refund that the wallet paid.
