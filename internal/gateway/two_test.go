@@ -163,10 +163,10 @@ func TestTwoGatewaysPrepareOneOrder(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range orders {
 		orders[i] = h.scan([]pay.Channel{pay.Wxpay, pay.Alipay}[i%2])
-		orders[i].ExpireAt = time.Now().Add(15 * time.Second)
 		wg.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
+			orders[i].ExpireAt = time.Now().Add(15 * time.Second) // from when it is asked for: a busy machine is late
 			var shown [2]string
 			var asked sync.WaitGroup
 			for g := range both {

@@ -184,7 +184,7 @@ func (o *official) nativeLife(t *testing.T, b *bench, url string) {
 	if err != nil || *back.Amount.Refund != 51 || *back.Amount.PayerRefund != 51 || *back.OutTradeNo != no {
 		t.Fatalf("refund = %v, %v", back, err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		found, _, err := refunds.QueryByOutRefundNo(ctx, refunddomestic.QueryByOutRefundNoRequest{OutRefundNo: new("R" + no), SubMchid: &shop.SubMchID})
 		if err != nil {
 			t.Fatal(err)

@@ -87,18 +87,17 @@ func TestGroupIsWhatQueuedDuringTheLastCommit(t *testing.T) {
 	t.Parallel()
 	l := newLine(maxGroup, &counters{})
 	var sizes []int
-	first := make(chan struct{})
+	began, first := make(chan struct{}), make(chan struct{})
 	go l.run(func(g []*unit) {
 		if sizes = append(sizes, len(g)); len(sizes) == 1 {
+			close(began)
 			<-first
 		}
 	})
 	if err := l.send(t.Context(), idle()); err != nil {
 		t.Fatal(err)
 	}
-	for len(l.in) > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-began // an empty queue is not enough: the group may still be looking for more
 	for range 10 {
 		if err := l.send(t.Context(), idle()); err != nil {
 			t.Fatal(err)
