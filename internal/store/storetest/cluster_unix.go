@@ -49,7 +49,7 @@ type Cluster struct {
 // CLOUDPAY_TEST_PG does not count: a server that others use cannot be stopped.
 func NewCluster(tb testing.TB, parent string) *Cluster {
 	tb.Helper()
-	dir, err := os.MkdirTemp(parent, "cpg")
+	dir, err := os.MkdirTemp(parent, "cpg") //nolint:usetesting // its directory is closed to the user postgres
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func (c *Cluster) Pids() []int {
 	}
 	pids := []int{parent}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", parent))
-	for _, field := range strings.Fields(string(children)) {
+	for field := range strings.FieldsSeq(string(children)) {
 		if pid, err := strconv.Atoi(field); err == nil {
 			pids = append(pids, pid)
 		}
