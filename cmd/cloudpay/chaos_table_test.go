@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -375,11 +374,8 @@ func (w *chaosWorld) table(c chaosTruth, faults map[string]int64, times chaosTim
 	if !w.disk.mounted {
 		row("NO DISK OF ITS OWN", "", "RLIMIT_FSIZE stood in for a full disk")
 	}
-	sum := int64(0)
-	for _, name := range slices.Sorted(maps.Keys(faults)) {
-		sum += faults[name]
-	}
-	row("faults of the wallets", sum, fmt.Sprint(faults))
+	row("calls of the wallets", w.calls.all, fmt.Sprintf("%d faults on them, %.0f%%", w.calls.faulty, 100*float64(w.calls.faulty)/float64(max(1, w.calls.all))))
+	_, _ = fmt.Fprintf(tw, "  faults by kind\t\t%v\n", faults)
 	_ = tw.Flush()
 	return buf.String()
 }

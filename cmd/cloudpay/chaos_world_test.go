@@ -43,6 +43,7 @@ type chaosWorld struct {
 	merchants *chaosMerchants
 	sales     []*sale
 	http      *http.Client
+	calls     struct{ all, faulty int64 } // of the wallets, notices included
 
 	mu     sync.Mutex
 	counts map[string]*atomic.Int64 // trouble by kind
@@ -241,6 +242,7 @@ func (w *chaosWorld) heal(t *testing.T) {
 	t.Helper()
 	w.merchants.healed.Store(true)
 	for _, err := range []error{
+		w.countCalls(),
 		w.control(w.ctx, http.MethodPut, "/scene", map[string]any{}, nil),
 		w.control(w.ctx, http.MethodDelete, "/faults", nil, nil),
 	} {
@@ -251,6 +253,29 @@ func (w *chaosWorld) heal(t *testing.T) {
 	for _, n := range w.nodes {
 		n.awaitAddress(t)
 	}
+}
+
+// countCalls notes how many calls and notices the wallets have seen, and how many
+// went wrong.
+func (w *chaosWorld) countCalls() error {
+	var book struct {
+		Faults []struct {
+			Endpoint    string
+			Seen, Fired int64
+		}
+	}
+	if err := w.control(w.ctx, http.MethodGet, "/faults", nil, &book); err != nil {
+		return err
+	}
+	seen := map[string]int64{}
+	for _, f := range book.Faults {
+		seen[f.Endpoint] = max(seen[f.Endpoint], f.Seen)
+		w.calls.faulty += f.Fired
+	}
+	for _, n := range seen {
+		w.calls.all += n
+	}
+	return nil
 }
 
 // supervised is a process that is started again whenever it ends, as systemd
