@@ -33,6 +33,7 @@ func catalog() []entry {
 			MethodClientSubMchSalesOverview, "查询子商户交易统计",
 			newRequest[ClientSubMchSalesOverviewRequest], newMessage[ClientSubMchSalesOverviewResponse],
 		},
+		{MethodDownloadBill, "下载对账单", newRequest[DownloadBillRequest], newMessage[DownloadBillResponse]},
 		{MethodQuerySubMchShopInfo, "查询门店信息", newRequest[QuerySubMchShopInfoRequest], newMessage[QuerySubMchShopInfoResponse]},
 		{MethodSetSubMchShopInfo, "设置门店信息", newRequest[SetSubMchShopInfoRequest], newMessage[SetSubMchShopInfoResponse]},
 		{MethodSDKQuerySubMchInfo, "查询子商户信息", newRequest[SDKQuerySubMchInfoRequest], newMessage[SDKQuerySubMchInfoResponse]},

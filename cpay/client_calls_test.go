@@ -25,6 +25,7 @@ func callRest(ctx context.Context, c *Client) map[string]error {
 	_, errs[MethodQueryOrderList] = c.QueryOrderList(ctx, &QueryOrderListRequest{OrderFilter: f, PageNum: 1, PageSize: 10})
 	_, errs[MethodQueryOrderListOverview] = c.QueryOrderListOverview(ctx, &QueryOrderListOverviewRequest{OrderFilter: f})
 	_, errs[MethodClientSubMchSalesOverview] = c.ClientSubMchSalesOverview(ctx, &ClientSubMchSalesOverviewRequest{EndTime: 2})
+	_, errs[MethodDownloadBill] = c.DownloadBill(ctx, &DownloadBillRequest{BillDate: "2026-11-20"})
 	_, errs[MethodQuerySubMchShopInfo] = c.QuerySubMchShopInfo(ctx, &QuerySubMchShopInfoRequest{PageNum: 1, PageSize: 10})
 	_, errs[MethodSetSubMchShopInfo] = c.SetSubMchShopInfo(ctx, &SetSubMchShopInfoRequest{ShopInfos: []ShopInfo{{OutShopID: "S"}}})
 	_, errs[MethodSDKQuerySubMchInfo] = c.SDKQuerySubMchInfo(ctx, &SDKQuerySubMchInfoRequest{})

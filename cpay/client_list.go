@@ -45,6 +45,15 @@ func (c *Client) ClientSubMchSalesOverview(
 	return invoke[ClientSubMchSalesOverviewResponse](ctx, c, &r, ByMAC, c.cfg.Attempts)
 }
 
+// DownloadBill asks for a part of the merchant's statement of a closed day. Only
+// provider and merchant are filled in.
+func (c *Client) DownloadBill(ctx context.Context, req *DownloadBillRequest) (*DownloadBillResponse, error) {
+	r := *req
+	either(&r.OutMchID, c.cfg.Account.OutMchID)
+	either(&r.OutSubMchID, c.cfg.Account.OutSubMchID)
+	return invoke[DownloadBillResponse](ctx, c, &r, ByMAC, c.cfg.Attempts)
+}
+
 // QuerySubMchShopInfo asks for a page of the merchant's shops.
 func (c *Client) QuerySubMchShopInfo(ctx context.Context, req *QuerySubMchShopInfoRequest) (*QuerySubMchShopInfoResponse, error) {
 	r := *req

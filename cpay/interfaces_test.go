@@ -74,6 +74,7 @@ func TestRulesR10RequestsNeedNoMoreThanThis(t *testing.T) {
 		MethodQueryOrderList:               {"out_sub_mch_id", "end_time", "page_num", "page_size"},
 		MethodQueryOrderListOverview:       {"out_sub_mch_id", "end_time"},
 		MethodClientSubMchSalesOverview:    {"out_sub_mch_id", "end_time"},
+		MethodDownloadBill:                 {"out_sub_mch_id", "bill_date"},
 		MethodQuerySubMchShopInfo:          {"out_sub_mch_id", "page_num", "page_size"},
 		MethodSetSubMchShopInfo:            {"out_sub_mch_id", "shop_infos"},
 		MethodSDKQuerySubMchInfo:           {"out_sub_mch_id"},

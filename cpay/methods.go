@@ -23,6 +23,7 @@ const (
 	MethodQueryOrderList            = "query_order_list"
 	MethodQueryOrderListOverview    = "query_order_list_overview"
 	MethodClientSubMchSalesOverview = "client_sub_mch_sales_overview"
+	MethodDownloadBill              = "download_bill"
 
 	MethodQuerySubMchShopInfo      = "query_sub_mch_shop_info"
 	MethodSetSubMchShopInfo        = "set_sub_mch_shop_info"

@@ -123,7 +123,7 @@ var english = map[Method]string{
 	MethodQueryOrder: "Query an order", MethodCloseOrder: "Close an order", MethodReverse: "Reverse an order",
 	MethodRefund: "Refund", MethodQueryRefundOrder: "Query refunds",
 	MethodClientOrderDetail: "List orders in detail", MethodQueryOrderList: "List orders", MethodQueryOrderListOverview: "Sums of a list of orders",
-	MethodClientSubMchSalesOverview: "Sums by period", MethodQuerySubMchShopInfo: "Query shops", MethodSetSubMchShopInfo: "Set shops",
+	MethodClientSubMchSalesOverview: "Sums by period", MethodDownloadBill: "Download the statement", MethodQuerySubMchShopInfo: "Query shops", MethodSetSubMchShopInfo: "Set shops",
 	MethodSDKQuerySubMchInfo: "Query the merchant", MethodQueryIdentityMapping: "Map ids",
 	MethodClientInitialize: "Authorise a till", MethodClientTryGetInitializers: "Poll a till's authorisation",
 	MethodUnbindDeviceSNCode: "Unbind a device", MethodCheckBillDeviceBindInfo: "Check a device's binding",

@@ -56,6 +56,7 @@ func TestValidateOfTheOtherInterfaces(t *testing.T) {
 		{MethodSetSubMchShopInfo, shop + `{"out_shop_id":"S","device_infos":[{}]}]}`, "shop_infos[0].device_infos[0].device_id"},
 		{MethodSetSubMchShopInfo, shop + `{"out_shop_id":"S","staff_infos":[{"staff_name":"x"}]}]}`, "shop_infos[0].staff_infos[0].staff_id"},
 		{MethodSetSubMchShopInfo, `{"out_sub_mch_id":"A","is_all":true,"shop_infos":[]}`, "shop_infos"},
+		{MethodDownloadBill, `{"out_sub_mch_id":"A","nonce_str":"n"}`, "bill_date"},
 		{MethodQueryIdentityMapping, `{"mch":{"mch_id":"1"}}`, "mch.sub_mch_id"},
 		{MethodBriefQueryOrderList, `{"osi":"S","et":2,"pn":1,"ps":9}`, ""},
 		{MethodBriefQueryOrderList, `{"osmi":"A","di":"1","et":2,"pn":1,"ps":9}`, "osi"},

@@ -19,6 +19,7 @@ import (
 	"cloudpay/internal/channel"
 	"cloudpay/internal/channel/alipay"
 	"cloudpay/internal/channel/wxpay"
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/manage"
@@ -103,7 +104,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		return nil, errors.Join(err, st.Close())
 	}
 	srv := api.New(api.Config{
-		Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: s.now, Log: log, Limits: s.limits(),
+		Days: day.New(day.Config{Store: st, Vault: dir.Vault, Now: s.now, Log: log}), Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: s.now, Log: log, Limits: s.limits(),
 		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)

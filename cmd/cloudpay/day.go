@@ -12,16 +12,18 @@ import (
 
 	"cloudpay/internal/day"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/sheet"
 	"cloudpay/internal/store"
 )
 
 // dayCmd closes business days and shows closed ones.
 type dayCmd struct {
-	Close  dayCloseCmd  `cmd:"" help:"Close a day now; a server closes days by itself once their bills are reconciled."`
-	Show   dayShowCmd   `cmd:"" help:"Show a closed day."`
-	Export dayExportCmd `cmd:"" help:"Write a merchant's closed days into a file that can be verified anywhere."`
-	Verify dayVerifyCmd `cmd:"" help:"Verify such a file; needs no database."`
-	Key    dayKeyCmd    `cmd:"" help:"Print the keys that days are signed with, or make a new one."`
+	Close     dayCloseCmd     `cmd:"" help:"Close a day now; a server closes days by itself once their bills are reconciled."`
+	Show      dayShowCmd      `cmd:"" help:"Show a closed day."`
+	Export    dayExportCmd    `cmd:"" help:"Write a merchant's closed days into a file that can be verified anywhere."`
+	Statement dayStatementCmd `cmd:"" help:"Write a merchant's statement of a closed day as CSV or XLSX."`
+	Verify    dayVerifyCmd    `cmd:"" help:"Verify such a file; needs no database."`
+	Key       dayKeyCmd       `cmd:"" help:"Print the keys that days are signed with, or make a new one."`
 }
 
 // daysOf closes and reads the days of an installation that is open.
@@ -211,6 +213,32 @@ func (c *dayExportCmd) Run(ctx context.Context, e env) (err error) {
 	})
 	if err == nil {
 		_, err = fmt.Fprintf(e.stdout, "%s: %d days\n", c.File, n)
+	}
+	return err
+}
+
+// dayStatementCmd writes a statement.
+type dayStatementCmd struct {
+	dsnFlags
+	Merchant string `name:"merchant" required:"" placeholder:"OUT_SUB_MCH_ID" help:"Whose statement."`
+	Date     string `name:"date" required:"" placeholder:"2026-11-20" help:"The closed day."`
+	File     string `arg:"" help:"Where to; its name ends in .csv or .xlsx, and it must not exist."`
+}
+
+// Run writes every payment, reversal and refund of the day as it was closed.
+func (c *dayStatementCmd) Run(ctx context.Context, e env) (err error) {
+	st, err := store.Open(ctx, store.Config{DSN: c.DSN, Log: newLog(e.stderr, "warn")})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	days := day.New(day.Config{Store: st, Now: time.Now, Log: newLog(e.stderr, "warn")})
+	err = writeSheet(c.File, func(w sheet.Writer) error { return days.WriteStatement(ctx, w, c.Merchant, c.Date) })
+	if errors.Is(err, pay.ErrNotFound) {
+		return fmt.Errorf("%s of merchant %s is not closed", c.Date, c.Merchant)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(e.stdout, c.File)
 	}
 	return err
 }

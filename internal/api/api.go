@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
@@ -38,6 +39,7 @@ type Config struct {
 	Directory *directory.Directory
 	Reports   *report.Reports
 	Monitor   *monitor.Monitor
+	Days      *day.Days // closed days, for statements
 	// Docs is served below /docs/; nil serves nothing there.
 	Docs http.Handler
 	// Ready says whether requests can be served: nil when the store answers.

@@ -29,6 +29,7 @@ import (
 	"cloudpay/internal/channel"
 	"cloudpay/internal/channel/alipay"
 	"cloudpay/internal/channel/wxpay"
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
@@ -159,6 +160,7 @@ func newHouse(tb testing.TB, o options) *house {
 	}
 	mon := monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Hosts: []string{"house.test"}, Interval: 60, Registry: h.reg, Now: time.Now, Log: log})
 	h.server = api.New(api.Config{
+		Days:    day.New(day.Config{Store: h.store, Vault: h.people.Vault, Now: time.Now, Log: log}),
 		Gateway: h.gw, Reports: report.New(report.Config{Store: h.store, Now: time.Now}), Monitor: mon, WalletOwner: h.store.MerchantOfWallet, Directory: h.people, Ready: o.ready, Registry: h.reg, Now: o.now, Log: log, Limits: o.limits, PublicURL: o.url,
 	})
 	stop := h.serve(o.pipes)

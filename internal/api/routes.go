@@ -56,6 +56,7 @@ func table() []route {
 		{method: cpay.MethodQueryOrderList, serve: enveloped((*Server).queryOrderList)},
 		{method: cpay.MethodQueryOrderListOverview, serve: enveloped((*Server).queryOrderListOverview)},
 		{method: cpay.MethodClientSubMchSalesOverview, serve: enveloped((*Server).clientSubMchSalesOverview)},
+		{method: cpay.MethodDownloadBill, serve: enveloped((*Server).downloadBill)},
 
 		{method: cpay.MethodQuerySubMchShopInfo, serve: enveloped((*Server).querySubMchShopInfo)},
 		{method: cpay.MethodSetSubMchShopInfo, serve: enveloped((*Server).setSubMchShopInfo)},

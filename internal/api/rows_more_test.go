@@ -2,11 +2,13 @@ package api_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"cloudpay/cpay"
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/pay"
 )
@@ -153,6 +155,7 @@ func listRows() map[string]row {
 				}
 			},
 		},
+		cpay.MethodDownloadBill: billRow(),
 		cpay.MethodClientSubMchSalesOverview: {
 			owner: "out_sub_mch_id", need: []string{"end_time"},
 			unknown: map[string]string{"out_mch_id": "sz01OTHERMCH00000001"},
@@ -173,6 +176,37 @@ func listRows() map[string]row {
 					t.Errorf("answered %s", a.content)
 				}
 			},
+		},
+	}
+}
+
+// closedDay is the last one that is over.
+func closedDay() string { return day.DateOf(time.Now().Add(-24 * time.Hour)) }
+
+// billRow is the statement of a closed day.
+func billRow() row {
+	ask := func(date string) object {
+		return object{"out_mch_id": theProvider, "out_sub_mch_id": theMerchant, "bill_date": date, "nonce_str": "n"}
+	}
+	return row{
+		owner: "out_sub_mch_id", need: []string{"bill_date"}, unknown: map[string]string{"out_mch_id": "sz01OTHERMCH00000001"},
+		good: func(t *testing.T, h *house) object {
+			t.Helper()
+			date := closedDay()
+			if _, err := h.server.Days.Close(t.Context(), theMerchant, date, false); err != nil && !errors.Is(err, day.ErrClosed) {
+				t.Fatal(err)
+			}
+			return ask(date)
+		},
+		denied: map[string]func(*testing.T, *house) object{
+			"a day that is not closed": func(*testing.T, *house) object { return ask("2020-01-01") },
+			"what is no day":           func(*testing.T, *house) object { return ask("yesterday") },
+		},
+		check: func(t *testing.T, _ *house, in object, a answer) {
+			t.Helper()
+			if a.get("bill_date") != in.at("bill_date") || len(a.get("hash")) != 64 || !strings.Contains(a.get("content"), "out_trade_no") || a.get("next") != "" {
+				t.Errorf("answered %s", a.content)
+			}
 		},
 	}
 }

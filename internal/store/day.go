@@ -288,3 +288,29 @@ func (s *Store) BillOfItem(ctx context.Context, k ReconKey, item string) (pay.Fe
 	}
 	return pay.Fen(n), nil
 }
+
+// StatementLine is one item of a closed day as its merchant reads it.
+type StatementLine struct {
+	Item       string
+	Channel    pay.Channel
+	OutTradeNo string
+	At         time.Time
+	Amount     pay.Fen
+	Settle     pay.Fen
+	Fee        pay.Fen // by the bills, negative for what came back; 0 if there is none
+}
+
+// Statement reads at most limit items of a closed day behind one, in the order
+// of the database.
+func (s *Store) Statement(ctx context.Context, merchantID, date, after string, limit int) ([]StatementLine, error) {
+	if limit < 1 || limit > maxList {
+		return nil, errors.New("read statement: limit is out of range")
+	}
+	rows, err := s.read.ListStatement(ctx, sqlcgen.ListStatementParams{MerchantID: merchantID, Date: date, After: after, RowLimit: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read statement of %s: %w", date, err)
+	}
+	return mapped(rows, func(r sqlcgen.ListStatementRow) StatementLine {
+		return StatementLine{r.Item, pay.Channel(r.Channel), r.OutTradeNo, at(r.AtMs), pay.Fen(r.Amount), pay.Fen(r.Settle), pay.Fen(r.Fee)}
+	}), nil
+}

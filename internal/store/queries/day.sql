@@ -139,3 +139,15 @@ FROM bill_lines AS l
 JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AND l.day = sqlc.arg(bill_day)
   AND l.item = sqlc.arg(item);
+
+-- name: ListStatement :many
+-- ListStatement reads the items of a closed day behind one, with the fee that the
+-- bills in force have for each.
+SELECT i.item, i.channel, i.out_trade_no, i.at_ms, i.amount, i.settle,
+    CAST(COALESCE((SELECT SUM(l.fee) FROM bill_lines AS l
+        JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
+        WHERE l.merchant_id = i.merchant_id AND l.channel = i.channel AND l.item = i.item), 0) AS BIGINT) AS fee
+FROM day_items AS i
+WHERE i.merchant_id = sqlc.arg(merchant_id) AND i.closed_date = sqlc.arg(date) AND i.own_date = sqlc.arg(date)
+  AND i.item > sqlc.arg(after)
+ORDER BY i.item LIMIT sqlc.arg(row_limit);

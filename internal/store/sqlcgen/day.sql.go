@@ -528,6 +528,69 @@ func (q *Queries) ListDays(ctx context.Context, arg ListDaysParams) ([]Day, erro
 	return items, nil
 }
 
+const listStatement = `-- name: ListStatement :many
+SELECT i.item, i.channel, i.out_trade_no, i.at_ms, i.amount, i.settle,
+    CAST(COALESCE((SELECT SUM(l.fee) FROM bill_lines AS l
+        JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
+        WHERE l.merchant_id = i.merchant_id AND l.channel = i.channel AND l.item = i.item), 0) AS BIGINT) AS fee
+FROM day_items AS i
+WHERE i.merchant_id = $1 AND i.closed_date = $2 AND i.own_date = $2
+  AND i.item > $3
+ORDER BY i.item LIMIT $4
+`
+
+type ListStatementParams struct {
+	MerchantID string
+	Date       string
+	After      string
+	RowLimit   int32
+}
+
+type ListStatementRow struct {
+	Item       string
+	Channel    string
+	OutTradeNo string
+	AtMs       int64
+	Amount     int64
+	Settle     int64
+	Fee        int64
+}
+
+// ListStatement reads the items of a closed day behind one, with the fee that the
+// bills in force have for each.
+func (q *Queries) ListStatement(ctx context.Context, arg ListStatementParams) ([]ListStatementRow, error) {
+	rows, err := q.db.Query(ctx, listStatement,
+		arg.MerchantID,
+		arg.Date,
+		arg.After,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListStatementRow
+	for rows.Next() {
+		var i ListStatementRow
+		if err := rows.Scan(
+			&i.Item,
+			&i.Channel,
+			&i.OutTradeNo,
+			&i.AtMs,
+			&i.Amount,
+			&i.Settle,
+			&i.Fee,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const putDayItem = `-- name: PutDayItem :execrows
 INSERT INTO day_items (merchant_id, item, closed_date, own_date, channel, out_trade_no, at_ms, amount, settle, booked, told, was_date, was_amount)
 SELECT d.merchant_id, CAST($1 AS TEXT), d.date, CAST($2 AS TEXT), CAST($3 AS TEXT),
