@@ -21,6 +21,7 @@ import (
 	"cloudpay/internal/channel/wxpay"
 	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
+	"cloudpay/internal/evidence"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/manage"
 	"cloudpay/internal/monitor"
@@ -47,6 +48,7 @@ type app struct {
 	gateway   *gateway.Gateway
 	wallets   *wallets.Wallets
 	monitor   *monitor.Monitor
+	evidence  *evidence.Recorder
 	api       *api.Server
 	manage    *manage.Server
 	// admin, when not nil, is where the management API listens instead of beside
@@ -82,8 +84,9 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		Directory: dir, Build: func(a *directory.Account) (channel.Channel, error) { return newChannel(a, s.now) }, Keeper: st, Now: s.now, Log: log,
 	})
 	reg.MustRegister(accounts)
+	seen := evidenceOn(st, vault, s, reg, log)
 	gw := gateway.New(gateway.Config{
-		Store: st, Directory: dir, Channels: accounts.Channel, Former: accounts.Former,
+		Store: st, Directory: dir, Channels: accounts.Channel, Former: accounts.Former, Evidence: s.keeps(seen),
 		Notify:  notify.New(notify.Config{AllowPrivate: s.AllowPrivateCallbacks}),
 		CodeKey: vault.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
 		Now: s.now, Log: log, Metrics: gateway.NewMetrics(reg),
@@ -108,11 +111,15 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)
-	return &app{store: st, directory: dir, gateway: gw, wallets: accounts, monitor: mon, api: srv, manage: mgmt, registry: reg, now: s.now, moves: s.Clock != nil, log: log}, nil
+	return &app{store: st, directory: dir, gateway: gw, wallets: accounts, monitor: mon, evidence: seen, api: srv, manage: mgmt, registry: reg, now: s.now, moves: s.Clock != nil, log: log}, nil
 }
 
 // close releases what openApp opened, for who does not serve.
-func (a *app) close() error { return a.store.Close() }
+func (a *app) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	return errors.Join(a.evidence.Flush(ctx), a.store.Close())
+}
 
 // serve answers requests on l and runs the jobs until ctx ends; then it drains
 // and closes the store.
@@ -141,6 +148,11 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 	}
 	jobsDone := make(chan error, 1)
 	go func() { jobsDone <- a.gateway.Run(jobsCtx) }()
+	// Evidence ends after what it watches.
+	seeing, stopSeeing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSeeing()
+	seen := make(chan error, 1)
+	go func() { seen <- a.evidence.Run(seeing) }()
 	g.Go(func() error {
 		<-inner.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainRequests)
@@ -158,7 +170,8 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 	case <-time.After(drainCalls):
 		a.log.WarnContext(ctx, "stopped with wallet calls in flight; their jobs finish them after the next start")
 	}
-	return errors.Join(err, a.store.Close())
+	stopSeeing()
+	return errors.Join(err, <-seen, a.store.Close())
 }
 
 // newChannel builds the adapter for an account.

@@ -44,6 +44,8 @@ type settings struct {
 
 	MonitorInterval int64 `name:"monitor-interval" env:"CLOUDPAY_MONITOR_INTERVAL" default:"0" placeholder:"SECONDS" help:"How often clients are told to upload their monitoring; 0 leaves it to them."`
 
+	EvidenceDays int64 `name:"evidence-days" env:"CLOUDPAY_EVIDENCE_DAYS" default:"0" placeholder:"DAYS" help:"How long what tills and wallets said is kept, byte for byte and sealed, for cloudpay explain; 0 means 90 days, -1 keeps nothing."`
+
 	LogLevel   string `name:"log-level" env:"CLOUDPAY_LOG_LEVEL" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged."`
 	Committers int    `name:"committers" env:"CLOUDPAY_COMMITTERS" default:"0" placeholder:"N" help:"PostgreSQL connections that commit; 0 means the preset."`
 
@@ -68,6 +70,9 @@ const maxPublicURL = 120
 // in time.
 const maxMonitorInterval = 86_400
 
+// maxEvidenceDays is ten years: longer than any law about receipts asks.
+const maxEvidenceDays = 3660
+
 // check reports all mistakes at once.
 func (s settings) check() error {
 	var errs []error
@@ -82,6 +87,9 @@ func (s settings) check() error {
 	}
 	if s.MonitorInterval < 0 || s.MonitorInterval > maxMonitorInterval {
 		bad("monitor-interval must be between 0 and 86400 seconds")
+	}
+	if s.EvidenceDays < -1 || s.EvidenceDays > maxEvidenceDays {
+		bad("evidence-days must be between 1 and 3660, 0 for the preset, or -1 for none")
 	}
 	if s.ReverseFrom != nil && *s.ReverseFrom < 15*time.Second {
 		bad("reverse-from must be at least 15s: wallets refuse an earlier reverse")
@@ -220,8 +228,8 @@ func (c *configCmd) Run(e env) error {
 		"tls-min":    c.TLSMin,
 		"public-url": c.PublicURL, "allow-private-callbacks": c.AllowPrivateCallbacks, "never-reverse": c.NeverReverse,
 		"merchant-rate": c.MerchantRate, "device-rate": c.DeviceRate, "stranger-rate": c.StrangerRate,
-		"monitor-interval": c.MonitorInterval,
-		"log-level":        c.LogLevel, "committers": c.Committers,
+		"monitor-interval": c.MonitorInterval, "evidence-days": c.EvidenceDays,
+		"log-level": c.LogLevel, "committers": c.Committers,
 	}
 	for name, d := range map[string]*time.Duration{"refund-spacing": c.RefundSpacing, "reverse-from": c.ReverseFrom} {
 		if d != nil {

@@ -155,7 +155,7 @@ func (c *doctorCmd) lookInside(ctx context.Context, e env, keys *secret.Keyring)
 		return append(all, manage.Finding{Check: "database", State: manage.StateFail, Text: err.Error()})
 	}
 	all = append(all, a.manage.Doctor(ctx)...)
-	if err := a.close(); err != nil {
+	if err := a.close(ctx); err != nil {
 		all = append(all, manage.Finding{Check: "database", State: manage.StateFail, Text: err.Error()})
 	}
 	return all

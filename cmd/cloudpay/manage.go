@@ -82,7 +82,7 @@ func (f manageFlags) open(ctx context.Context, e env) (*installation, error) {
 	}
 	return &installation{
 		http: &http.Client{Transport: manage.InProcess{Server: a.manage}, Timeout: manageTime},
-		base: "http://installation", operator: operatorName(), close: a.close,
+		base: "http://installation", operator: operatorName(), close: func() error { return a.close(ctx) },
 	}, nil
 }
 

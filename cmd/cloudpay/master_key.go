@@ -53,7 +53,7 @@ func (c *masterKeyRotateCmd) Run(ctx context.Context, e env) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.close()) }()
+	defer func() { err = errors.Join(err, a.close(ctx)) }()
 	all := 0
 	for {
 		n, err := a.directory.RotateMaster(ctx, directory.Actor{Kind: directory.ByCommand, ID: operatorName()})

@@ -139,16 +139,23 @@ type Answer struct {
 // Send sends a request and returns the whole answer. The error is always a
 // LostError: the request may or may not have arrived.
 func (p *Poster) Send(ctx context.Context, c Call) (Answer, error) {
-	a, err := p.once(ctx, c, c.URL)
+	a, err := p.seen(ctx, c, c.URL)
 	if err == nil {
 		return a, nil
 	}
 	if c.Backup != nil && undialled(err) && ctx.Err() == nil {
-		if a, err = p.once(ctx, c, c.Backup); err == nil {
+		if a, err = p.seen(ctx, c, c.Backup); err == nil {
 			return a, nil
 		}
 	}
 	return Answer{}, lossOf(ctx, err)
+}
+
+// seen is once, with the witness of ctx looking on.
+func (p *Poster) seen(ctx context.Context, c Call, to *url.URL) (Answer, error) {
+	a, err := p.once(ctx, c, to)
+	witnessed(ctx, c, to.String(), a, err)
+	return a, err
 }
 
 // once sends a request to one host. Its error may be a LostError, or one of

@@ -13,6 +13,7 @@ import (
 
 	"cloudpay/internal/channel"
 	"cloudpay/internal/directory"
+	"cloudpay/internal/evidence"
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
@@ -53,7 +54,7 @@ const (
 // pay.ErrNotFound says that the provider has none.
 type Channels func(ctx context.Context, providerID string, ch pay.Channel) (channel.Channel, error)
 
-// Config is everything a Gateway needs. All members except Former, Profiles,
+// Config is everything a Gateway needs. All members except Former, Evidence, Profiles,
 // AnswerWithin, MaxIdle, Batch, PublicURL and Metrics are required.
 type Config struct {
 	Store     *store.Store
@@ -63,6 +64,8 @@ type Config struct {
 	// was signed for it may still arrive; nil for never.
 	Former Channels
 	Notify *notify.Client
+	// Evidence keeps what is said on the wires; nil keeps nothing.
+	Evidence *evidence.Recorder
 	// CodeKey keys the hash of payment codes; it belongs to the installation
 	// and must not change while codes are valid.
 	CodeKey []byte
@@ -165,7 +168,7 @@ func (g *Gateway) wallet(ctx context.Context, m *directory.Merchant, ch pay.Chan
 	if err != nil {
 		return nil, channel.Merchant{}, err
 	}
-	return w, channel.Merchant{
+	return g.Evidence.Watch(w, m.ID, ch), channel.Merchant{
 		SubMchID: m.Wx.SubMchID, SubAppID: m.Wx.SubAppID,
 		AppAuthToken: m.Ali.AppAuthToken, SellerID: m.Ali.SellerID,
 		API: m.Wx.API,

@@ -34,22 +34,35 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 	if m.ProviderID != providerID {
 		return "", "", pay.Refuse(pay.ErrNotFound, "merchant_unknown", "the merchant is another provider's")
 	}
+	began := g.now()
+	n, err := g.take(ctx, m, ch, header, body)
+	g.Evidence.Told(m.ID, ch, n.OutTradeNo, n.OutRefundNo, began, header, body, err)
+	if err != nil {
+		return "", "", err
+	}
+	return n.Ack, n.AckType, nil
+}
+
+// take verifies a notice and settles what it says. The notice is zero when it
+// did not verify, else as it came, whatever became of it.
+func (g *Gateway) take(ctx context.Context, m *directory.Merchant, ch pay.Channel, header map[string][]string, body []byte) (channel.Notice, error) {
+	var none channel.Notice
 	wallet, sub, err := g.wallet(ctx, m, ch)
 	if err != nil {
-		return "", "", fmt.Errorf("find channel: %w", err)
+		return none, fmt.Errorf("find channel: %w", err)
 	}
-	n, old, err := g.parsed(ctx, wallet, providerID, ch, header, body)
+	n, old, err := g.parsed(ctx, wallet, m.ProviderID, ch, header, body)
 	if errors.Is(err, channel.ErrProbe) {
-		return "", "", pay.Refuse(pay.ErrDenied, NoticeProbe, "a probe of the wallet was refused")
+		return none, pay.Refuse(pay.ErrDenied, NoticeProbe, "a probe of the wallet was refused")
 	}
 	if err != nil {
-		return "", "", pay.Refuse(pay.ErrDenied, "notice_unverified", err.Error())
+		return none, pay.Refuse(pay.ErrDenied, "notice_unverified", err.Error())
 	}
 	// The wallet has spoken: what follows must not end with its connection.
 	ctx = context.WithoutCancel(ctx)
 	o, err := g.noticed(ctx, m, ch, sub, n)
 	if err != nil {
-		return "", "", err
+		return n, err
 	}
 	switch {
 	case n.OutRefundNo != "":
@@ -59,10 +72,7 @@ func (g *Gateway) Notice(ctx context.Context, ch pay.Channel, providerID, mercha
 	default:
 		_, err = g.settle(ctx, m, o, pay.CallNotice, n.Outcome)
 	}
-	if err != nil {
-		return "", "", err
-	}
-	return n.Ack, n.AckType, nil
+	return n, err
 }
 
 // NoticeProbe is the code of the refusal of a wallet's probe: a notice that is

@@ -158,6 +158,7 @@ func (g *Gateway) settled(ctx context.Context, c pay.Change) {
 		return
 	}
 	g.Metrics.settled(c.Order.Channel, c.Order.State)
+	g.Evidence.Settled(c, g.now())
 	g.Log.InfoContext(ctx, "order settled",
 		slog.String("merchant_id", c.Order.MerchantID), slog.String("out_trade_no", c.Order.OutTradeNo),
 		slog.String("from", string(c.From.State)), slog.String("to", string(c.Order.State)),
@@ -172,6 +173,7 @@ func (g *Gateway) raise(ctx context.Context, c pay.Change) {
 		return
 	}
 	g.Metrics.raised(c.Order.Channel)
+	g.Evidence.Raise(c.Order, "", c.Raise, g.now())
 	g.Log.ErrorContext(ctx, "needs an operator",
 		slog.String("merchant_id", c.Order.MerchantID), slog.String("out_trade_no", c.Order.OutTradeNo),
 		slog.String("state", string(c.Order.State)), slog.String("why", c.Raise))
@@ -229,12 +231,14 @@ func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, o pay
 	if won {
 		if c.Raise != "" {
 			g.Metrics.raised(r.Channel)
+			g.Evidence.Raise(o, r.OutRefundNo, c.Raise, now)
 			g.Log.ErrorContext(ctx, "needs an operator",
 				slog.String("merchant_id", r.MerchantID), slog.String("out_trade_no", r.OutTradeNo),
 				slog.String("out_refund_no", r.OutRefundNo), slog.String("why", c.Raise))
 		}
 		if c.From.State != r.State {
 			g.Metrics.refundSettled(r.Channel, r.State)
+			g.Evidence.SettledRefund(c, now)
 			g.Log.InfoContext(ctx, "refund settled",
 				slog.String("merchant_id", r.MerchantID), slog.String("out_trade_no", r.OutTradeNo),
 				slog.String("out_refund_no", r.OutRefundNo), slog.String("to", string(r.State)),

@@ -156,6 +156,18 @@ type DataKey struct {
 // replaced.
 func (d *DataKey) Derive(name string) []byte { return derive(d.key, name) }
 
+// Sub returns the data key of that name below this one: for what is sealed so
+// often that one key would not do (see newAEAD). It stays the same when the
+// master key is replaced.
+func (d *DataKey) Sub(name string) (*DataKey, error) {
+	key := d.Derive("data key " + name)
+	aead, err := newAEAD(key)
+	if err != nil {
+		return nil, fmt.Errorf("derive data key: %w", err)
+	}
+	return &DataKey{key: key, aead: aead}, nil
+}
+
 // Seal returns the sealed form of s for that place. Sealing the same value
 // twice gives different bytes.
 func (d *DataKey) Seal(at Place, s Secret) []byte {

@@ -228,6 +228,18 @@ type Device struct {
 	DeletedMs  int64
 }
 
+type EvidenceMark struct {
+	MerchantID string
+	Page       string
+	Marks      []byte
+}
+
+type EvidencePage struct {
+	MerchantID string
+	Page       string
+	Sealed     []byte
+}
+
 type Hand struct {
 	MerchantID  string
 	OutTradeNo  string

@@ -1082,9 +1082,75 @@ type ListReconOrdersParams struct {
 	RowLimit   int32
 }
 
+type ListReconOrdersRow struct {
+	MerchantID      string
+	OutTradeNo      string
+	State           string
+	Unit            string
+	CodeHeld        bool
+	Total           int64
+	Reserved        int64
+	Refunded        int64
+	ProviderID      string
+	Channel         string
+	TradeType       int64
+	Currency        string
+	Fingerprint     string
+	CodeHash        string
+	ShopID          string
+	DeviceID        string
+	StaffID         string
+	Body            string
+	NotifyUrl       string
+	Extra           string
+	TransactionID   string
+	SentMs          int64
+	CreatedMs       int64
+	UpdatedMs       int64
+	AskMs           int64
+	Seen            string
+	Truth           string
+	Settlement      int64
+	Cash            int64
+	PayerID         string
+	BankType        string
+	PaidMs          int64
+	Code            string
+	Reason          string
+	Text            string
+	Late            string
+	Finished        bool
+	RefundSentMs    int64
+	AskedMs         int64
+	Asks            int64
+	UnpaidMs        int64
+	MissingMs       int64
+	ReverseSentMs   int64
+	ReversedMs      int64
+	ReverseTries    int64
+	ReversePauseMs  int64
+	NoReverse       bool
+	Stopped         bool
+	Duplicate       bool
+	ReverseAsk      bool
+	Watch           bool
+	ReverseDone     bool
+	RefundInstead   bool
+	PaidSeen        bool
+	ReverseGone     bool
+	TerminalType    int64
+	SubTerminalType int64
+	QrcodeID        string
+	SourceType      int64
+	Authen          string
+	ExpireMs        int64
+	Prepaid         string
+	Promo           string
+}
+
 // ListReconOrders reads orders that were written from some moment on, in that
 // order, and whose money moved at the wallet in a span of time.
-func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams) ([]Order, error) {
+func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams) ([]ListReconOrdersRow, error) {
 	rows, err := q.db.Query(ctx, listReconOrders,
 		arg.MerchantID,
 		arg.Channel,
@@ -1098,9 +1164,9 @@ func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Order
+	var items []ListReconOrdersRow
 	for rows.Next() {
-		var i Order
+		var i ListReconOrdersRow
 		if err := rows.Scan(
 			&i.MerchantID,
 			&i.OutTradeNo,
