@@ -152,7 +152,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = sqlc.arg(merchant_id) AND channel = sqlc.arg(channel)
   AND (updated_ms > sqlc.arg(after_ms) OR updated_ms = sqlc.arg(after_ms) AND out_trade_no > sqlc.arg(after_no))

@@ -1063,7 +1063,7 @@ SELECT
     bank_type, paid_ms, code, reason, text, late, finished, refund_sent_ms, asked_ms, asks, unpaid_ms,
     missing_ms, reverse_sent_ms, reversed_ms, reverse_tries, reverse_pause_ms, no_reverse, stopped, duplicate,
     reverse_ask, watch, reverse_done, refund_instead, paid_seen, reverse_gone, terminal_type, sub_terminal_type,
-    qrcode_id, source_type, authen, expire_ms, prepaid, promo
+    qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = $1 AND channel = $2
   AND (updated_ms > $3 OR updated_ms = $3 AND out_trade_no > $4)
@@ -1082,75 +1082,9 @@ type ListReconOrdersParams struct {
 	RowLimit   int32
 }
 
-type ListReconOrdersRow struct {
-	MerchantID      string
-	OutTradeNo      string
-	State           string
-	Unit            string
-	CodeHeld        bool
-	Total           int64
-	Reserved        int64
-	Refunded        int64
-	ProviderID      string
-	Channel         string
-	TradeType       int64
-	Currency        string
-	Fingerprint     string
-	CodeHash        string
-	ShopID          string
-	DeviceID        string
-	StaffID         string
-	Body            string
-	NotifyUrl       string
-	Extra           string
-	TransactionID   string
-	SentMs          int64
-	CreatedMs       int64
-	UpdatedMs       int64
-	AskMs           int64
-	Seen            string
-	Truth           string
-	Settlement      int64
-	Cash            int64
-	PayerID         string
-	BankType        string
-	PaidMs          int64
-	Code            string
-	Reason          string
-	Text            string
-	Late            string
-	Finished        bool
-	RefundSentMs    int64
-	AskedMs         int64
-	Asks            int64
-	UnpaidMs        int64
-	MissingMs       int64
-	ReverseSentMs   int64
-	ReversedMs      int64
-	ReverseTries    int64
-	ReversePauseMs  int64
-	NoReverse       bool
-	Stopped         bool
-	Duplicate       bool
-	ReverseAsk      bool
-	Watch           bool
-	ReverseDone     bool
-	RefundInstead   bool
-	PaidSeen        bool
-	ReverseGone     bool
-	TerminalType    int64
-	SubTerminalType int64
-	QrcodeID        string
-	SourceType      int64
-	Authen          string
-	ExpireMs        int64
-	Prepaid         string
-	Promo           string
-}
-
 // ListReconOrders reads orders that were written from some moment on, in that
 // order, and whose money moved at the wallet in a span of time.
-func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams) ([]ListReconOrdersRow, error) {
+func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams) ([]Order, error) {
 	rows, err := q.db.Query(ctx, listReconOrders,
 		arg.MerchantID,
 		arg.Channel,
@@ -1164,9 +1098,9 @@ func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ListReconOrdersRow
+	var items []Order
 	for rows.Next() {
-		var i ListReconOrdersRow
+		var i Order
 		if err := rows.Scan(
 			&i.MerchantID,
 			&i.OutTradeNo,
@@ -1231,6 +1165,8 @@ func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams
 			&i.ExpireMs,
 			&i.Prepaid,
 			&i.Promo,
+			&i.Settle,
+			&i.HoldLate,
 		); err != nil {
 			return nil, err
 		}
