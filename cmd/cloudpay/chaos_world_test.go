@@ -95,7 +95,7 @@ func (w *chaosWorld) seedDirectory(t *testing.T, dir string) {
 	}
 	w.people, w.walletAPI = file.Merchants, baseURL("http", box.control.Addr())
 	wallet, control := box.wallet.Addr().String(), box.control.Addr().String()
-	if err := errors.Join(a.close(), box.close()); err != nil {
+	if err := errors.Join(a.close(t.Context()), box.close()); err != nil {
 		t.Fatal(err)
 	}
 	w.wallets = supervise(t, filepath.Join(dir, "wallets.log"), "sandbox", "--data", dir, "--addr", wallet, "--control-addr", control, "--log-level", "error")

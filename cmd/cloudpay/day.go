@@ -62,7 +62,7 @@ func (c *dayCloseCmd) Run(ctx context.Context, e env) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.close()) }()
+	defer func() { err = errors.Join(err, a.close(ctx)) }()
 	merchants := []string{c.Merchant}
 	if c.Merchant == "" {
 		if merchants, err = allMerchants(ctx, a.store); err != nil {
@@ -311,7 +311,7 @@ func (c *dayKeyCmd) Run(ctx context.Context, e env) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.close()) }()
+	defer func() { err = errors.Join(err, a.close(ctx)) }()
 	if c.Rotate {
 		if _, err := a.daysOf().Rotate(ctx); err != nil {
 			return err
