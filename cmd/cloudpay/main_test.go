@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asBinary) == "1" {
 		main()
 	}
+	if os.Getenv(asTill) != "" {
+		os.Exit(beTill())
+	}
 	testscript.Main(m, map[string]func(){"cloudpay": main})
 }
 
