@@ -126,10 +126,10 @@ func TestDeadLaneLeavesTheOthersAlone(t *testing.T) {
 	}
 }
 
-// TestOpenLaneIsTriedByOneJobAtATimeAndKeepsEveryPromise: pauses grow with the
+// TestOpenLaneIsTriedByOneJobAtATimeAndLosesNone: pauses grow with the
 // outage up to a minute, and every job has all its attempts, never before the
 // time of its ladder.
-func TestOpenLaneIsTriedByOneJobAtATimeAndKeepsEveryPromise(t *testing.T) {
+func TestOpenLaneIsTriedByOneJobAtATimeAndLosesNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const count = 20
