@@ -215,9 +215,9 @@ func (d *demo) payCode(t *testing.T, channel, customer string) string {
 }
 
 // tryPayCode asks the sandbox for a code, and returns "" while it is away.
-func tryPayCode(d *demo, channel string) string {
+func tryPayCode(ctx context.Context, d *demo, channel string) string {
 	f := boxFlags{Control: d.file.Sandbox}
-	raw, err := f.call(context.Background(), http.MethodPost, "/paycodes", map[string]string{"channel": channel})
+	raw, err := f.call(ctx, http.MethodPost, "/paycodes", map[string]string{"channel": channel})
 	if err != nil {
 		return ""
 	}

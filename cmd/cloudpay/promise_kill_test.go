@@ -115,7 +115,7 @@ func (c *confirming) live(life int) {
 func (c *confirming) sell(ctx context.Context, d *demo, client *cpay.Client, prefix string) bool {
 	n := c.orders.Add(1)
 	no, fen := fmt.Sprintf("%s%016d", prefix, n), 100+n
-	code := tryPayCode(d, []string{"wxpay", "alipay"}[n%2])
+	code := tryPayCode(ctx, d, []string{"wxpay", "alipay"}[n%2])
 	if code == "" {
 		return false
 	}
