@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"unsafe"
 )
 
 // diskSize holds ten minutes of a run on either engine, with the logs.
@@ -62,10 +62,7 @@ func newSmallDisk(t *testing.T) *smallDisk {
 }
 
 // fill takes all that is free and returns how to give it back.
-func (d *smallDisk) fill(pids func() []int) (empty func() error, err error) {
-	if !d.mounted {
-		return limitFiles(pids())
-	}
+func (d *smallDisk) fill() (empty func() error, err error) {
 	f, err := os.Create(filepath.Join(d.dir, "filler"))
 	if err != nil && !errors.Is(err, syscall.ENOSPC) {
 		return nil, err
@@ -84,30 +81,21 @@ func (d *smallDisk) fill(pids func() []int) (empty func() error, err error) {
 	return empty, nil
 }
 
-// limitFiles forbids processes to make files longer than a page.
-func limitFiles(pids []int) (func() error, error) {
-	const page = 4096
-	limit := func(soft uint64) error {
-		for _, pid := range pids {
-			var was syscall.Rlimit
-			if err := prlimit(pid, nil, &was); err != nil {
-				return err
-			}
-			if err := prlimit(pid, &syscall.Rlimit{Cur: min(soft, was.Max), Max: was.Max}, nil); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return func() error { return limit(^uint64(0)) }, limit(page)
-}
+// maxFile is the limit that stands in for a full disk: a page, so that hardly a
+// write of a database succeeds.
+const maxFile = "4096"
 
-// prlimit sets or reads RLIMIT_FSIZE of a process. One that has ended has none.
-func prlimit(pid int, set, get *syscall.Rlimit) error {
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_FSIZE,
-		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), 0, 0)
-	if errno != 0 && errno != syscall.ESRCH {
-		return fmt.Errorf("prlimit: %w", errno)
+// limitFiles limits the size of the files that the gateways write.
+func (w *chaosWorld) limitFiles(size string) error {
+	for _, n := range w.nodes {
+		pid := n.pid()
+		if pid == 0 {
+			continue
+		}
+		out, err := exec.Command("prlimit", "--pid", strconv.Itoa(pid), "--fsize="+size+":").CombinedOutput()
+		if err != nil && n.pid() == pid {
+			return fmt.Errorf("prlimit: %w: %s", err, out)
+		}
 	}
 	return nil
 }
@@ -129,7 +117,7 @@ func TestScriptAFullDiskRefusesAndRecovers(t *testing.T) {
 	}
 	_, r := pay(1)
 	r.want(t, exitOK, "收款成功")
-	empty, err := disk.fill(nil)
+	empty, err := disk.fill()
 	if err != nil {
 		t.Fatal(err)
 	}

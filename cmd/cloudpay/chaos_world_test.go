@@ -191,7 +191,11 @@ func (w *chaosWorld) cutWallets(*rand.Rand) error {
 func (w *chaosWorld) fillDisk(d time.Duration) error {
 	w.database.Lock()
 	defer w.database.Unlock()
-	empty, err := w.disk.fill(w.pids)
+	fill := w.disk.fill
+	if !w.disk.mounted {
+		fill = w.limitDatabase
+	}
+	empty, err := fill()
 	if err != nil {
 		return err
 	}
@@ -208,18 +212,13 @@ func (w *chaosWorld) fillDisk(d time.Duration) error {
 	return errors.Join(w.cluster.Stop(), w.cluster.Start(w.ctx))
 }
 
-// pids are the processes that write the database's files.
-func (w *chaosWorld) pids() []int {
+// limitDatabase stands in for a full disk where none can be made.
+func (w *chaosWorld) limitDatabase() (lift func() error, err error) {
+	limit := w.limitFiles
 	if w.cluster != nil {
-		return w.cluster.Pids()
+		limit = func(size string) error { return w.cluster.LimitFiles(w.ctx, size) }
 	}
-	var all []int
-	for _, n := range w.nodes {
-		if pid := n.pid(); pid > 0 {
-			all = append(all, pid)
-		}
-	}
-	return all
+	return func() error { return limit("unlimited") }, limit(maxFile)
 }
 
 // restartDatabase stops PostgreSQL in the middle of what it does; SQLite is in

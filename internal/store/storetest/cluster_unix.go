@@ -115,8 +115,24 @@ func (c *Cluster) Stop() error {
 	return err
 }
 
-// Pids returns the processes of the running server, as Linux lists them.
-func (c *Cluster) Pids() []int {
+// LimitFiles limits the size of the files that the server's processes write, by
+// util-linux's prlimit, run as the server's user: a number of bytes or
+// "unlimited".
+func (c *Cluster) LimitFiles(ctx context.Context, size string) error {
+	var errs []error
+	for _, pid := range c.pids() {
+		// #nosec G204 -- a program of the system, and numbers
+		cmd := exec.CommandContext(ctx, "prlimit", "--pid", strconv.Itoa(pid), "--fsize="+size+":")
+		cmd.SysProcAttr = c.attr
+		if out, err := cmd.CombinedOutput(); err != nil && syscall.Kill(pid, 0) == nil {
+			errs = append(errs, fmt.Errorf("prlimit: %w: %s", err, out))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// pids returns the processes of the running server, as Linux lists them.
+func (c *Cluster) pids() []int {
 	raw, err := os.ReadFile(filepath.Join(c.dir, "data", "postmaster.pid"))
 	if err != nil {
 		return nil
