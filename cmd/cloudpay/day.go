@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,7 +163,8 @@ func printDay(e env, r day.Record, hash string) error {
 			sums day.Sums
 		}{{"orders", ch.Orders}, {"ledger", ch.Ledger}, {"bill (" + ch.BillState + ")", ch.Bill}, {"callbacks", ch.Callbacks}} {
 			rows = append(rows, []string{
-				string(ch.Channel), by.name, fmt.Sprint(by.sums.InCount), by.sums.In.String(), fmt.Sprint(by.sums.BackCount), by.sums.Back.String(),
+				string(ch.Channel), by.name, strconv.FormatInt(by.sums.InCount, 10), by.sums.In.String(),
+				strconv.FormatInt(by.sums.BackCount, 10), by.sums.Back.String(),
 			})
 		}
 	}

@@ -101,6 +101,7 @@ func (c *orderListCmd) Run(ctx context.Context, e env) error {
 		{"退款单号", "refund.out_refund_no"},
 		{"渠道", "order.channel"},
 		{"状态", "order.state"},
+		{"确认", "order.confirmed_by"},
 		{"金额(分)", "order.total_fee"},
 		{"退款(分)", "refund.refund_fee"},
 		{"门店", "order.out_shop_id"},

@@ -257,7 +257,7 @@ func itemOf(r store.DayRefund) store.DayItem {
 // record sums up what was collected.
 func (c *closing) record(ctx context.Context, withoutBill bool) (Record, error) {
 	rec := Record{Merchant: c.merchant, Date: c.date, Number: c.last.Number + 1, Previous: c.last.Hash}
-	sums := map[pay.Channel]*Channel{}
+	sums := make(map[pay.Channel]*Channel)
 	for _, ch := range channels {
 		sums[ch] = &Channel{Channel: ch, BillState: BillAbsent}
 	}

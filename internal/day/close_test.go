@@ -27,11 +27,10 @@ var noon = time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC)
 
 // shop is a merchant whose days are closed, on a clock of its own.
 type shop struct {
-	t    *testing.T
-	s    *store.Store
-	d    *day.Days
-	now  time.Time
-	runs map[pay.Channel]int64 // lines of the bill so far
+	t   *testing.T
+	s   *store.Store
+	d   *day.Days
+	now time.Time
 }
 
 func onBoth(t *testing.T, f func(*testing.T, *shop)) {
@@ -164,6 +163,7 @@ func same[T any](t *testing.T, what string, got, want T) {
 func TestADayThatAgreesIsBalanced(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
 		a := w.paid("a", pay.Wxpay, 100, noon)
 		w.paid("b", pay.Wxpay, 50, noon)
 		w.paid("c", pay.Alipay, 30, noon)
@@ -195,6 +195,7 @@ func TestADayThatAgreesIsBalanced(t *testing.T) {
 func TestADayNeedsItsBillsAndItsTurn(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
 		ctx := t.Context()
 		w.paid("a", pay.Wxpay, 100, noon)
 		refused := func(date string, withoutBill bool, want string, is error) {
@@ -229,6 +230,7 @@ func TestADayNeedsItsBillsAndItsTurn(t *testing.T) {
 func TestWhatDoesNotAgreeIsListed(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
 		w.paid("a", pay.Wxpay, 100, noon)
 		w.paid("b", pay.Wxpay, 50, noon, pay.PostPaid(49, 49)) // booked otherwise
 		w.paid("c", pay.Wxpay, 30, noon)                       // the bill has not got it, and says so
@@ -267,6 +269,7 @@ func TestWhatDoesNotAgreeIsListed(t *testing.T) {
 func TestAClosedDayIsNeverRewritten(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
 		a := w.paid("a", pay.Wxpay, 100, noon)
 		r := w.refund(a, "r", 40)
 		w.now = noon.Add(24 * time.Hour)
@@ -313,6 +316,7 @@ func TestAClosedDayIsNeverRewritten(t *testing.T) {
 func TestTwoWhoCloseOneDay(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
 		ctx := t.Context()
 		item := store.DayItem{Item: "payment:a", OwnDate: "2026-11-20", Channel: pay.Wxpay, OutTradeNo: "a", At: noon, Amount: 1, WasDate: "x", Told: true}
 		first, err := w.s.DraftDay(ctx, merchant, "2026-11-20")
@@ -361,6 +365,7 @@ func TestTwoWhoCloseOneDay(t *testing.T) {
 func TestOneKeyIsMadeAtFirstUse(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
 		one, err := w.d.Keys(t.Context())
 		if err != nil || len(one) != 1 {
 			t.Fatalf("%d keys, %v", len(one), err)

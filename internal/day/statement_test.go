@@ -18,6 +18,7 @@ import (
 func TestAStatementHasEveryItemOnce(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
 		ctx := t.Context()
 		a := w.paid("a0", pay.Wxpay, 100, noon)
 		w.refund(a, "=r", 40) // a number that a spreadsheet would run

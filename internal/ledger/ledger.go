@@ -140,7 +140,7 @@ func together(sums []store.LedgerSum) []Balance {
 // Sums returns what each channel's accounts sum to. Anything but zero is a
 // mistake in the books.
 func Sums(b []Balance) map[pay.Channel]pay.Fen {
-	sums := map[pay.Channel]pay.Fen{}
+	sums := make(map[pay.Channel]pay.Fen)
 	for _, v := range b {
 		sums[v.Channel] += v.Amount
 	}

@@ -42,6 +42,7 @@ type Order struct {
 	Reason        string     `json:"reason,omitempty"`
 	Text          string     `json:"text,omitempty"`
 	Truth         string     `json:"truth,omitempty" doc:"状态的依据：bill、query、notice、answer、local"`
+	Confirmed     string     `json:"confirmed_by" doc:"由谁确认：local 本地、channel 渠道、bill 账单"`
 	Late          string     `json:"late,omitempty" doc:"迟到资金：HELD、RETURNED、ADOPTED"`
 	Asks          int64      `json:"queries" doc:"已查询次数"`
 	CreatedAt     time.Time  `json:"created_at"`
@@ -131,7 +132,7 @@ func orderView(o pay.Order) Order {
 		State: string(o.State), Total: int64(o.Total), Refunded: int64(o.Refunded), Reserved: int64(o.Reserved),
 		Settlement: int64(o.Settlement), Cash: int64(o.Cash), ShopID: o.ShopID, DeviceID: o.DeviceID, StaffID: o.StaffID, Body: o.Body,
 		TransactionID: o.TransactionID, PayerID: o.PayerID, BankType: o.BankType, Code: o.Code, Reason: string(o.Reason), Text: o.Text,
-		Truth: string(o.Truth), Late: string(o.Late), Asks: o.Asks, CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
+		Truth: string(o.Truth), Confirmed: o.Truth.Confirmed(), Late: string(o.Late), Asks: o.Asks, CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
 		PaidAt: moment(o.PaidAt), NextAskAt: moment(o.AskAt), ExpireAt: moment(o.ExpireAt),
 	}
 }

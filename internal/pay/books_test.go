@@ -14,8 +14,10 @@ func TestBooks(t *testing.T) {
 		{"unpaid", Order{State: PAYING, Total: 100}, nil, 0, 0},
 		{"paid", Order{State: PAID, Total: 100}, nil, 100, 0},
 		{
-			"paid with refunds in every state", Order{State: PAID, Total: 100},
-			[]Refund{api(RefundPending, 1), api(RefundSucceeded, 2), api(RefundRejected, 4), api(RefundNeedsHand, 8), api(RefundOffline, 16)}, 73, 1,
+			"paid with refunds in every state",
+			Order{State: PAID, Total: 100},
+			[]Refund{api(RefundPending, 1), api(RefundSucceeded, 2), api(RefundRejected, 4), api(RefundNeedsHand, 8), api(RefundOffline, 16)},
+			73, 1,
 		},
 		{"returned outside us", Order{State: PAID, Total: 100}, []Refund{{State: RefundSucceeded, Origin: OriginChannel, Amount: 100}}, 0, 0},
 		{"paid while it is being reversed", Order{State: REVERSING, PaidSeen: true, Total: 100}, nil, 100, 0},

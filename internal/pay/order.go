@@ -55,6 +55,20 @@ const (
 	TruthBill   Truth = "bill"
 )
 
+// Confirmed says who confirms a state, in one of three words: "local" for nobody
+// but us, "channel" for the wallet, by whatever way, and "bill" for the wallet's
+// bill, which nothing overrules.
+func (t Truth) Confirmed() string {
+	switch t {
+	case TruthBill:
+		return "bill"
+	case TruthAnswer, TruthNotice, TruthQuery:
+		return "channel"
+	case TruthLocal:
+	}
+	return "local"
+}
+
 // TradeType is the wire's trade_type (protocol.md §3.3).
 type TradeType int64
 

@@ -216,14 +216,14 @@ func (s *Store) BookedOrders(ctx context.Context, merchantID, after string, limi
 	}
 	var list []BookedOrder
 	err := s.db.snapshot(ctx, func(q *sqlcgen.Queries) error {
-		rows, err := q.ListBookedOrders(ctx, sqlcgen.ListBookedOrdersParams{MerchantID: merchantID, After: after, RowLimit: int32(limit)})
+		rows, err := q.ListBookedOrders(ctx, sqlcgen.ListBookedOrdersParams{MerchantID: merchantID, After: after, RowLimit: int32(limit)}) //nolint:gosec // checked above
 		if err != nil || len(rows) == 0 {
 			return err
 		}
 		index := make(map[string]int, len(rows))
 		for i, r := range rows {
 			index[r.OutTradeNo] = i
-			list = append(list, BookedOrder{Balances: map[pay.Account]pay.Fen{}, Order: pay.Order{
+			list = append(list, BookedOrder{Balances: make(map[pay.Account]pay.Fen), Order: pay.Order{
 				MerchantID: merchantID, OutTradeNo: r.OutTradeNo, Channel: pay.Channel(r.Channel), State: pay.OrderState(r.State),
 				Late: pay.LateState(r.Late), PaidSeen: r.PaidSeen, Total: pay.Fen(r.Total), Reserved: pay.Fen(r.Reserved),
 				Refunded: pay.Fen(r.Refunded), Unit: r.Unit,
