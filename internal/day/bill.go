@@ -42,7 +42,33 @@ func (c *closing) bill(ctx context.Context, rec *Record, ch *Channel, withoutBil
 			ch.Bill = ch.Bill.Plus(Sums{BackCount: s.Lines, Back: s.Total})
 		}
 	}
+	if err := c.trust(ctx, key); err != nil {
+		return false, err
+	}
 	return true, c.differences(ctx, rec, ch, key)
+}
+
+// trust notes of every order that the bill confirms that it does. Whoever is
+// interrupted here closes the day once more.
+func (c *closing) trust(ctx context.Context, key store.ReconKey) error {
+	if c.c.Trust == nil {
+		return nil
+	}
+	for after := int64(-1); ; {
+		page, err := c.c.Store.BilledOrders(ctx, key, after, readPage)
+		if err != nil {
+			return err
+		}
+		for _, o := range page {
+			if err := c.c.Trust(ctx, c.merchant, o.OutTradeNo); err != nil {
+				return fmt.Errorf("note that the bill confirms order %s: %w", o.OutTradeNo, err)
+			}
+			after = o.Line
+		}
+		if len(page) < readPage {
+			return nil
+		}
+	}
 }
 
 // differences lists what reconciliation has found, and what of the sums that does

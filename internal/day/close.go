@@ -23,6 +23,9 @@ type Config struct {
 	Store *store.Store
 	// Vault returns the key that the signing keys are sealed with.
 	Vault func(context.Context) (*secret.DataKey, error)
+	// Trust notes that an order rests on the wallet's bill, as the gateway does
+	// it; nil notes nothing.
+	Trust func(ctx context.Context, merchantID, outTradeNo string) error
 	Now   func() time.Time
 	Log   *slog.Logger
 }

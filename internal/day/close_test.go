@@ -31,6 +31,8 @@ type shop struct {
 	s   *store.Store
 	d   *day.Days
 	now time.Time
+
+	vault func(context.Context) (*secret.DataKey, error)
 }
 
 func onBoth(t *testing.T, f func(*testing.T, *shop)) {
@@ -47,10 +49,8 @@ func onBoth(t *testing.T, f func(*testing.T, *shop)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.d = day.New(day.Config{
-				Store: w.s, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
-				Vault: func(context.Context) (*secret.DataKey, error) { return keys.OpenDataKey("*installation", sealed) },
-			})
+			w.vault = func(context.Context) (*secret.DataKey, error) { return keys.OpenDataKey("*installation", sealed) }
+			w.d = day.New(day.Config{Store: w.s, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Vault: w.vault})
 			f(t, w)
 		})
 	}
@@ -309,6 +309,32 @@ func TestAClosedDayIsNeverRewritten(t *testing.T) {
 		if len(third.Adjustments) > 0 || !third.Balanced || third.Endorsement != "" {
 			t.Errorf("the third day is %+v", third)
 		}
+	})
+}
+
+func TestABillConfirmsItsOrders(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
+		for _, no := range []string{"a", "b", "c", "d"} {
+			w.paid(no, pay.Wxpay, 100, noon)
+		}
+		w.now = noon.Add(24 * time.Hour)
+		w.bill(pay.Wxpay, "2026-11-20", []store.BillLine{line("payment", "a", 100), line("payment", "b", 100), line("payment", "c", 99)},
+			store.Diff{DiffKey: store.DiffKey{Item: "payment:a", Type: store.FeeDiff}, Ours: 1, Theirs: 2},
+			store.Diff{DiffKey: store.DiffKey{Item: "payment:b", Type: store.StateDiff}, Ours: 100, Theirs: 100})
+		var trusted []string
+		days := day.New(day.Config{
+			Store: w.s, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Vault: w.vault,
+			Trust: func(_ context.Context, id, no string) error {
+				trusted = append(trusted, id+" "+no)
+				return nil
+			},
+		})
+		if _, err := days.Close(t.Context(), merchant, "2026-11-20", false); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "trusted", trusted, []string{merchant + " a"})
 	})
 }
 

@@ -314,3 +314,24 @@ func (s *Store) Statement(ctx context.Context, merchantID, date, after string, l
 		return StatementLine{r.Item, pay.Channel(r.Channel), r.OutTradeNo, at(r.AtMs), pay.Fen(r.Amount), pay.Fen(r.Settle), pay.Fen(r.Fee)}
 	}), nil
 }
+
+// BilledOrder is an order that a line of a bill confirms.
+type BilledOrder struct {
+	Line       int64
+	OutTradeNo string
+}
+
+// BilledOrders reads at most limit orders that a day's bill confirms and that do
+// not rest on a bill yet, by their lines, behind one; -1 is before the first.
+func (s *Store) BilledOrders(ctx context.Context, k ReconKey, after int64, limit int) ([]BilledOrder, error) {
+	if limit < 1 || limit > maxList {
+		return nil, errors.New("read billed orders: limit is out of range")
+	}
+	rows, err := s.read.ListBilledOrders(ctx, sqlcgen.ListBilledOrdersParams{
+		MerchantID: k.MerchantID, Channel: string(k.Channel), BillDay: k.Day, After: after, RowLimit: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read orders in the bill of %s: %w", k.Day, err)
+	}
+	return mapped(rows, func(r sqlcgen.ListBilledOrdersRow) BilledOrder { return BilledOrder(r) }), nil
+}

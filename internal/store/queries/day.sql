@@ -151,3 +151,20 @@ FROM day_items AS i
 WHERE i.merchant_id = sqlc.arg(merchant_id) AND i.closed_date = sqlc.arg(date) AND i.own_date = sqlc.arg(date)
   AND i.item > sqlc.arg(after)
 ORDER BY i.item LIMIT sqlc.arg(row_limit);
+
+-- name: ListBilledOrders :many
+-- ListBilledOrders reads the orders that a day's bill confirms and that do not
+-- rest on a bill yet, by their lines: paid by our books, of the same amount, and
+-- nothing but a fee is open about them.
+SELECT l.line, l.out_trade_no
+FROM bill_lines AS l
+JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
+JOIN orders AS o ON o.merchant_id = l.merchant_id AND o.out_trade_no = l.out_trade_no AND o.channel = l.channel
+WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AND l.day = sqlc.arg(bill_day)
+  AND l.line > sqlc.arg(after) AND l.kind = 'payment' AND r.step = 'done'
+  AND o.total = l.total AND o.truth <> 'bill' AND (o.state = 'PAID' OR o.paid_seen OR o.late <> '')
+  AND NOT EXISTS (
+      SELECT 1 FROM recon_diffs AS d
+      WHERE d.merchant_id = l.merchant_id AND d.channel = l.channel AND d.item = l.item AND d.state = 'open' AND d.type <> 'fee'
+  )
+ORDER BY l.line LIMIT sqlc.arg(row_limit);

@@ -239,6 +239,63 @@ func (q *Queries) LastDay(ctx context.Context, merchantID string) (Day, error) {
 	return i, err
 }
 
+const listBilledOrders = `-- name: ListBilledOrders :many
+SELECT l.line, l.out_trade_no
+FROM bill_lines AS l
+JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
+JOIN orders AS o ON o.merchant_id = l.merchant_id AND o.out_trade_no = l.out_trade_no AND o.channel = l.channel
+WHERE l.merchant_id = $1 AND l.channel = $2 AND l.day = $3
+  AND l.line > $4 AND l.kind = 'payment' AND r.step = 'done'
+  AND o.total = l.total AND o.truth <> 'bill' AND (o.state = 'PAID' OR o.paid_seen OR o.late <> '')
+  AND NOT EXISTS (
+      SELECT 1 FROM recon_diffs AS d
+      WHERE d.merchant_id = l.merchant_id AND d.channel = l.channel AND d.item = l.item AND d.state = 'open' AND d.type <> 'fee'
+  )
+ORDER BY l.line LIMIT $5
+`
+
+type ListBilledOrdersParams struct {
+	MerchantID string
+	Channel    string
+	BillDay    string
+	After      int64
+	RowLimit   int32
+}
+
+type ListBilledOrdersRow struct {
+	Line       int64
+	OutTradeNo string
+}
+
+// ListBilledOrders reads the orders that a day's bill confirms and that do not
+// rest on a bill yet, by their lines: paid by our books, of the same amount, and
+// nothing but a fee is open about them.
+func (q *Queries) ListBilledOrders(ctx context.Context, arg ListBilledOrdersParams) ([]ListBilledOrdersRow, error) {
+	rows, err := q.db.Query(ctx, listBilledOrders,
+		arg.MerchantID,
+		arg.Channel,
+		arg.BillDay,
+		arg.After,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListBilledOrdersRow
+	for rows.Next() {
+		var i ListBilledOrdersRow
+		if err := rows.Scan(&i.Line, &i.OutTradeNo); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDayItems = `-- name: ListDayItems :many
 SELECT merchant_id, item, closed_date, own_date, channel, out_trade_no, at_ms, amount, settle, booked, told, was_date, was_amount
 FROM day_items
