@@ -38,9 +38,13 @@ func (g *Gateway) callbackEdit(ctx context.Context, m *directory.Merchant, outTr
 	if err != nil {
 		panic("gateway: a callback of strings does not encode: " + err.Error())
 	}
+	seq := now.UnixMilli()
+	if event == pay.EventPaid {
+		seq = 0 // what follows may be written by a clock that is behind this one
+	}
 	return jobs.Edit{Put: &jobs.Job{
 		Key:   jobs.Key{MerchantID: m.ID, Kind: kindCallback, Ref: outTradeNo + "/" + event},
-		State: jobs.Ready, Queue: "callback:" + outTradeNo, Seq: now.UnixMilli(), Lane: callbackLane(m, own, url),
+		State: jobs.Ready, Queue: "callback:" + outTradeNo, Seq: seq, Lane: callbackLane(m, own, url),
 		Payload: string(payload), RunAt: now, CreatedAt: now,
 	}}, true
 }

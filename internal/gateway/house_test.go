@@ -64,6 +64,7 @@ type house struct {
 	people   *directory.Directory
 	stop     func()
 	orders   atomic.Int64
+	ahead    atomic.Int64 // nanoseconds by which our clock runs ahead of the wallets'
 	find     gateway.Channels
 
 	mu    sync.Mutex
@@ -94,6 +95,7 @@ func newHouse(t *testing.T, o options) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t}
+	h.ahead.Store(int64(o.ahead))
 	boxed := sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: time.Now}
 	if o.notices {
 		boxed.Notify = noticeBoard{h}
@@ -158,7 +160,7 @@ func newHouse(t *testing.T, o options) *house {
 		Store: st, Directory: people, Channels: find,
 		Notify:   told,
 		CodeKey:  []byte("test code key"),
-		Profiles: o.profiles, MaxIdle: o.idle, Now: func() time.Time { return time.Now().Add(o.ahead) }, Log: log, PublicURL: "https://pay.example.com/",
+		Profiles: o.profiles, MaxIdle: o.idle, Now: func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }, Log: log, PublicURL: "https://pay.example.com/",
 	})
 	h.gw, h.store, h.box, h.merchant, h.people, h.find = gw, st, box, m, people, find
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -205,15 +205,15 @@ func (s *sale) chargeTwice(ctx context.Context, c *cpay.Client, req cpay.MicroPa
 		return
 	}
 	req.PayContent.AuthorCode, req.PayContent.TotalFee = cpay.PayCode(code.AuthCode), s.total+1
+	w.told.mu.Lock()
+	w.told.others[claim{no, s.total + 1}] = true
+	w.told.mu.Unlock()
 	res := c.MicroPayAndWait(ctx, &req, cpay.WaitOptions{Queries: 3})
 	w.fault("duplicate number")
 	w.note("till", "%s with another amount is told %v", no, res.State)
 	switch res.State {
 	case cpay.StatePaid, cpay.StateRefunded:
 		w.tellPaid(ctx, no, s.total+1, "the other till") // its sale was first
-		w.told.mu.Lock()
-		w.told.others[no] = true
-		w.told.mu.Unlock()
 	case cpay.StateDeclined:
 		w.tellUnpaid(ctx, no, s.total+1, "the other till")
 	case cpay.StateNotOurs, cpay.StateUnknown, cpay.StateWaiting:

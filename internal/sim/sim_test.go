@@ -90,6 +90,7 @@ var regressions = []struct {
 	{300232, "the same"},
 	{7007, "with APIv3, an order whose number the wallet called a duplicate was asked for until the wallet closed it, after seven days"},
 	{7057, "the same"},
+	{20253, "a clock that was set back put the callback of a refund before that of its payment"},
 }
 
 func TestSeedsThatOnceFailed(t *testing.T) {

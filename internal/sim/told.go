@@ -13,8 +13,8 @@ type told struct {
 	events map[string]heard // callbacks that a merchant has taken, by their key
 	// accepted are the refunds that were taken, by number, in fen.
 	accepted map[string]int64
-	// others are the numbers under which another till took the money.
-	others map[string]bool
+	// others are sales of another till under the same number: another customer's money.
+	others map[claim]bool
 }
 
 // claim is what was said of a sale: two tills may use one number, and their
@@ -25,7 +25,7 @@ type claim struct {
 }
 
 func newTold() told {
-	return told{paid: map[claim]string{}, unpaid: map[claim]string{}, events: map[string]heard{}, accepted: map[string]int64{}, others: map[string]bool{}}
+	return told{paid: map[claim]string{}, unpaid: map[claim]string{}, events: map[string]heard{}, accepted: map[string]int64{}, others: map[claim]bool{}}
 }
 
 // heard is what a merchant keeps of a callback: he books each key once.
