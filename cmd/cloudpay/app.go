@@ -29,6 +29,7 @@ import (
 	"cloudpay/internal/pay"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/timeline"
 	"cloudpay/internal/wallets"
 )
 
@@ -95,8 +96,9 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: s.now, Log: log,
 	})
 	lists := reportsOn(st, dir, s.now)
+	lines := timeline.New(timeline.Config{Store: st, Directory: dir, Evidence: seen, Monitor: mon, Step: gw.NextStep, Now: s.now})
 	mgmt, err := manage.New(manage.Config{
-		Store: st, Directory: dir, Gateway: gw, Wallets: accounts, Reports: lists, Monitor: mon, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
+		Store: st, Directory: dir, Gateway: gw, Wallets: accounts, Reports: lists, Monitor: mon, Timelines: lines, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
 		Now: s.now, Log: log,
 	})
 	if err != nil {
@@ -107,7 +109,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		return nil, errors.Join(err, st.Close())
 	}
 	srv := api.New(api.Config{
-		Days: day.New(day.Config{Store: st, Vault: dir.Vault, Now: s.now, Log: log}), Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Docs: pages, Ready: st.Ping, Registry: reg, Now: s.now, Log: log, Limits: s.limits(),
+		Days: day.New(day.Config{Store: st, Vault: dir.Vault, Now: s.now, Log: log}), Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Evidence: s.keeps(seen), Docs: pages, Ready: st.Ping, Registry: reg, Now: s.now, Log: log, Limits: s.limits(),
 		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)

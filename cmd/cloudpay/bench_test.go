@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -29,6 +30,7 @@ import (
 	"cloudpay/internal/api"
 	"cloudpay/internal/channel"
 	"cloudpay/internal/directory"
+	"cloudpay/internal/evidence"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/notify"
@@ -214,6 +216,9 @@ func (instant) Pay(_ context.Context, r channel.PayRequest) pay.Outcome {
 type row struct {
 	Engine, DSN        string
 	Clients, PerSecond int
+	// Wire is "" for a wallet without bytes, "unseen" for one whose bytes nobody
+	// keeps, and "kept" for one whose bytes are kept as in production.
+	Wire string
 }
 
 // rowEnv hands a row to the child process.
@@ -252,15 +257,16 @@ func BenchmarkGatewayRow(b *testing.B) {
 	tune(os.Getenv)
 	for b.Loop() {
 		t := &table{}
-		t.gateway(b, r.Engine, r.DSN, r.Clients, r.PerSecond)
+		t.gateway(b, r)
 		fmt.Println("\nrow\t" + strings.Join(t.rows[0][:], "\t"))
 	}
 }
 
 // gateway measures the whole gateway over HTTP on loopback: clients till
 // connections, payments with a wallet that answers at once.
-func (t *table) gateway(b *testing.B, engine, dsn string, clients, perSecond int) {
+func (t *table) gateway(b *testing.B, r row) {
 	b.Helper()
+	engine, dsn, clients, perSecond := r.Engine, r.DSN, r.Clients, r.PerSecond
 	st := openStore(b, dsn, false)
 	keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", 32)))
 	if err != nil {
@@ -283,14 +289,25 @@ func (t *table) gateway(b *testing.B, engine, dsn string, clients, perSecond int
 		b.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(must(os.OpenFile(os.DevNull, os.O_WRONLY, 0)), nil)) // info lines are made, as in production
-	gw := gateway.New(gateway.Config{
-		Store: st, Directory: dir, Notify: notify.New(notify.Config{}), CodeKey: []byte("bench"), Now: time.Now, Log: log,
-		Channels: func(context.Context, string, pay.Channel) (channel.Channel, error) { return instant{}, nil },
-	})
+	var wallet channel.Channel = instant{}
 	ctx, stop := context.WithCancel(b.Context())
-	ran := make(chan error, 1)
+	var kept *evidence.Recorder
+	if r.Wire != "" {
+		wallet = newWired()
+	}
+	ran := make(chan error, 2)
+	if r.Wire == "kept" {
+		kept = evidence.New(evidence.Config{Keeper: st, Queue: st, Vault: must(dir.Vault(b.Context())), Now: time.Now, Log: log})
+		go func() { ran <- kept.Run(ctx) }()
+	} else {
+		ran <- nil
+	}
+	gw := gateway.New(gateway.Config{
+		Store: st, Directory: dir, Notify: notify.New(notify.Config{}), CodeKey: []byte("bench"), Now: time.Now, Log: log, Evidence: kept,
+		Channels: func(context.Context, string, pay.Channel) (channel.Channel, error) { return wallet, nil },
+	})
 	go func() { ran <- gw.Run(ctx) }()
-	srv := api.New(api.Config{Gateway: gw, Directory: dir, Ready: st.Ping, Registry: prometheus.NewRegistry(), Now: time.Now, Log: log}).HTTPServer()
+	srv := api.New(api.Config{Gateway: gw, Evidence: kept, Directory: dir, Ready: st.Ping, Registry: prometheus.NewRegistry(), Now: time.Now, Log: log}).HTTPServer()
 	l := must(net.Listen("tcp", "127.0.0.1:0"))
 	go func() { _ = srv.Serve(l) }()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}}
@@ -311,7 +328,7 @@ func (t *table) gateway(b *testing.B, engine, dsn string, clients, perSecond int
 	total := float64(n.Load())
 	stop()
 	_ = srv.Close()
-	if err := <-ran; err != nil {
+	if err := errors.Join(<-ran, <-ran); err != nil {
 		b.Error(err)
 	}
 	client.CloseIdleConnections()
@@ -319,6 +336,9 @@ func (t *table) gateway(b *testing.B, engine, dsn string, clients, perSecond int
 		b.Error(err)
 	}
 	row := fmt.Sprintf("gateway %s: %d clients", engine, clients)
+	if r.Wire != "" {
+		row += ", bytes " + r.Wire
+	}
 	if perSecond > 0 {
 		row += fmt.Sprintf(" at %d/s", perSecond)
 	}

@@ -23,10 +23,12 @@ import (
 	"cloudpay/cpay"
 	"cloudpay/internal/backup"
 	"cloudpay/internal/directory"
+	"cloudpay/internal/evidence"
 	"cloudpay/internal/manage"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
 	"cloudpay/internal/store/storetest"
+	"cloudpay/internal/timeline"
 )
 
 // The secrets that TestPromise8 plants. The rest are made by the sandbox.
@@ -66,6 +68,7 @@ func TestPromise8NoSecretIsInClear(t *testing.T) {
 			c.trade()
 			c.beRefused()
 			c.rotate()
+			c.explained()
 			c.look("log", c.log.String())
 			c.look("answers and errors", c.shown.String())
 			c.look("metrics", c.get("/metrics"))
@@ -304,6 +307,32 @@ func (c *canary) rotate() {
 	if n, err := d.RotateMaster(ctx, by); err != nil || n < 2 {
 		c.t.Errorf("rotation of the master key: %d, %v", n, err)
 	}
+}
+
+// explained looks at what is kept of the calls: it holds the payment code, and
+// opens under the new master key, but nothing shows it that was not asked to.
+func (c *canary) explained() {
+	c.t.Helper()
+	ctx, number := c.t.Context(), c.m.Prefixes[0]+"0000000000000000"
+	if err := c.app.evidence.Flush(ctx); err != nil {
+		c.t.Fatal(err)
+	}
+	fresh := must(secret.OpenKeyring(secret.New(c.secrets["new master key"])))
+	vault := must(must(directory.New(c.app.store, c.app.store, fresh, time.Now)).Vault(ctx))
+	kept := evidence.New(evidence.Config{Keeper: c.app.store, Queue: c.app.store, Vault: vault, Now: time.Now, Log: c.app.log})
+	found := must(kept.Find(ctx, c.m.OutSubMchID, []string{number}, []evidence.Span{{From: time.Now().Add(-time.Hour), To: time.Now()}}))
+	sent, asked := false, false
+	for _, r := range found.Records {
+		for _, x := range r.Exchanges {
+			holds := strings.Contains(string([]byte(x.Request)), c.secrets["payment code of wxpay"])
+			sent, asked = sent || holds && r.Kind == evidence.Call, asked || holds && r.Kind == evidence.Request
+		}
+	}
+	if !sent || !asked || found.Unreadable > 0 {
+		c.t.Errorf("the bytes of the payment are not all kept: call %v, request %v, %d pages unreadable", sent, asked, found.Unreadable)
+	}
+	c.say(found)
+	c.say(must(c.app.manage.Timelines.Explain(ctx, c.m.OutSubMchID, number, timeline.Options{Clients: true, People: true})))
 }
 
 func (c *canary) get(path string) string {

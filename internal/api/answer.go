@@ -36,6 +36,7 @@ func (s *Server) done(ctx context.Context, c *call, err error, took time.Duratio
 	status := strconv.FormatInt(int64(c.head.Status), 10)
 	s.requests.WithLabelValues(c.route.method, status).Observe(took.Seconds())
 	merchant, order, refund := c.names()
+	s.witness(c, order, refund, took)
 	level := slog.LevelDebug
 	var attrs []slog.Attr
 	flood := errors.Is(err, errFlood)

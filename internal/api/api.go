@@ -15,6 +15,7 @@ import (
 
 	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
+	"cloudpay/internal/evidence"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/report"
@@ -40,6 +41,8 @@ type Config struct {
 	Reports   *report.Reports
 	Monitor   *monitor.Monitor
 	Days      *day.Days // closed days, for statements
+	// Evidence keeps requests about orders byte for byte; nil keeps none.
+	Evidence *evidence.Recorder
 	// Docs is served below /docs/; nil serves nothing there.
 	Docs http.Handler
 	// Ready says whether requests can be served: nil when the store answers.

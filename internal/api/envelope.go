@@ -21,6 +21,9 @@ type call struct {
 	host  string // the name the caller reached us by
 	head  cpay.Head
 	size  int
+	body  []byte // as it came
+	// hinted is the merchant that the request says it is of, known or not.
+	hinted string
 
 	known    bool
 	merchant *directory.Merchant     // nil for a device that calls with its init key
@@ -127,7 +130,7 @@ func (s *Server) verified(r *http.Request, c *call) (*cpay.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.size = len(body)
+	c.size, c.body = len(body), body
 	e, err := cpay.Parse(c.route.method, body)
 	if err != nil {
 		return nil, errMalformed

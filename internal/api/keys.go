@@ -38,6 +38,9 @@ func (s *Server) vouch(ctx context.Context, c *call, e *cpay.Envelope, hint cpay
 		}
 	}
 	if !ok || !known {
+		if known {
+			c.hinted = m.ID
+		}
 		return errAuthen
 	}
 	c.merchant, c.key = m, cpay.NewKey(key.Authen.Reveal())

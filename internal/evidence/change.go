@@ -13,26 +13,26 @@ const (
 )
 
 // Settled keeps a change of an order that was committed, with the unit that
-// wrote it.
-func (r *Recorder) Settled(c pay.Change, at time.Time) {
+// wrote it, at the time that the row says.
+func (r *Recorder) Settled(c pay.Change) {
 	if r == nil {
 		return
 	}
 	o := c.Order
 	r.Add(Record{
-		Kind: Change, MerchantID: o.MerchantID, OutTradeNo: o.OutTradeNo, At: at, Channel: o.Channel, Name: Moved,
+		Kind: Change, MerchantID: o.MerchantID, OutTradeNo: o.OutTradeNo, At: o.UpdatedAt, Channel: o.Channel, Name: Moved,
 		From: string(c.From.State), Verdict: string(o.State), Truth: string(o.Truth), Unit: o.Unit, Code: o.Code, Reason: string(o.Late),
 	})
 }
 
 // SettledRefund keeps a change of a refund that was committed.
-func (r *Recorder) SettledRefund(c pay.RefundChange, at time.Time) {
+func (r *Recorder) SettledRefund(c pay.RefundChange) {
 	if r == nil {
 		return
 	}
 	f := c.Refund
 	r.Add(Record{
-		Kind: Change, MerchantID: f.MerchantID, OutTradeNo: f.OutTradeNo, OutRefundNo: f.OutRefundNo, At: at, Channel: f.Channel,
+		Kind: Change, MerchantID: f.MerchantID, OutTradeNo: f.OutTradeNo, OutRefundNo: f.OutRefundNo, At: f.UpdatedAt, Channel: f.Channel,
 		Name: Moved, From: string(c.From.State), Verdict: string(f.State), Unit: f.Unit, Code: f.Code, Text: f.Text,
 	})
 }

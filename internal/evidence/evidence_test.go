@@ -279,8 +279,8 @@ func TestNobodyKeepsAnything(t *testing.T) {
 	r.Add(evidence.Record{})
 	r.AddStranger(evidence.Record{})
 	r.Told("m", pay.Wxpay, "o", "", start, nil, nil, nil)
-	r.Settled(pay.Change{}, start)
-	r.SettledRefund(pay.RefundChange{}, start)
+	r.Settled(pay.Change{})
+	r.SettledRefund(pay.RefundChange{})
 	r.Raise(pay.Order{}, "", "", start)
 	if err := r.Flush(t.Context()); err != nil {
 		t.Error(err)

@@ -158,7 +158,7 @@ func (g *Gateway) settled(ctx context.Context, c pay.Change) {
 		return
 	}
 	g.Metrics.settled(c.Order.Channel, c.Order.State)
-	g.Evidence.Settled(c, g.now())
+	g.Evidence.Settled(c)
 	g.Log.InfoContext(ctx, "order settled",
 		slog.String("merchant_id", c.Order.MerchantID), slog.String("out_trade_no", c.Order.OutTradeNo),
 		slog.String("from", string(c.From.State)), slog.String("to", string(c.Order.State)),
@@ -238,7 +238,7 @@ func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, o pay
 		}
 		if c.From.State != r.State {
 			g.Metrics.refundSettled(r.Channel, r.State)
-			g.Evidence.SettledRefund(c, now)
+			g.Evidence.SettledRefund(c)
 			g.Log.InfoContext(ctx, "refund settled",
 				slog.String("merchant_id", r.MerchantID), slog.String("out_trade_no", r.OutTradeNo),
 				slog.String("out_refund_no", r.OutRefundNo), slog.String("to", string(r.State)),

@@ -36,6 +36,7 @@ import (
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/timeline"
 	"cloudpay/internal/wallets"
 )
 
@@ -249,10 +250,12 @@ func build(st *store.Store) (*house, error) {
 		Store: h.store, Directory: h.people, Channels: h.wallet, Notify: notify.New(notify.Config{}), CodeKey: []byte("test code key"), PublicURL: "https://pay.test",
 		Now: h.clock.now, Log: log,
 	})
+	told := monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Registry: prometheus.NewRegistry(), Now: h.clock.now, Log: log})
 	h.server, err = manage.New(manage.Config{
 		Store: h.store, Directory: h.people, Gateway: h.gw, Wallets: h.wallets, Now: h.clock.now, Log: log,
-		Reports: report.New(report.Config{Store: h.store, Now: h.clock.now}),
-		Monitor: monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Registry: prometheus.NewRegistry(), Now: h.clock.now, Log: log}),
+		Reports:   report.New(report.Config{Store: h.store, Now: h.clock.now}),
+		Monitor:   told,
+		Timelines: timeline.New(timeline.Config{Store: h.store, Directory: h.people, Monitor: told, Step: h.gw.NextStep, Now: h.clock.now}),
 		Requests: func(logID uint32) (manage.AnsweredRequest, bool) {
 			return manage.AnsweredRequest{LogID: logID, Method: "micro_pay", MerchantID: merchantA, Status: 104}, logID == 7
 		},

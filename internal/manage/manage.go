@@ -32,6 +32,7 @@ import (
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/report"
 	"cloudpay/internal/store"
+	"cloudpay/internal/timeline"
 	"cloudpay/internal/wallets"
 )
 
@@ -53,6 +54,8 @@ type Config struct {
 	Wallets *wallets.Wallets
 	Reports *report.Reports
 	Monitor *monitor.Monitor
+	// Timelines explains orders.
+	Timelines *timeline.Timelines
 	// Requests finds a Cloud Pay request of this process by its log_id; nil when
 	// it answers none. It may be set until the first request.
 	Requests func(logID uint32) (AnsweredRequest, bool)
@@ -218,6 +221,7 @@ func (s *Server) register() {
 	s.registerStaff()
 	s.registerSetup()
 	s.registerOrders()
+	s.registerExplanation()
 	s.registerOperations()
 	s.registerTruth()
 	s.registerMembers()

@@ -108,6 +108,7 @@ func rows() map[string]row {
 		"grant-binding":      grantBinding(),
 		"grant-client":       grantClient(),
 		"get-order":          paid("", row{who: "boss", wrong: "vendor", foreign: "stranger", want: `"what":"paid"`}),
+		"explain-order":      explained(),
 		"query-order":        paid("/query", row{who: "manager", wrong: "vendor", foreign: "stranger", want: `"state":"PAID"`}),
 		"reverse-order":      reversed(),
 		"close-order":        closed(),

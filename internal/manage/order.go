@@ -206,7 +206,7 @@ func (s *Server) getOrder(ctx context.Context, a *actor, in *OrderPath) (*answer
 	shown := a.masked(orderView(o))
 	o.TransactionID = shown.TransactionID // the timeline names it too
 	d := OrderDetail{
-		Order: shown, Refunds: []Refund{}, Timeline: timeline(o, refunds), Callbacks: []Delivery{},
+		Order: shown, Refunds: []Refund{}, Timeline: momentsOf(o, refunds), Callbacks: []Delivery{},
 		Events: append([]string{}, s.Gateway.Events(o, refunds)...),
 	}
 	for _, r := range refunds {
@@ -227,8 +227,8 @@ func (s *Server) getOrder(ctx context.Context, a *actor, in *OrderPath) (*answer
 	return ok(d), nil
 }
 
-// timeline is what the rows know of the past, oldest first.
-func timeline(o pay.Order, refunds []pay.Refund) []Moment {
+// momentsOf is what the rows know of the past, oldest first.
+func momentsOf(o pay.Order, refunds []pay.Refund) []Moment {
 	var all []Moment
 	add := func(at time.Time, what, note string) {
 		if !at.IsZero() {

@@ -29,6 +29,17 @@ func reported(suffix string, r row) row {
 	return r
 }
 
+// explained is about an order that is found by its number alone.
+func explained() row {
+	return row{
+		who: "boss", wrong: "vendor", foreign: "foreign boss", want: `"known":"已支付 2.00 元"`,
+		before: func(t *testing.T, h *house) (string, string) {
+			t.Helper()
+			return "/v1/orders/" + h.order(t) + "/explanation", ""
+		},
+	}
+}
+
 func refunded() row {
 	return paid("/refunds", row{
 		who: "boss", body: `{"out_refund_no":"` + prefixA + `r1","refund_fee":50,"refund_reason":"不要了","authorized_by":"1002"}`,

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"cloudpay/internal/evidence"
+	"cloudpay/internal/pay"
 	"cloudpay/internal/store/sqlcgen"
 )
 
@@ -72,4 +74,47 @@ func (s *Store) PurgeEvidence(ctx context.Context, before string, limit int) (mo
 	u.add(anyRows)(q.PurgeEvidenceMarks(ctx, sqlcgen.PurgeEvidenceMarksParams{Before: before, RowLimit: most}))
 	_, err = s.submit(ctx, u)
 	return n == int64(limit), wrap("purge evidence", err)
+}
+
+// Booked is an event of the ledger with when and by which unit it was booked.
+type Booked struct {
+	pay.Posting
+	At   time.Time
+	Unit string
+}
+
+// Booked reads the ledger of one order with its times, oldest first.
+func (s *Store) Booked(ctx context.Context, merchantID, outTradeNo string) ([]Booked, error) {
+	rows, err := s.read.ListPostings(ctx, sqlcgen.ListPostingsParams{MerchantID: merchantID, OutTradeNo: outTradeNo, RowLimit: maxList})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger of order %s: %w", outTradeNo, err)
+	}
+	var all []Booked
+	for _, r := range rows {
+		if n := len(all); n == 0 || all[n-1].Event != r.Event {
+			all = append(all, Booked{Posting: pay.Posting{Event: r.Event}, At: at(r.AtMs), Unit: r.Unit})
+		}
+		b := &all[len(all)-1]
+		b.Legs = append(b.Legs, pay.Leg{Account: pay.Account(r.Account), Amount: pay.Fen(r.Amount)})
+	}
+	return all, nil
+}
+
+// The lengths of prefixes: eight digits, nine digits, ten letters and digits.
+const shortPrefix, digitPrefix, longPrefix = 8, 9, 10
+
+// MerchantOfNumber returns whose number it is, by its prefix; an error that
+// wraps pay.ErrNotFound when nobody has that prefix.
+func (s *Store) MerchantOfNumber(ctx context.Context, number string) (string, error) {
+	begin := func(n int) string { return number[:min(n, len(number))] }
+	ids, err := s.read.MerchantOfPrefix(ctx, sqlcgen.MerchantOfPrefixParams{
+		Prefix0: begin(shortPrefix), Prefix1: begin(digitPrefix), Prefix2: begin(longPrefix),
+	})
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("find the merchant of a number: %w", err)
+	case len(ids) != 1:
+		return "", pay.Refuse(pay.ErrNotFound, "number_unknown", "没有子商户使用这个单号的前缀")
+	}
+	return ids[0], nil
 }

@@ -46,3 +46,10 @@ DELETE FROM evidence_marks WHERE (merchant_id, page) IN (
     SELECT m.merchant_id, m.page FROM evidence_marks AS m
     WHERE m.page < sqlc.arg(before) ORDER BY m.page, m.merchant_id LIMIT sqlc.arg(row_limit)
 );
+
+-- name: MerchantOfPrefix :many
+-- MerchantOfPrefix finds who has one of these prefixes. They are the beginnings
+-- of one number, and prefixes are free of each other, so that there is at most one.
+SELECT merchant_id FROM prefixes
+WHERE prefix IN (sqlc.arg(prefix0), sqlc.arg(prefix1), sqlc.arg(prefix2))
+LIMIT 2;

@@ -91,6 +91,40 @@ func (q *Queries) ListEvidenceMarks(ctx context.Context, arg ListEvidenceMarksPa
 	return items, nil
 }
 
+const merchantOfPrefix = `-- name: MerchantOfPrefix :many
+SELECT merchant_id FROM prefixes
+WHERE prefix IN ($1, $2, $3)
+LIMIT 2
+`
+
+type MerchantOfPrefixParams struct {
+	Prefix0 string
+	Prefix1 string
+	Prefix2 string
+}
+
+// MerchantOfPrefix finds who has one of these prefixes. They are the beginnings
+// of one number, and prefixes are free of each other, so that there is at most one.
+func (q *Queries) MerchantOfPrefix(ctx context.Context, arg MerchantOfPrefixParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, merchantOfPrefix, arg.Prefix0, arg.Prefix1, arg.Prefix2)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var merchant_id string
+		if err := rows.Scan(&merchant_id); err != nil {
+			return nil, err
+		}
+		items = append(items, merchant_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const oldestEvidence = `-- name: OldestEvidence :many
 SELECT page FROM evidence_marks ORDER BY page LIMIT 1
 `
