@@ -72,12 +72,12 @@ func (w *wired) Pay(ctx context.Context, r channel.PayRequest) pay.Outcome {
 
 // noise is n bytes that do not compress, in base64.
 func noise(seed int64, n int) string {
-	b, x := make([]byte, n), uint64(seed)*0x9e3779b97f4a7c15+1 //nolint:gosec // any bits will do
+	b, x := make([]byte, n), uint64(seed)*0x9e3779b97f4a7c15+1
 	for i := range b {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
-		b[i] = byte(x) //nolint:gosec // as above
+		b[i] = byte(x)
 	}
 	return base64.StdEncoding.EncodeToString(b)
 }

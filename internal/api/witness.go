@@ -17,7 +17,7 @@ func (s *Server) witness(c *call, order, refund string, took time.Duration) {
 	}
 	r := evidence.Record{
 		Kind: evidence.Request, MerchantID: c.hinted, OutTradeNo: order, OutRefundNo: refund, At: s.Now().Add(-took).UTC().Truncate(time.Millisecond),
-		Took: took, Name: string(c.route.method), Verdict: strconv.FormatInt(int64(c.head.Status), 10), Verified: c.known,
+		Took: took, Name: c.route.method, Verdict: strconv.FormatInt(int64(c.head.Status), 10), Verified: c.known,
 		Text: c.head.Description, DeviceID: c.about.device, LogID: int64(c.head.LogID),
 	}
 	if moves(c.route.method) {

@@ -265,7 +265,7 @@ func (t *Timelines) books(ctx context.Context, b *builder) error {
 	if err != nil {
 		return err
 	}
-	balance := map[pay.Account]pay.Fen{}
+	balance := make(map[pay.Account]pay.Fen, len(accounts))
 	for _, p := range booked {
 		var legs []string
 		for _, l := range p.Legs {
