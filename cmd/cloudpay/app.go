@@ -92,6 +92,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		CodeKey: vault.Derive("payment code hash"), Profiles: s.profiles(), PublicURL: s.PublicURL,
 		Now: s.now, Log: log, Metrics: gateway.NewMetrics(reg),
 	})
+	reg.MustRegister(gw)
 	mon := monitor.New(monitor.Config{
 		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: s.now, Log: log,
 	})

@@ -86,6 +86,10 @@ func writeChannel(b *strings.Builder, v manage.Channel) {
 	for _, w := range v.Warnings {
 		_, _ = fmt.Fprintf(b, "  ！ %s\n", shown(w.Text))
 	}
+	for _, q := range v.Silent {
+		_, _ = fmt.Fprintf(b, "  ！ %s %s 无应答 自 %s 连续 %d 次 下次 %s\n", shown(q.MerchantID), shown(q.Kind),
+			q.Since.UTC().Format(time.RFC3339), q.Failures, q.NextTry.UTC().Format(time.RFC3339))
+	}
 }
 
 type channelRehearseCmd struct {

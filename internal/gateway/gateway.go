@@ -31,6 +31,10 @@ const (
 	// ask for every order of a bad minute, few enough to leave the machine to the
 	// tills.
 	asking = 32
+	// probeWallet is the longest pause between two tries of a wallet that does not
+	// answer for a merchant: one step of the young ladder, so that no till waits
+	// longer for its customer once the wallet works again.
+	probeWallet = 5 * time.Second
 	// telling is how many callbacks are under way at once. They mostly wait; half
 	// of them is the most for one endpoint, and for all that have not shown that
 	// they work.
@@ -112,9 +116,9 @@ func New(c Config) *Gateway {
 	g.runner = jobs.New(jobs.Config{
 		Queue: c.Store, Now: c.Now, Log: c.Log, Workers: workers, Drain: drain, MaxIdle: c.MaxIdle, Batch: c.Batch,
 		Kinds: map[string]jobs.Kind{
-			kindSettle:    {Handler: g.watched(g.settleJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking},
-			kindRefund:    {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking},
-			kindRefundAsk: {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking},
+			kindSettle:    {Handler: g.watched(g.settleJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking, Lanes: true, Probe: probeWallet},
+			kindRefund:    {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking, Lanes: true, Probe: probeWallet},
+			kindRefundAsk: {Handler: g.watched(g.refundJob), Ladder: settleLadder, Forever: true, Lease: leaseFor, Timeout: leaseFor, Concurrency: asking, Lanes: true, Probe: probeWallet},
 			kindCallback:  {Handler: g.callbackJob, Ladder: notify.Ladder, Lease: leaseFor, Timeout: leaseFor, Concurrency: telling, Lanes: true},
 		},
 	})

@@ -42,69 +42,79 @@ func (g *Gateway) settleJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	if err != nil {
 		return jobs.Verdict{}, fmt.Errorf("find channel: %w", err)
 	}
-	after, err := g.act(ctx, m, wallet, orderRequest(o, sub), o, step.Act)
+	after, heard, err := g.act(ctx, m, wallet, orderRequest(o, sub), o, step.Act)
 	if err != nil {
 		return jobs.Verdict{}, err
 	}
-	return g.verdict(after)
+	return heard.of(g.verdict(after)), nil
 }
 
 // verdict says when the order wants its job again. The unit that settled it
 // has already moved or finished the job; saying it once more changes nothing
 // then, because the lease is gone.
-func (g *Gateway) verdict(o pay.Order) (jobs.Verdict, error) {
+func (g *Gateway) verdict(o pay.Order) jobs.Verdict {
 	now := g.now()
 	step := g.profile(o).Next(o, now)
 	switch step.Act {
 	case pay.ActNone:
-		return jobs.Done(), nil
+		return jobs.Done()
 	case pay.ActRefund: // driven by the refund's own job
-		return jobs.Again(now.Add(lateLook)), nil
+		return jobs.Again(now.Add(lateLook))
 	case pay.ActQuery, pay.ActReverse, pay.ActCancel, pay.ActClose, pay.ActSend, pay.ActAsk:
 	}
-	return jobs.Again(step.At), nil
+	return jobs.Again(step.At)
 }
 
 // lateLook is how often an order looks whether the refund it waits for is done.
 const lateLook = 10 * time.Second
 
-// act calls the wallet once and settles what it says.
-func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order, act pay.Act) (pay.Order, error) {
+// act calls the wallet once and settles what it says. heard tells whether it
+// answered.
+func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order, act pay.Act) (after pay.Order, heard answered, err error) {
+	ask := func(limit time.Duration, do func(context.Context, channel.OrderRequest) pay.Outcome) pay.Outcome {
+		out := ask(ctx, limit, req, do)
+		heard = answeredBy(out)
+		return out
+	}
 	switch act {
 	case pay.ActQuery:
-		out := ask(ctx, channel.QueryTimeout, req, wallet.Query)
+		out := ask(channel.QueryTimeout, wallet.Query)
 		outside, listed := g.outside(ctx, wallet, req, o, out)
 		if !listed {
-			return g.settle(ctx, m, o, pay.CallQuery, out)
+			after, err = g.settle(ctx, m, o, pay.CallQuery, out)
+			return after, heard, err
 		}
-		return g.settleWithRefunds(ctx, m, o, out, outside)
+		after, err = g.settleWithRefunds(ctx, m, o, out, outside)
+		return after, heard, err
 	case pay.ActClose:
 		p := g.profile(o)
 		started, ours, err := g.start(ctx, m, o, p.StartClose)
 		if err != nil || !ours {
-			return started, err // somebody else changed the order: look again
+			return started, heard, err // somebody else changed the order: look again
 		}
 		do := wallet.Close
 		if p.ClosesByCancel(started) {
 			do = wallet.Reverse
 		}
-		return g.settle(ctx, m, started, pay.CallClose, ask(ctx, channel.ChangeTimeout, req, do))
+		after, err = g.settle(ctx, m, started, pay.CallClose, ask(channel.ChangeTimeout, do))
+		return after, heard, err
 	case pay.ActReverse, pay.ActCancel:
 		started, ours, err := g.start(ctx, m, o, g.profile(o).StartReverse)
 		if err != nil || !ours {
-			return started, err // somebody else changed the order: look again
+			return started, heard, err // somebody else changed the order: look again
 		}
+		call, do := pay.CallReverse, wallet.Reverse
 		if act == pay.ActCancel && started.State == pay.REVERSING { // row 10: waiting, so close
-			out := ask(ctx, channel.ChangeTimeout, req, wallet.Close)
-			return g.settle(ctx, m, started, pay.CallClose, out)
+			call, do = pay.CallClose, wallet.Close
 		}
-		out := ask(ctx, channel.ChangeTimeout, req, wallet.Reverse)
-		return g.settle(ctx, m, started, pay.CallReverse, out)
+		after, err = g.settle(ctx, m, started, call, ask(channel.ChangeTimeout, do))
+		return after, heard, err
 	case pay.ActRefund:
-		return g.returnInFull(ctx, m, o)
+		after, err = g.returnInFull(ctx, m, o)
+		return after, heard, err
 	case pay.ActNone, pay.ActSend, pay.ActAsk:
 	}
-	return o, nil
+	return o, heard, nil
 }
 
 // ask makes one bounded call.

@@ -35,6 +35,33 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
+// silentWallets is how many merchants a wallet does not answer for.
+var silentWallets = prometheus.NewDesc("cloudpay_channel_silent",
+	"Merchants for which a wallet does not answer, by kind of work, as this process sees it.", []string{"channel", "kind"}, nil)
+
+// Describe implements prometheus.Collector, for what is not counted but looked up.
+func (g *Gateway) Describe(to chan<- *prometheus.Desc) { to <- silentWallets }
+
+// Collect implements prometheus.Collector.
+func (g *Gateway) Collect(to chan<- prometheus.Metric) {
+	type key struct {
+		ch   pay.Channel
+		kind string
+	}
+	n := map[key]int{}
+	for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
+		for _, kind := range []string{kindSettle, kindRefund, kindRefundAsk} {
+			n[key{ch, kind}] = 0
+		}
+	}
+	for _, s := range g.Silent() {
+		n[key{s.Channel, s.Kind}]++
+	}
+	for k, v := range n {
+		to <- prometheus.MustNewConstMetric(silentWallets, prometheus.GaugeValue, float64(v), string(k.ch), k.kind)
+	}
+}
+
 func (m *Metrics) outcome(ch pay.Channel, call string, k pay.Kind) {
 	m.outcomes.WithLabelValues(string(ch), call, string(k)).Inc()
 }

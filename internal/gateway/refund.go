@@ -210,5 +210,5 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	}
 	// The unit above has moved or finished the job; a lost race is looked at
 	// again, and this verdict then finds the lease gone.
-	return jobs.Again(g.now()), nil
+	return answeredBy(out.Outcome).of(jobs.Again(g.now())), nil
 }

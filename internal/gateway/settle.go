@@ -32,7 +32,7 @@ const (
 // settlement knows the row's version without reading it again.
 func (g *Gateway) openOrder(ctx context.Context, o pay.Order) (won bool, err error) {
 	step := g.profile(o).Next(o, o.SentAt)
-	won, err = g.Store.OpenOrder(ctx, o, jobs.Edit{Put: settleJobOf(o, step.At)})
+	won, err = g.Store.OpenOrder(ctx, o, jobs.Edit{Put: g.settleJobOf(o, step.At, false)})
 	if err != nil {
 		return false, fmt.Errorf("commit order %s: %w", o.OutTradeNo, err)
 	}
@@ -140,7 +140,7 @@ func (g *Gateway) orderEdits(ctx context.Context, m *directory.Merchant, c pay.C
 		k := jobs.Key{MerchantID: o.MerchantID, Kind: kindSettle, Ref: o.OutTradeNo}
 		edits = append(edits, jobs.Edit{Done: &k})
 	} else {
-		edits = append(edits, jobs.Edit{Put: settleJobOf(o, step.At)})
+		edits = append(edits, jobs.Edit{Put: g.settleJobOf(o, step.At, c.Silent)})
 		due = !step.At.After(now)
 	}
 	for _, event := range c.Callbacks {
@@ -195,7 +195,7 @@ func (g *Gateway) note(ctx context.Context, a store.Attention) {
 // openRefund is commit 1 of a refund: the reservation on the order's row, the
 // refund in PENDING and its job, due at once.
 func (g *Gateway) openRefund(ctx context.Context, r pay.Refund, from pay.OrderState) (won bool, err error) {
-	won, err = g.Store.OpenRefund(ctx, r, from, r.OpenPostings(), jobs.Edit{Put: refundJobOf(r, kindRefund)})
+	won, err = g.Store.OpenRefund(ctx, r, from, r.OpenPostings(), jobs.Edit{Put: g.refundJobOf(r, kindRefund, false)})
 	if err != nil {
 		return false, fmt.Errorf("commit refund %s: %w", r.OutRefundNo, err)
 	}
@@ -215,9 +215,9 @@ func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, o pay
 	case r.State != pay.RefundPending:
 		edits = append(edits, jobs.Edit{Done: &send}, jobs.Edit{Done: &ask})
 	case r.Accepted:
-		edits = append(edits, jobs.Edit{Done: &send}, jobs.Edit{Put: refundJobOf(r, kindRefundAsk)})
+		edits = append(edits, jobs.Edit{Done: &send}, jobs.Edit{Put: g.refundJobOf(r, kindRefundAsk, c.Silent)})
 	default:
-		edits = append(edits, jobs.Edit{Touch: &jobs.Touch{Key: send, RunAt: r.DoAt}})
+		edits = append(edits, jobs.Edit{Put: g.refundJobOf(r, kindRefund, c.Silent)})
 	}
 	for _, event := range c.Callbacks {
 		if e, ok := g.callbackEdit(ctx, m, r.OutTradeNo, refundURL(o, r), event, now); ok {
@@ -250,8 +250,9 @@ func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, o pay
 }
 
 // settleJobOf is the job that drives an order.
-func settleJobOf(o pay.Order, at time.Time) *jobs.Job {
+func (g *Gateway) settleJobOf(o pay.Order, at time.Time, silent bool) *jobs.Job {
 	return &jobs.Job{
+		Lane:  g.silentLane(kindSettle, o.Channel, o.MerchantID, silent),
 		Key:   jobs.Key{MerchantID: o.MerchantID, Kind: kindSettle, Ref: o.OutTradeNo},
 		State: jobs.Ready, RunAt: at, CreatedAt: o.CreatedAt,
 	}
@@ -259,8 +260,9 @@ func settleJobOf(o pay.Order, at time.Time) *jobs.Job {
 
 // refundJobOf is the job that drives a refund. Sends of one order stand in one
 // line: one refund is in flight per order (money.md §2).
-func refundJobOf(r pay.Refund, kind string) *jobs.Job {
+func (g *Gateway) refundJobOf(r pay.Refund, kind string, silent bool) *jobs.Job {
 	j := &jobs.Job{
+		Lane:  g.silentLane(kind, r.Channel, r.MerchantID, silent),
 		Key:   jobs.Key{MerchantID: r.MerchantID, Kind: kind, Ref: r.OutRefundNo},
 		State: jobs.Ready, RunAt: r.DoAt, CreatedAt: r.CreatedAt, Seq: r.CreatedAt.UnixMilli(),
 	}

@@ -25,7 +25,7 @@ const (
 	openAfter = 5
 	// An open lane is tried again after a probeShare of the time for which it has
 	// been down, so that its return is noticed within a twentieth of the outage,
-	// but not more often than leastProbe and not less often than mostProbe.
+	// but not more often than leastProbe and not less often than mostProbe, or the kind's Probe.
 	probeShare = 20
 	leastProbe = time.Second
 	mostProbe  = time.Minute
@@ -81,6 +81,9 @@ func fateOf(v Verdict, failed error) fate {
 	if e, ok := errors.AsType[*fateError](failed); ok {
 		return e.was
 	}
+	if failed == nil && v.of != laneUnknown {
+		return v.of
+	}
 	if failed == nil && v.what == verdictDone {
 		return laneWasUp
 	}
@@ -119,6 +122,8 @@ type lanes struct {
 	// may have under way together: so many of them may be dead, and the others
 	// must still find room.
 	strangers int
+	// longest is the longest pause between two tries of an open lane.
+	longest time.Duration
 
 	mu      sync.Mutex
 	known   map[string]*lane
@@ -135,9 +140,9 @@ type lane struct {
 	last     string
 }
 
-func newLanes(concurrency int) *lanes {
+func newLanes(concurrency int, longest time.Duration) *lanes {
 	half := max(1, concurrency/2)
-	return &lanes{most: half, strangers: half, known: map[string]*lane{}}
+	return &lanes{most: half, strangers: half, longest: longest, known: map[string]*lane{}}
 }
 
 func (l *lane) open() bool { return l.failures >= openAfter }
@@ -255,7 +260,7 @@ func (s *lanes) begin(name string) (end func(was fate, took time.Duration, now t
 		case laneWasUp:
 			l.up(took, s.most)
 		case laneWasDown:
-			l.down(now, why)
+			l.down(now, s.longest, why)
 		}
 		return !before && l.open(), before && !l.open()
 	}
@@ -277,7 +282,7 @@ func (l *lane) up(took time.Duration, most int) {
 }
 
 // down notes an attempt that the lane failed.
-func (l *lane) down(now time.Time, why string) {
+func (l *lane) down(now time.Time, longest time.Duration, why string) {
 	if l.failures == 0 {
 		l.since = now
 	}
@@ -285,7 +290,7 @@ func (l *lane) down(now time.Time, why string) {
 	l.proven, l.last = false, why
 	l.limit = max(l.limit/2, min(leastLimit, l.limit))
 	if l.open() {
-		l.until = now.Add(min(max(now.Sub(l.since)/probeShare, leastProbe), mostProbe))
+		l.until = now.Add(min(max(now.Sub(l.since)/probeShare, leastProbe), longest))
 	}
 }
 
@@ -302,6 +307,18 @@ func (s *lanes) states(kind string) []LaneState {
 		})
 	}
 	return all
+}
+
+// LaneOpen reports whether this process knows that a lane of a kind is down.
+func (r *Runner) LaneOpen(kind, name string) bool {
+	k := r.kinds[kind]
+	if k == nil || k.lanes == nil {
+		return false
+	}
+	k.lanes.mu.Lock()
+	defer k.lanes.mu.Unlock()
+	l := k.lanes.known[name]
+	return l != nil && l.open()
 }
 
 // Lanes returns the lanes that this process has tried lately, by kind and name.

@@ -275,7 +275,7 @@ func TestJobsOfAnOpenLaneCanMoveAway(t *testing.T) {
 // TestLanesAreBounded: a lane more than are kept forgets one that is idle.
 func TestLanesAreBounded(t *testing.T) {
 	t.Parallel()
-	s := newLanes(16)
+	s := newLanes(16, mostProbe)
 	busy := s.begin("busy")
 	for i := range 3 * maxLanesKept {
 		s.begin(fmt.Sprint("lane", i))(laneWasDown, 0, time.Time{}, "")

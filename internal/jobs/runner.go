@@ -50,6 +50,9 @@ type Kind struct {
 	// held back by itself: handlers tell with LaneDown and LaneUp whose fault a
 	// failure is.
 	Lanes bool
+	// Probe is the longest pause between two tries of a lane that is down; 0 is a
+	// minute.
+	Probe time.Duration
 }
 
 // Config is what a runner needs.
@@ -124,8 +127,9 @@ func New(c Config) *Runner {
 		if k.Handler == nil || len(k.Ladder) == 0 || k.Lease < k.Timeout {
 			panic("jobs: kind " + name + " needs a handler, a ladder and a lease not shorter than its timeout")
 		}
+		orDefault(&k.Probe, mostProbe)
 		if k.Lanes {
-			k.lanes = newLanes(k.Concurrency)
+			k.lanes = newLanes(k.Concurrency, k.Probe)
 		}
 		r.kinds[name] = k
 	}

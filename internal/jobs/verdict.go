@@ -25,6 +25,18 @@ type Verdict struct {
 	at   time.Time
 	why  string
 	lane string
+	// of is what the attempt says of its lane, beyond what follows from the rest.
+	of fate
+}
+
+// OfLane says of an attempt that did not fail how it found its lane: whether
+// whatever the jobs of the lane share has answered.
+func (v Verdict) OfLane(up bool) Verdict {
+	v.of = laneWasDown
+	if up {
+		v.of = laneWasUp
+	}
+	return v
 }
 
 type verdict int

@@ -46,6 +46,16 @@ type Channel struct {
 	RefreshFailure string           `json:"certificates_failure,omitempty" doc:"最近一次下载失败的原因"`
 	Told           *time.Time       `json:"told_at,omitempty" doc:"服务进程最近一次上报"`
 	Warnings       []ChannelWarning `json:"warnings" doc:"需要处理的事项"`
+	Silent         []Silence        `json:"silent,omitempty" doc:"渠道对哪些子商户没有应答（本进程所见）"`
+}
+
+// Silence is a wallet that does not answer for a merchant.
+type Silence struct {
+	MerchantID string    `json:"out_sub_mch_id"`
+	Kind       string    `json:"kind" enum:"settle,refund,refund_ask" doc:"哪一类调用"`
+	Since      time.Time `json:"since" doc:"从何时起"`
+	Failures   int       `json:"failures" doc:"连续无应答的次数"`
+	NextTry    time.Time `json:"next_try_at" doc:"下一次尝试"`
 }
 
 // Rehearsal is a rehearsal that an account has passed.
@@ -115,7 +125,29 @@ func (s *Server) listChannels(ctx context.Context, a *actor, in *listChannelsInp
 			return nil, err
 		}
 	}
-	return whole(list, channelView), nil
+	silent, err := s.silences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return whole(list, func(st wallets.Status) Channel {
+		v := channelView(st)
+		v.Silent = silent[st.ProviderID+"/"+string(st.Channel)]
+		return v
+	}), nil
+}
+
+// silences are the wallets that do not answer, by provider and channel.
+func (s *Server) silences(ctx context.Context) (map[string][]Silence, error) {
+	by := map[string][]Silence{}
+	for _, v := range s.Gateway.Silent() {
+		m, err := s.Directory.Merchant(ctx, v.MerchantID)
+		if err != nil {
+			return nil, err
+		}
+		k := m.ProviderID + "/" + string(v.Channel)
+		by[k] = append(by[k], Silence{MerchantID: v.MerchantID, Kind: v.Kind, Since: v.Since, Failures: v.Failures, NextTry: v.NextTry})
+	}
+	return by, nil
 }
 
 // rehearseAccount tries an account, stored or not, and stores nothing.

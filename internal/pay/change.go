@@ -38,6 +38,9 @@ type Change struct {
 	Callbacks []string
 	// Raise is a sentence for an operator, "" for none.
 	Raise string
+	// Silent says that the wallet did not answer: what the order wants next waits
+	// with everything else that is silent there.
+	Silent bool
 	// Calm holds sentences that were raised for this order and no longer hold.
 	Calm []string
 	// Hand is set when a person did it.
@@ -62,6 +65,7 @@ type RefundChange struct {
 	Late      LateState
 	Callbacks []string
 	Raise     string
+	Silent    bool     // as in Change
 	Calm      []string // as in Change, of this refund, or of its order when Late is set
 	Hand      Hand
 }

@@ -81,7 +81,7 @@ func (p Profile) StartRefund(r Refund, now time.Time) RefundChange {
 // whether every send before this one had a definite answer; it is
 // !From.Unanswered of the row before StartRefund.
 func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPaid, byHand, answeredBefore bool, now time.Time) RefundChange {
-	c := RefundChange{From: r, Refund: r}
+	c := RefundChange{From: r, Refund: r, Silent: out.Lost}
 	n := &c.Refund
 	if n.State != RefundPending {
 		return c

@@ -39,7 +39,7 @@ func Allowed(from, to OrderState) bool {
 // that the transitions forbid; it panics if it would, since that is a mistake
 // in this package and nothing has been written yet.
 func (p Profile) Apply(o Order, call Call, out Outcome, now time.Time) Change {
-	c := Change{From: o, Order: o}
+	c := Change{From: o, Order: o, Silent: out.Lost}
 	if out.Code != "" && !o.refused(call, out) {
 		c.Order.Code, c.Order.Text = out.Code, out.Text
 		if call != CallQuery || out.Kind != Declined || out.aboutOrder() { // else it is why the question was refused
