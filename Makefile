@@ -85,9 +85,10 @@ pages: build
 chaos: ## CHAOS_TIME of trouble on both engines: kills, pauses, full disk, database restarts, a fifth of the wallets' calls wrong
 	CLOUDPAY_CHAOS=long CLOUDPAY_CHAOS_TIME=$(CHAOS_TIME) $(GO) test -count=1 -v -timeout 0 -run '^TestChaos$(if $(ENGINE),/^$(ENGINE)$$)' ./cmd/cloudpay
 
-sim: ## SEEDS simulations on fake time from seed FROM (go run ./cmd/cloudpay sim), then the planted bugs
+sim: ## SEEDS simulations on fake time from seed FROM (go run ./cmd/cloudpay sim), then the planted bugs, then the model with two faults
 	GOGC=400 $(GO) run ./cmd/cloudpay sim --seeds $(SEEDS) --from $(FROM) --parallel 2
 	CLOUDPAY_SIM_MUTANTS=1 $(GO) test -count=1 -v -timeout 30m -run '^TestPlantedBugs' ./internal/sim
+	CLOUDPAY_MODEL=2 $(GO) test -count=1 -v -timeout 30m -run '^TestModel$$' ./internal/pay
 
 cover: ## statement coverage per room
 	$(GO) test -count=1 -cover ./...

@@ -1,13 +1,13 @@
 package arch
 
 import (
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -23,7 +23,7 @@ func TestREADMENamesTheProofs(t *testing.T) {
 	row := regexp.MustCompile("(?m)^\\| P([0-9]+) \\| [^|]+ \\| `([a-z/]+)` `(TestPromise([0-9]+)[A-Za-z0-9]+)` \\|$")
 	want := map[string]string{} // room by test
 	for i, m := range row.FindAllStringSubmatch(string(readme), -1) {
-		if m[1] != fmt.Sprint(i+1) || m[4] != m[1] {
+		if m[1] != strconv.Itoa(i+1) || m[4] != m[1] {
 			t.Errorf("row %d of README's promises is P%s with %s", i+1, m[1], m[3])
 		}
 		want[m[3]] = m[2]
