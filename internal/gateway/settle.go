@@ -249,6 +249,22 @@ func (g *Gateway) changeRefund(ctx context.Context, m *directory.Merchant, o pay
 	return r, won, nil
 }
 
+// BookBill commits one step of a reconciliation: what a bill shows of fees,
+// settlements and payouts is booked with it, and nothing else moves.
+func (g *Gateway) BookBill(ctx context.Context, step store.ReconStep) (won bool, err error) {
+	return g.Store.MoveRecon(ctx, step)
+}
+
+// EndDifference closes a difference between a bill and our books, with who and
+// why, and books what repairs it in the same unit of work.
+func (g *Gateway) EndDifference(ctx context.Context, d store.Diff, state, who, why string, ps ...store.BillPosting) (won bool, err error) {
+	if won, err = g.Store.CloseDiff(ctx, d, state, who, why, g.now(), ps...); err == nil && won {
+		g.Log.InfoContext(ctx, "difference closed", slog.String("merchant_id", d.MerchantID), slog.String("channel", string(d.Channel)),
+			slog.String("item", d.Item), slog.String("type", string(d.Type)), slog.String("state", state), slog.String("who", who))
+	}
+	return won, err
+}
+
 // settleJobOf is the job that drives an order.
 func (g *Gateway) settleJobOf(o pay.Order, at time.Time, silent bool) *jobs.Job {
 	return &jobs.Job{

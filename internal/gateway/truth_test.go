@@ -176,8 +176,8 @@ func (h *house) refundRace(ch pay.Channel, isolation string) {
 // and refunds (style.md §B.5).
 func TestMoneyMovesThroughOneDoor(t *testing.T) {
 	t.Parallel()
-	door := regexp.MustCompile(`\.(OpenOrder|SettleOrder|OpenRefund|SettleRefund)\(`)
-	for _, room := range []string{"internal/gateway", "internal/api", "internal/notify", "cmd/cloudpay"} {
+	door := regexp.MustCompile(`\.(OpenOrder|SettleOrder|OpenRefund|SettleRefund|MoveRecon|CloseDiff)\(`)
+	for _, room := range []string{"internal/gateway", "internal/api", "internal/notify", "internal/recon", "internal/manage", "cmd/cloudpay"} {
 		files, err := os.ReadDir("../../" + room)
 		if err != nil {
 			t.Fatal(err)

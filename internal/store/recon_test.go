@@ -57,67 +57,60 @@ func billLines() []store.BillLine {
 // and makes one again from a row that has moved on.
 func TestReconStepsAreMadeOnce(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, s *store.Store) {
-		ctx := t.Context()
-		openPaid(t, s, "A1")
-		run := planned(t, s)
-		if err := s.PlanRecon(ctx, reconKey, noon.Add(time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-		same(t, "a day that is planned again", got[store.ReconRun](t)(s.ReconRun(ctx, reconKey)), run)
-		same(t, "last day", got[string](t)(s.LastReconDay(ctx, merchant, pay.Wxpay)), "20261121")
-		same(t, "no day", got[string](t)(s.LastReconDay(ctx, merchant, pay.Alipay)), "")
-		same(t, "runs", got[[]store.ReconRun](t)(s.ReconRuns(ctx, "", "20261121", "20261122", 9)), []store.ReconRun{run})
-		bills := got[[]store.Bill](t)(s.Bills(ctx, reconKey, "trade"))
-		if len(bills) != 1 || bills[0].Announced != "SHA1 cd" || bills[0].FetchedAt != noon {
-			t.Errorf("bills = %+v", bills)
-		}
-
-		lost := store.ReconStep{From: run, To: run, By: "recon", At: noon}
-		lost.From.Unit, lost.To.Unit, lost.To.Matched = "somebody else's", s.NewUnit(), 77
-		lost.Postings = []store.BillPosting{fee("A1", "fee:payment:A1", 7)}
-		wins(t, false)(s.MoveRecon(ctx, lost))
-
-		step := func(step *store.ReconStep) {
-			step.To.Matched = 1
-			step.Postings = []store.BillPosting{fee("A1", "fee:payment:A1", 1), fee("A1", "fee2:payment:A1", 2)}
-		}
-		run = moved(t, s, run, step)
-		run = moved(t, s, run, step) // again: nothing is booked twice
-		lines := got[[]store.ReconLine](t)(s.ReconLines(ctx, reconKey, 0, 10))
-		same(t, "lines", lines, []store.ReconLine{{BillLine: billLines()[0], Booked: 3}, {BillLine: billLines()[1]}})
-		same(t, "sums", got[[]store.BillSum](t)(s.BillSums(ctx, reconKey)), []store.BillSum{
-			{Kind: "payment", Lines: 1, Total: 100, Settlement: 98, Fee: 1}, {Kind: "refund", Lines: 1, Total: 40, Settlement: 39, Fee: -1},
-		})
-		same(t, "ledger", got[map[pay.Channel]map[pay.Account]pay.Fen](t)(s.Balances(ctx, merchant)),
-			map[pay.Channel]map[pay.Account]pay.Fen{pay.Wxpay: {"R": 97, "M": -100, "F": 3}})
-
-		want := billLines()[1]
-		want.Day = "20261121"
-		same(t, "lines of an item", got[[]store.BillLine](t)(s.LinesOfItem(ctx, merchant, pay.Wxpay, "refund:R1")), []store.BillLine{want})
-		flow := store.BillFlow{Line: 0, At: noon, BusinessNo: "1", FlowNo: "2", Business: "提现", Type: "提现", Amount: 5, Balance: 6, Voucher: "v"}
-		moved(t, s, run, func(step *store.ReconStep) { step.To.FlowVersion, step.Flows = 1, []store.BillFlow{flow} })
-		same(t, "flows", got[[]store.BillFlow](t)(s.BillFlows(ctx, reconKey, 0, 10)), []store.BillFlow{flow})
-
-		for range 2 {
-			if err := s.PutBillChunk(ctx, merchant, "ab", 0, []byte{1, 0, 255}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		same(t, "chunk", got[[]byte](t)(s.BillChunk(ctx, merchant, "ab", 0)), []byte{1, 0, 255})
-		if _, err := s.BillChunk(ctx, merchant, "ab", 1); !errors.Is(err, pay.ErrNotFound) {
-			t.Errorf("a chunk that is not there: %v", err)
-		}
-	})
-}
-
-// onBoth runs a test on each engine.
-func onBoth(t *testing.T, test func(t *testing.T, s *store.Store)) {
-	t.Helper()
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			test(t, e.New(t)())
+			s := e.New(t)()
+			ctx := t.Context()
+			openPaid(t, s, "A1")
+			run := planned(t, s)
+			if err := s.PlanRecon(ctx, reconKey, noon.Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "a day that is planned again", got[store.ReconRun](t)(s.ReconRun(ctx, reconKey)), run)
+			same(t, "last day", got[string](t)(s.LastReconDay(ctx, merchant, pay.Wxpay)), "20261121")
+			same(t, "no day", got[string](t)(s.LastReconDay(ctx, merchant, pay.Alipay)), "")
+			same(t, "runs", got[[]store.ReconRun](t)(s.ReconRuns(ctx, "", "20261121", "20261122", 9)), []store.ReconRun{run})
+			bills := got[[]store.Bill](t)(s.Bills(ctx, reconKey, "trade"))
+			if len(bills) != 1 || bills[0].Announced != "SHA1 cd" || bills[0].FetchedAt != noon {
+				t.Errorf("bills = %+v", bills)
+			}
+
+			lost := store.ReconStep{From: run, To: run, By: "recon", At: noon}
+			lost.From.Unit, lost.To.Unit, lost.To.Matched = "somebody else's", s.NewUnit(), 77
+			lost.Postings = []store.BillPosting{fee("A1", "fee:payment:A1", 7)}
+			wins(t, false)(s.MoveRecon(ctx, lost))
+
+			step := func(step *store.ReconStep) {
+				step.To.Matched = 1
+				step.Postings = []store.BillPosting{fee("A1", "fee:payment:A1", 1), fee("A1", "fee2:payment:A1", 2)}
+			}
+			run = moved(t, s, run, step)
+			run = moved(t, s, run, step) // again: nothing is booked twice
+			lines := got[[]store.ReconLine](t)(s.ReconLines(ctx, reconKey, 0, 10))
+			same(t, "lines", lines, []store.ReconLine{{BillLine: billLines()[0], Booked: 3}, {BillLine: billLines()[1]}})
+			same(t, "sums", got[[]store.BillSum](t)(s.BillSums(ctx, reconKey)), []store.BillSum{
+				{Kind: "payment", Lines: 1, Total: 100, Settlement: 98, Fee: 1}, {Kind: "refund", Lines: 1, Total: 40, Settlement: 39, Fee: -1},
+			})
+			b := got[map[pay.Channel]map[pay.Account]pay.Fen](t)(s.Balances(ctx, merchant))[pay.Wxpay]
+			same(t, "ledger", []pay.Fen{b[pay.AccReceivable], b[pay.AccMerchant], b[pay.AccFee]}, []pay.Fen{97, -100, 3})
+
+			want := billLines()[1]
+			want.Day = "20261121"
+			same(t, "lines of an item", got[[]store.BillLine](t)(s.LinesOfItem(ctx, merchant, pay.Wxpay, "refund:R1")), []store.BillLine{want})
+			flow := store.BillFlow{Line: 0, At: noon, BusinessNo: "1", FlowNo: "2", Business: "提现", Type: "提现", Amount: 5, Balance: 6, Voucher: "v"}
+			moved(t, s, run, func(step *store.ReconStep) { step.To.FlowVersion, step.Flows = 1, []store.BillFlow{flow} })
+			same(t, "flows", got[[]store.BillFlow](t)(s.BillFlows(ctx, reconKey, 0, 10)), []store.BillFlow{flow})
+
+			for range 2 {
+				if err := s.PutBillChunk(ctx, merchant, "ab", 0, []byte{1, 0, 255}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			same(t, "chunk", got[[]byte](t)(s.BillChunk(ctx, merchant, "ab", 0)), []byte{1, 0, 255})
+			if _, err := s.BillChunk(ctx, merchant, "ab", 1); !errors.Is(err, pay.ErrNotFound) {
+				t.Errorf("a chunk that is not there: %v", err)
+			}
 		})
 	}
 }
@@ -131,97 +124,105 @@ func fee(no, event string, f pay.Fen) store.BillPosting {
 // them by another bill, by a person and by a later round.
 func TestDifferencesAgeAndClose(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, s *store.Store) {
-		ctx := t.Context()
-		run := planned(t, s)
-		key := func(item string, of store.DiffType) store.DiffKey {
-			return store.DiffKey{MerchantID: merchant, Channel: pay.Wxpay, Item: item, Type: of}
-		}
-		d := store.Diff{
-			DiffKey: key("payment:A1", store.AmountDiff), Day: "20261121", OutTradeNo: "A1", Ours: 100, Theirs: 101, OurState: "PAID",
-			TheirState: "SUCCESS", Version: 1, Line: 0, Round: 1, FirstAt: noon,
-		}
-		edge, old := d, d
-		edge.DiffKey, edge.Line = key("payment:A2", store.DateEdge), -1
-		old.DiffKey = key("payment:A3", store.WeMore)
-		run = moved(t, s, run, func(step *store.ReconStep) { step.Diffs = []store.Diff{d, edge, old} })
-		list := func(state string) []store.Diff {
-			t.Helper()
-			ds := got[[]store.Diff](t)(s.Diffs(ctx, store.DiffFilter{MerchantID: merchant, FromDay: "20261121", ToDay: "20261121", State: state, Limit: 10}))
-			return ds
-		}
-		if ds := list("open"); len(ds) != 3 || ds[0].Theirs != 101 || ds[0].Unit != run.Unit || ds[0].FirstAt != noon {
-			t.Fatalf("open differences: %+v", ds)
-		}
-		counts := got[[]store.DiffCount](t)(s.CountOpenDiffs(ctx, noon.Add(time.Second)))
-		same(t, "kinds open since", len(counts), 3)
-		same(t, "open before they were seen", len(got[[]store.Diff](t)(s.OpenDiffs(ctx, noon, 10))), 0)
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			ctx := t.Context()
+			run := planned(t, s)
+			key := func(item string, of store.DiffType) store.DiffKey {
+				return store.DiffKey{MerchantID: merchant, Channel: pay.Wxpay, Item: item, Type: of}
+			}
+			d := store.Diff{
+				DiffKey: key("payment:A1", store.AmountDiff), Day: "20261121", OutTradeNo: "A1", Ours: 100, Theirs: 101, OurState: "PAID",
+				TheirState: "SUCCESS", Version: 1, Line: 0, Round: 1, FirstAt: noon,
+			}
+			edge, old := d, d
+			edge.DiffKey, edge.Line = key("payment:A2", store.DateEdge), -1
+			old.DiffKey = key("payment:A3", store.WeMore)
+			run = moved(t, s, run, func(step *store.ReconStep) { step.Diffs = []store.Diff{d, edge, old} })
+			list := func(state string) []store.Diff {
+				t.Helper()
+				ds := got[[]store.Diff](t)(s.Diffs(ctx, store.DiffFilter{MerchantID: merchant, FromDay: "20261121", ToDay: "20261121", State: state, Limit: 10}))
+				return ds
+			}
+			if ds := list("open"); len(ds) != 3 || ds[0].Theirs != 101 || ds[0].Unit != run.Unit || ds[0].FirstAt != noon {
+				t.Fatalf("open differences: %+v", ds)
+			}
+			counts := got[[]store.DiffCount](t)(s.CountOpenDiffs(ctx, noon.Add(time.Second)))
+			same(t, "kinds open since", len(counts), 3)
+			same(t, "open before they were seen", len(got[[]store.Diff](t)(s.OpenDiffs(ctx, noon, 10))), 0)
 
-		// The next bill has A2, and the day's second round does not see A3 again.
-		run = moved(t, s, run, func(step *store.ReconStep) {
-			step.To.Round, step.Found = 2, []store.Found{{Item: "payment:A2", Why: "in the bill of 20261122"}, {Item: "payment:A1", Edge: true}}
-			again := d
-			again.Round, again.FirstAt = 2, noon.Add(time.Hour)
-			step.Diffs = []store.Diff{again}
+			// The next bill has A2, and the day's second round does not see A3 again.
+			run = moved(t, s, run, func(step *store.ReconStep) {
+				step.To.Round, step.Found = 2, []store.Found{{Item: "payment:A2", Why: "in the bill of 20261122"}, {Item: "payment:A1", Edge: true}}
+				again := d
+				again.Round, again.FirstAt = 2, noon.Add(time.Hour)
+				step.Diffs = []store.Diff{again}
+			})
+			run = moved(t, s, run, func(step *store.ReconStep) { step.Stale = "no longer seen" })
+			ds := list("open")
+			if len(ds) != 1 || ds[0].Item != "payment:A1" || ds[0].FirstAt != noon || ds[0].Round != 2 {
+				t.Fatalf("left open: %+v", ds)
+			}
+			if e := got[store.Diff](t)(s.Diff(ctx, edge.DiffKey)); e.State != store.DiffExplained || e.Who != "recon" || e.Why != "in the bill of 20261122" {
+				t.Errorf("what the next bill explained: %+v", e)
+			}
+
+			// A person repairs it; with the row as it was looked at, and once.
+			book := fee("A1", "fee3:payment:A1", 4)
+			stale := ds[0]
+			stale.Unit = "older"
+			wins(t, false)(s.CloseDiff(ctx, stale, store.DiffRepaired, "anna", "why", noon, book))
+			wins(t, true)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, book))
+			wins(t, false)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, book))
+			same(t, "fees", got[map[pay.Channel]map[pay.Account]pay.Fen](t)(s.Balances(ctx, merchant))[pay.Wxpay]["F"], pay.Fen(4))
+
+			// Seen once more it stays closed, unless the figures are others.
+			run = moved(t, s, run, func(step *store.ReconStep) { step.Diffs = []store.Diff{d} })
+			same(t, "state", got[store.Diff](t)(s.Diff(ctx, d.DiffKey)).State, store.DiffRepaired)
+			moved(t, s, run, func(step *store.ReconStep) {
+				other := d
+				other.Theirs = 105
+				step.Diffs = []store.Diff{other}
+			})
+			same(t, "state", got[store.Diff](t)(s.Diff(ctx, d.DiffKey)).State, store.DiffOpen)
 		})
-		run = moved(t, s, run, func(step *store.ReconStep) { step.Stale = "no longer seen" })
-		ds := list("open")
-		if len(ds) != 1 || ds[0].Item != "payment:A1" || ds[0].FirstAt != noon || ds[0].Round != 2 {
-			t.Fatalf("left open: %+v", ds)
-		}
-		if e := got[store.Diff](t)(s.Diff(ctx, edge.DiffKey)); e.State != store.DiffExplained || e.Who != "recon" || e.Why != "in the bill of 20261122" {
-			t.Errorf("what the next bill explained: %+v", e)
-		}
-
-		// A person repairs it; with the row as it was looked at, and once.
-		book := fee("A1", "fee3:payment:A1", 4)
-		stale := ds[0]
-		stale.Unit = "older"
-		wins(t, false)(s.CloseDiff(ctx, stale, store.DiffRepaired, "anna", "why", noon, book))
-		wins(t, true)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, book))
-		wins(t, false)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, book))
-		same(t, "fees", got[map[pay.Channel]map[pay.Account]pay.Fen](t)(s.Balances(ctx, merchant))[pay.Wxpay]["F"], pay.Fen(4))
-
-		// Seen once more it stays closed, unless the figures are others.
-		run = moved(t, s, run, func(step *store.ReconStep) { step.Diffs = []store.Diff{d} })
-		same(t, "state", got[store.Diff](t)(s.Diff(ctx, d.DiffKey)).State, store.DiffRepaired)
-		moved(t, s, run, func(step *store.ReconStep) {
-			other := d
-			other.Theirs = 105
-			step.Diffs = []store.Diff{other}
-		})
-		same(t, "state", got[store.Diff](t)(s.Diff(ctx, d.DiffKey)).State, store.DiffOpen)
-	})
+	}
 }
 
 // TestReconReadsADayInPages reads orders and refunds of a day one by one.
 func TestReconReadsADayInPages(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, s *store.Store) {
-		ctx := t.Context()
-		for _, no := range []string{"B1", "B2", "B3"} {
-			openPaid(t, s, no)
-		}
-		o := stored(t, s, "B2")
-		r := newRefund(s, o, "R1", 10)
-		r.SentAt = noon
-		wins(t, true)(s.OpenRefund(ctx, r, pay.PAID, r.OpenPostings()))
-		span := store.ReconSpan{MerchantID: merchant, Channel: pay.Wxpay, From: noon, To: noon.Add(time.Hour), After: noon.Add(-time.Hour)}
-		var nos []string
-		for {
-			page := got[[]pay.Order](t)(s.ReconOrders(ctx, span, 1))
-			if len(page) == 0 {
-				break
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			ctx := t.Context()
+			for _, no := range []string{"B1", "B2", "B3"} {
+				openPaid(t, s, no)
 			}
-			nos = append(nos, page[0].OutTradeNo)
-			span.After, span.AfterNo = page[0].UpdatedAt, page[0].OutTradeNo
-		}
-		same(t, "orders", len(nos), 3)
-		span.After, span.AfterNo = noon.Add(-time.Hour), ""
-		if page := got[[]pay.Refund](t)(s.ReconRefunds(ctx, span, 5)); len(page) != 1 || page[0].OutRefundNo != "R1" {
-			t.Errorf("refunds = %+v", page)
-		}
-		span.From, span.To = span.To, span.To.Add(time.Hour)
-		same(t, "orders of another day", len(got[[]pay.Order](t)(s.ReconOrders(ctx, span, 5))), 0)
-	})
+			o := stored(t, s, "B2")
+			r := newRefund(s, o, "R1", 10)
+			r.SentAt = noon
+			wins(t, true)(s.OpenRefund(ctx, r, pay.PAID, r.OpenPostings()))
+			span := store.ReconSpan{MerchantID: merchant, Channel: pay.Wxpay, From: noon, To: noon.Add(time.Hour), After: noon.Add(-time.Hour)}
+			var nos []string
+			for {
+				page := got[[]pay.Order](t)(s.ReconOrders(ctx, span, 1))
+				if len(page) == 0 {
+					break
+				}
+				nos = append(nos, page[0].OutTradeNo)
+				span.After, span.AfterNo = page[0].UpdatedAt, page[0].OutTradeNo
+			}
+			same(t, "orders", len(nos), 3)
+			span.After, span.AfterNo = noon.Add(-time.Hour), ""
+			if page := got[[]pay.Refund](t)(s.ReconRefunds(ctx, span, 5)); len(page) != 1 || page[0].OutRefundNo != "R1" {
+				t.Errorf("refunds = %+v", page)
+			}
+			span.From, span.To = span.To, span.To.Add(time.Hour)
+			same(t, "orders of another day", len(got[[]pay.Order](t)(s.ReconOrders(ctx, span, 5))), 0)
+		})
+	}
 }

@@ -1,0 +1,348 @@
+package recon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloudpay/internal/directory"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/store"
+)
+
+// matchAtOnce is how many lines one unit of work compares: each may have a
+// difference, a fee of two legs, a settlement of two and something found.
+const matchAtOnce = 40
+
+// books is what our books have of the lines that are compared.
+type books struct {
+	run     store.ReconRun
+	rate    int64 // the merchant's fee in millionths, 0 for none agreed
+	orders  map[string]pay.Order
+	refunds map[string]pay.Refund
+	rolled  map[string]pay.Fen // what the wallet gave back of an order without us
+	done    func(day string) bool
+	now     time.Time
+}
+
+// finding is what one line comes to.
+type finding struct {
+	diffs    []store.Diff
+	found    []store.Found
+	postings []store.BillPosting
+}
+
+// match compares lines with our books until none is left.
+func (r *Recon) match(ctx context.Context, run store.ReconRun) (store.ReconRun, error) {
+	from, err := position(run)
+	if err != nil {
+		return run, err
+	}
+	lines, err := r.Store.ReconLines(ctx, run.ReconKey, from, matchAtOnce)
+	if err != nil {
+		return run, err
+	}
+	if len(lines) == 0 {
+		return r.commit(ctx, next(run, store.ReconRest))
+	}
+	b, err := r.books(ctx, run, lines)
+	if err != nil {
+		return run, err
+	}
+	step := next(run, store.ReconMatch)
+	step.To.Position = strconv.FormatInt(lines[len(lines)-1].Line+1, 10)
+	for _, l := range lines {
+		f := b.judge(l)
+		if len(f.diffs) == 0 {
+			step.To.Matched++
+		}
+		step.Diffs = append(step.Diffs, f.diffs...)
+		step.Found = append(step.Found, f.found...)
+		step.Postings = append(step.Postings, f.postings...)
+	}
+	return r.commit(ctx, step)
+}
+
+// position reads how far a step over lines has come.
+func position(run store.ReconRun) (n int64, err error) {
+	if run.Position == "" {
+		return 0, nil
+	}
+	if n, err = strconv.ParseInt(run.Position, 10, 64); err != nil {
+		return 0, fmt.Errorf("reconcile %s: position %q is not a line", run.Day, run.Position)
+	}
+	return n, nil
+}
+
+// books reads what our books have of some lines.
+func (r *Recon) books(ctx context.Context, run store.ReconRun, lines []store.ReconLine) (*books, error) {
+	m, err := r.Directory.Merchant(ctx, run.MerchantID)
+	if err != nil {
+		return nil, err
+	}
+	b := &books{run: run, rate: m.Profile.BankRatePPM, rolled: map[string]pay.Fen{}, done: r.doneDays(ctx, run.ReconKey), now: r.now()}
+	var orders, refunds []string
+	for _, l := range lines {
+		orders = append(orders, l.OutTradeNo)
+		if l.OutRefundNo != "" {
+			refunds = append(refunds, l.OutRefundNo)
+		}
+	}
+	if b.orders, err = r.Store.OrdersByNumber(ctx, run.MerchantID, orders); err != nil {
+		return nil, err
+	}
+	if b.refunds, err = r.Store.RefundsByNumber(ctx, run.MerchantID, refunds); err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		if o, ours := b.orders[l.OutTradeNo]; ours && l.Item == reversalItem(l.OutTradeNo) && o.State == pay.PAID && o.Refunded > 0 {
+			if b.rolled[l.OutTradeNo], err = r.rolledBack(ctx, o); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}
+
+// rolledBack is what the wallet gave back of an order under a number of ours,
+// because it has none of its own.
+func (r *Recon) rolledBack(ctx context.Context, o pay.Order) (sum pay.Fen, err error) {
+	list, err := r.Store.Refunds(ctx, o.MerchantID, o.OutTradeNo)
+	for _, f := range list {
+		if ownName(f) {
+			sum += f.Amount
+		}
+	}
+	return sum, err
+}
+
+// ownName reports whether a refund was made by the wallet without a number, and
+// has one of ours.
+func ownName(f pay.Refund) bool {
+	return f.Origin == pay.OriginChannel && strings.HasPrefix(f.OutRefundNo, "outside-"+f.OutTradeNo)
+}
+
+// doneDays tells which days are reconciled. It asks once for each.
+func (r *Recon) doneDays(ctx context.Context, k store.ReconKey) func(string) bool {
+	known := map[string]bool{}
+	return func(day string) bool {
+		if d, ok := known[day]; ok {
+			return d
+		}
+		run, err := r.Store.ReconRun(ctx, store.ReconKey{MerchantID: k.MerchantID, Channel: k.Channel, Day: day})
+		known[day] = err == nil && run.Step == store.ReconDone
+		return known[day]
+	}
+}
+
+// judge compares one line with our books.
+func (b *books) judge(l store.ReconLine) finding {
+	if l.Again { // the wallet tells of the same thing twice
+		d := b.diff(l, store.WalletMore, 0, "")
+		d.Item += fmt.Sprintf("#%s.%d", b.run.Day, l.Line)
+		return finding{diffs: []store.Diff{d}}
+	}
+	switch kind, _, _ := strings.Cut(l.Item, ":"); kind {
+	case "payment":
+		return b.payment(l)
+	case "refund":
+		return b.refund(l)
+	}
+	return b.reversal(l)
+}
+
+// diff is a difference that a line shows.
+func (b *books) diff(l store.ReconLine, of store.DiffType, ours pay.Fen, state string) store.Diff {
+	theirs := l.Total
+	if l.Kind != "payment" {
+		theirs = -theirs
+	}
+	told := l.State
+	if l.RefundState != "" {
+		told += " " + l.RefundState
+	}
+	return store.Diff{
+		DiffKey: store.DiffKey{MerchantID: b.run.MerchantID, Channel: b.run.Channel, Item: l.Item, Type: of}, Day: b.run.Day,
+		OutTradeNo: l.OutTradeNo, OutRefundNo: l.OutRefundNo, Ours: ours, Theirs: theirs, OurState: state, TheirState: told,
+		Version: b.run.Version, Line: l.Line, Round: b.run.Round, FirstAt: b.now,
+	}
+}
+
+// booked reports whether an order's payment stands in our ledger.
+func booked(o pay.Order) bool { return o.State == pay.PAID || o.PaidSeen || o.Late != pay.LateNone }
+
+// payment compares a payment.
+func (b *books) payment(l store.ReconLine) finding {
+	o, ours := b.orders[l.OutTradeNo]
+	switch {
+	case !ours:
+		return finding{diffs: []store.Diff{b.diff(l, store.WalletMore, 0, "")}}
+	case !booked(o):
+		return finding{diffs: []store.Diff{b.diff(l, store.WalletMore, 0, string(o.State))}}
+	case l.Total != o.Total:
+		return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, o.Total, string(o.State))}}
+	case l.Settlement != o.Settlement && o.Settlement != o.Total:
+		d := b.diff(l, store.AmountDiff, o.Settlement, string(o.State))
+		d.Theirs = l.Settlement
+		return finding{diffs: []store.Diff{d}}
+	}
+	f := b.fee(l, string(o.State))
+	if l.Settlement != o.Settlement { // money.md §5: the wallet did not say, the bill trues up
+		f.book(l, pay.PostNet(l.Item, o.Settlement, l.Settlement))
+	}
+	return b.dated(f, l, o.Total, string(o.State), o.PaidAt)
+}
+
+// refund compares a refund.
+func (b *books) refund(l store.ReconLine) finding {
+	rf, ours := b.refunds[l.OutRefundNo]
+	state := string(rf.State)
+	switch {
+	case !ours || rf.OutTradeNo != l.OutTradeNo:
+		return finding{diffs: []store.Diff{b.diff(l, store.WalletMore, 0, "")}}
+	case l.Kind == "payment":
+		return finding{diffs: []store.Diff{b.diff(l, store.StateDiff, -rf.Amount, state)}}
+	case rf.State == pay.RefundRejected && l.RefundState == refundFailed:
+		return finding{}
+	case rf.State == pay.RefundRejected:
+		return finding{diffs: []store.Diff{b.diff(l, store.WalletMore, 0, state)}}
+	case l.Total != rf.Amount:
+		return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, -rf.Amount, state)}}
+	case rf.State == pay.RefundSucceeded && (l.RefundState == refundFailed || l.RefundState == refundChange),
+		rf.State == pay.RefundNeedsHand && l.RefundState == "SUCCESS":
+		return finding{diffs: []store.Diff{b.diff(l, store.StateDiff, -rf.Amount, state)}}
+	}
+	var f finding
+	if l.RefundState != refundFailed {
+		f = b.fee(l, state)
+	}
+	if rf.State == pay.RefundSucceeded && l.Settlement != rf.Settlement {
+		if rf.Settlement != rf.Amount {
+			d := b.diff(l, store.AmountDiff, -rf.Settlement, state)
+			d.Theirs = -l.Settlement
+			f.diffs = append(f.diffs, d)
+			return f
+		}
+		f.book(l, pay.PostNet(l.Item, -rf.Settlement, -l.Settlement))
+	}
+	return b.dated(f, l, -rf.Amount, state, refundTime(rf))
+}
+
+// The states of refunds in WeChat's bill that are not as they should be.
+const (
+	refundFailed = "FAIL"
+	refundChange = "CHANGE"
+)
+
+// refundTime is when the wallet counts a refund, as far as we know: WeChat when
+// it accepted it, Alipay when it was made.
+func refundTime(rf pay.Refund) time.Time {
+	if rf.Channel == pay.Alipay || rf.SentAt.IsZero() {
+		return rf.SucceededAt
+	}
+	return rf.SentAt
+}
+
+// reversal compares a payment that was undone.
+func (b *books) reversal(l store.ReconLine) finding {
+	o, ours := b.orders[l.OutTradeNo]
+	state := string(o.State)
+	switch {
+	case !ours:
+		return finding{diffs: []store.Diff{b.diff(l, store.WalletMore, 0, "")}}
+	case b.rolled[l.OutTradeNo] > 0:
+		if l.Total != b.rolled[l.OutTradeNo] {
+			return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, -b.rolled[l.OutTradeNo], state)}}
+		}
+		return b.fee(l, state)
+	case !undone(o):
+		return finding{diffs: []store.Diff{b.diff(l, store.StateDiff, 0, state)}}
+	case l.Total != o.Total:
+		return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, -o.Total, state)}}
+	}
+	return b.dated(b.fee(l, state), l, -o.Total, state, undoneAt(o))
+}
+
+// undone reports whether an order's payment was given back by a reverse or a
+// cancel, as our ledger has it.
+func undone(o pay.Order) bool {
+	return o.Reserved == 0 && (o.State == pay.REVERSED && o.PaidSeen || o.Late == pay.LateReturned)
+}
+
+// undoneAt is when that was, as far as we know.
+func undoneAt(o pay.Order) time.Time {
+	if o.ReversedAt.IsZero() {
+		return o.UpdatedAt
+	}
+	return o.ReversedAt
+}
+
+// dated compares the day of a line with ours. A neighbouring day that is done
+// already has missed nothing, or its difference is explained here.
+func (b *books) dated(f finding, l store.ReconLine, ours pay.Fen, state string, at time.Time) finding {
+	if l.Missed {
+		f.found = append(f.found, store.Found{Item: l.Item, Why: "在 " + b.run.Day + " 的账单中"})
+		return f
+	}
+	if day := DayOf(at); day != b.run.Day && !b.done(day) {
+		f.diffs = append(f.diffs, b.diff(l, store.DateEdge, ours, state))
+	}
+	return f
+}
+
+// book adds an event of a line.
+func (f *finding) book(l store.ReconLine, p pay.Posting) {
+	f.postings = append(f.postings, store.BillPosting{OutTradeNo: l.OutTradeNo, At: l.At, Posting: p})
+}
+
+// fee compares a fee with the agreed rate, or else with the rate that the line
+// itself names, and books it if it is right.
+func (b *books) fee(l store.ReconLine, state string) (f finding) {
+	rate := b.rate
+	if rate == 0 {
+		rate = rateOf(l.Rate)
+	}
+	if rate > 0 {
+		want, slack := pay.Poundage(l.Settlement, rate), pay.Fen(0)
+		if l.Kind != "payment" { // shares of a fee: each is rounded
+			want, slack = -want, 1
+		}
+		if l.Fee < want-slack || l.Fee > want+slack {
+			d := b.diff(l, store.FeeDiff, want, state)
+			d.Theirs = l.Fee
+			f.diffs = append(f.diffs, d)
+			return f
+		}
+	}
+	if rest := l.Fee - l.Booked; rest != 0 {
+		f.book(l, pay.PostFee(l.Item, b.run.Version, rest))
+	}
+	return f
+}
+
+// rateOf reads a rate as bills write it, 0.60%, in millionths. 0 is none, or
+// one that is no whole number of millionths.
+func rateOf(text string) int64 {
+	percent, ok := strings.CutSuffix(strings.TrimSpace(text), "%")
+	if !ok || len(percent) > 10 || strings.Trim(percent, "0123456789.") != "" {
+		return 0
+	}
+	x, ok := new(big.Rat).SetString(percent)
+	if !ok || !x.Mul(x, big.NewRat(10_000, 1)).IsInt() || !x.Num().IsInt64() {
+		return 0
+	}
+	return x.Num().Int64()
+}
+
+// merchant finds a merchant, also to say that there is none.
+func (r *Recon) merchant(ctx context.Context, id string) (*directory.Merchant, error) {
+	m, err := r.Directory.Merchant(ctx, id)
+	if errors.Is(err, pay.ErrNotFound) {
+		return nil, pay.Refuse(pay.ErrNotFound, "merchant_missing", "没有这个商户")
+	}
+	return m, err
+}
