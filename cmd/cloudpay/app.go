@@ -27,6 +27,7 @@ import (
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/recon"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
 	"cloudpay/internal/timeline"
@@ -48,6 +49,7 @@ type app struct {
 	directory *directory.Directory
 	gateway   *gateway.Gateway
 	wallets   *wallets.Wallets
+	recon     *recon.Recon
 	monitor   *monitor.Monitor
 	evidence  *evidence.Recorder
 	api       *api.Server
@@ -97,9 +99,12 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		Keeper: st, Queue: st, Hosts: s.hosts(), Interval: s.MonitorInterval, Registry: reg, Now: s.now, Log: log,
 	})
 	lists := reportsOn(st, dir, s.now)
+	rec := recon.New(recon.Config{
+		Store: st, Directory: dir, Gateway: gw, Channels: accounts.Channel, Now: s.now, Log: log, Metrics: recon.NewMetrics(reg),
+	})
 	lines := timeline.New(timeline.Config{Store: st, Directory: dir, Evidence: seen, Monitor: mon, Step: gw.NextStep, Now: s.now})
 	mgmt, err := manage.New(manage.Config{
-		Store: st, Directory: dir, Gateway: gw, Wallets: accounts, Reports: lists, Monitor: mon, Timelines: lines, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
+		Store: st, Directory: dir, Gateway: gw, Wallets: accounts, Reports: lists, Recon: rec, Monitor: mon, Timelines: lines, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
 		Now: s.now, Log: log,
 	})
 	if err != nil {
@@ -114,7 +119,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)
-	return &app{store: st, directory: dir, gateway: gw, wallets: accounts, monitor: mon, evidence: seen, api: srv, manage: mgmt, registry: reg, now: s.now, moves: s.Clock != nil, log: log}, nil
+	return &app{store: st, directory: dir, gateway: gw, wallets: accounts, recon: rec, monitor: mon, evidence: seen, api: srv, manage: mgmt, registry: reg, now: s.now, moves: s.Clock != nil, log: log}, nil
 }
 
 // close releases what openApp opened, for who does not serve.
@@ -146,6 +151,7 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return a.monitor.Run(inner) })
 	g.Go(func() error { return a.wallets.Run(inner) })
 	g.Go(func() error { return a.fold(inner) })
+	g.Go(func() error { return a.reconcile(inner) })
 	if a.admin != nil {
 		a.serveAdmin(ctx, inner, g)
 	}

@@ -93,6 +93,7 @@ type cli struct {
 	Order       orderCmd        `cmd:"" group:"manage" help:"Orders, as an operator sees them."`
 	Attention   attentionCmd    `cmd:"" group:"manage" help:"What wants a person."`
 	Explain     explainCmd      `cmd:"" group:"manage" help:"One order as one timeline: requests, wallets, notices, ledger, callbacks, devices; and what happens next."`
+	Recon       reconCmd        `cmd:"" group:"manage" help:"Reconciliation with the wallets' bills (对账)."`
 	Member      memberCmd       `cmd:"" group:"manage" help:"Operator accounts (成员)."`
 	Token       tokenCmd        `cmd:"" group:"manage" help:"Tokens of the management API."`
 	Audit       auditCmd        `cmd:"" group:"manage" help:"Who changed what, newest first."`

@@ -32,6 +32,7 @@ import (
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/recon"
 	"cloudpay/internal/report"
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
@@ -256,6 +257,7 @@ func build(st *store.Store) (*house, error) {
 		Reports:   report.New(report.Config{Store: h.store, Now: h.clock.now}),
 		Monitor:   told,
 		Timelines: timeline.New(timeline.Config{Store: h.store, Directory: h.people, Monitor: told, Step: h.gw.NextStep, Now: h.clock.now}),
+		Recon:     recon.New(recon.Config{Store: h.store, Directory: h.people, Gateway: h.gw, Channels: h.wallet, Now: h.clock.now, Log: log}),
 		Requests: func(logID uint32) (manage.AnsweredRequest, bool) {
 			return manage.AnsweredRequest{LogID: logID, Method: "micro_pay", MerchantID: merchantA, Status: 104}, logID == 7
 		},

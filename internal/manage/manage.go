@@ -30,6 +30,7 @@ import (
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
+	"cloudpay/internal/recon"
 	"cloudpay/internal/report"
 	"cloudpay/internal/store"
 	"cloudpay/internal/timeline"
@@ -53,6 +54,7 @@ type Config struct {
 	// are; nil does neither.
 	Wallets *wallets.Wallets
 	Reports *report.Reports
+	Recon   *recon.Recon
 	Monitor *monitor.Monitor
 	// Timelines explains orders.
 	Timelines *timeline.Timelines
@@ -222,6 +224,7 @@ func (s *Server) register() {
 	s.registerSetup()
 	s.registerOrders()
 	s.registerExplanation()
+	s.registerRecon()
 	s.registerOperations()
 	s.registerTruth()
 	s.registerMembers()

@@ -120,6 +120,10 @@ func rows() map[string]row {
 		"end-attention":      wanting("/attention/end", row{who: "boss", body: `{"why":"seen to"}`, bad: `{"why":""}`, field: "body.why", wrong: "weak boss", foreign: "foreign boss"}),
 		"decide-late":        lateRow(),
 		"decide-refund":      byHandRow(),
+		"list-recon-days":    {who: "finance", bad: "/v1/merchants/" + merchantA + "/recon/days?limit=0", field: "query.limit", wrong: "manager", foreign: "stranger", want: `"items":[`},
+		"run-recon":          reconciled(),
+		"list-differences":   {who: "boss", bad: "/v1/merchants/" + merchantA + "/recon/differences?state=odd", field: "query.state", wrong: "manager", foreign: "stranger", want: `"items":[`},
+		"repair-difference":  differing(),
 		"list-jobs":          {who: "ops", bad: "/v1/jobs?state=lost", field: "query.state", wrong: "provider", want: `"items":[`},
 		"release-job":        {who: "ops", body: `{"out_sub_mch_id":"m","kind":"k","ref":"r"}`, bad: `{"out_sub_mch_id":"m","ref":"r"}`, field: "kind", wrong: "provider", want: ""},
 		"add-member": {
