@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"cloudpay/internal/store"
 )
 
 // TestBytesAreForTheOperatorAndReadingThemIsRecorded: nobody else is shown the
@@ -11,7 +13,8 @@ import (
 func TestBytesAreForTheOperatorAndReadingThemIsRecorded(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	path := "/v1/orders/" + h.order(t) + "/explanation"
+	number := h.order(t)
+	path := "/v1/orders/" + number + "/explanation"
 	for _, who := range []string{"provider", "boss", "ops"} {
 		if w := h.as(t, who, "GET", path+"?raw=true", ""); w.Code != http.StatusForbidden {
 			t.Errorf("%s reads bytes: %d", who, w.Code)
@@ -28,6 +31,13 @@ func TestBytesAreForTheOperatorAndReadingThemIsRecorded(t *testing.T) {
 	}
 	if w := h.as(t, "finance", "GET", path, ""); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "order.read_raw") {
 		t.Errorf("finance reads the trail: %d %s", w.Code, w.Body)
+	}
+	err := h.store.Raise(t.Context(), store.Attention{MerchantID: merchantA, OutTradeNo: number, Why: "two wallets disagree", First: h.clock.now(), Last: h.clock.now(), Times: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := h.as(t, "boss", "GET", path, ""); !strings.Contains(w.Body.String(), "需要人处理：two wallets disagree") {
+		t.Errorf("what wants a person is not said: %s", w.Body)
 	}
 	for _, bad := range []string{"/v1/orders/99999999999/explanation", "/v1/orders/x/explanation"} {
 		if w := h.as(t, "operator", "GET", bad, ""); w.Code != http.StatusNotFound {

@@ -27,6 +27,7 @@ const (
 	maxJobs    = 1000 // open callbacks of the merchant that are looked through
 	maxMonitor = 200
 	maxAudit   = 200
+	maxRaised  = store.MaxAttention
 )
 
 // Lang is the language of the words.
@@ -157,6 +158,9 @@ func (t *Timelines) Explain(ctx context.Context, merchantID, outTradeNo string, 
 		if err := t.people(ctx, b); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.wanted(ctx, b); err != nil {
+		return nil, err
 	}
 	b.missing(said)
 	b.verdict(t.Step(o), work)
@@ -362,6 +366,14 @@ func (t *Timelines) clients(ctx context.Context, b *builder) error {
 // people adds what was done by hand.
 func (t *Timelines) people(ctx context.Context, b *builder) error {
 	o := b.e.Order
+	done, err := t.Store.Hands(ctx, o.MerchantID, o.OutTradeNo)
+	if err != nil {
+		return err
+	}
+	for _, h := range done {
+		b.add(h.At, Person, rankState, b.f("人工处理 %s：%s", "settled by hand, %s: %s", h.Act, h.Who),
+			b.pairs("原因", "why", h.Why, "退款单号", "refund", h.OutRefundNo))
+	}
 	lines, err := t.Directory.Audit(ctx, directory.AuditFilter{MerchantID: o.MerchantID, ObjectKind: "order", ObjectID: o.OutTradeNo, Limit: maxAudit})
 	if err != nil {
 		return err
@@ -369,6 +381,20 @@ func (t *Timelines) people(ctx context.Context, b *builder) error {
 	for _, l := range lines {
 		b.add(l.At, Person, rankLater, b.f("人工操作 %s：%s", "done by hand, %s: %s", l.Action, or(l.ActorName, l.ActorID)),
 			b.pairs("身份", "as", string(l.ActorKind), "之前", "before", l.Before, "之后", "after", l.After))
+	}
+	return nil
+}
+
+// wanted adds to what comes next for what a person is asked.
+func (t *Timelines) wanted(ctx context.Context, b *builder) error {
+	list, err := t.Store.Attentions(ctx, b.e.Order.MerchantID, maxRaised)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		if a.OutTradeNo == b.e.Order.OutTradeNo {
+			b.e.Verdict.Next = append(b.e.Verdict.Next, b.f("需要人处理：%s（自 %s，共 %d 次）", "wants a person: %s (since %s, %d times)", a.Why, b.time(a.First), a.Times))
+		}
 	}
 	return nil
 }
