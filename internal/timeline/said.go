@@ -58,7 +58,7 @@ func sameQuestion(a, b evidence.Record) bool {
 
 // repeated reports whether a record only repeats the one before.
 func repeated(all []evidence.Record, i int) bool {
-	return i > 0 && i < len(all) && sameQuestion(all[i-1], all[i]) //nolint:gosec // i-1 is at least 0
+	return i > 0 && i < len(all) && sameQuestion(all[i-1], all[i])
 }
 
 // times are the records at i and its repetitions.

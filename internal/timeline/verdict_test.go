@@ -86,7 +86,10 @@ func TestVerdictSaysWhatHappensNextAndWhen(t *testing.T) {
 		{"lost job", pay.Order{State: pay.PAYING}, nil, pay.ActQuery, openWork{}, []string{"不应发生"}},
 		{"refund", pay.Order{State: pay.PAID}, nil, "", openWork{refunds: []jobs.Job{refund}}, []string{"退款 r1：查询退款结果，现在"}},
 		{
-			"callbacks", pay.Order{State: pay.PAID}, nil, "", openWork{callbacks: []jobs.Job{job(jobs.Ready, "o/paid", time.Hour), job(jobs.Buried, "o/reversed", 0)}},
+			"callbacks",
+			pay.Order{State: pay.PAID},
+			nil, "",
+			openWork{callbacks: []jobs.Job{job(jobs.Ready, "o/paid", time.Hour), job(jobs.Buried, "o/reversed", 0)}},
 			[]string{"回调 paid：11-27 04:00:00.000（1h0m0s 后），已送 3 次", "回调 reversed 已停止"},
 		},
 		{"hand", pay.Order{State: pay.PAID}, []pay.Refund{{OutRefundNo: "r1", State: pay.RefundNeedsHand}}, "", openWork{}, []string{"r1 被银行退回"}},
