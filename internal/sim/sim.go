@@ -2,7 +2,8 @@
 // Go SDK), the API, the gateway, its store, the adapters, both wallets, their
 // customers and the merchants' callback endpoints. A seed chooses who pays what
 // and everything that goes wrong; afterwards the promises P1 to P7 and P10 of
-// the README are checked against what the wallets say has happened to money.
+// the README are checked against what the wallets say has happened to money. Keys
+// and certificates change meanwhile, and money that is lost so breaks P9.
 //
 // # One seed is one run
 //
