@@ -175,7 +175,7 @@ func everyStep(t *testing.T, kills bool) {
 		for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
 			t.Run(f.name+"/"+string(ch), func(t *testing.T) {
 				t.Parallel()
-				first := 1 + i*5%stride
+				first := 1 + i%min(stride, 4) // the shortest flow has four steps
 				ends, kinds, runs := map[string]int{}, map[string]int{}, 0
 				for _, after := range []bool{false, true} {
 					for at, more := first, true; more; at += stride {
