@@ -93,9 +93,9 @@ func TestAnOutageOfAnHourHurtsNobodyElseAndDrainsInTime(t *testing.T) {
 		w := &darkWallet{dark: map[string]bool{}, calls: map[string]int{}}
 		h := newHouse(t, options{idle: 5 * time.Second, profiles: changed(func(p *pay.Profile) { p.NeverByItself = true }), channels: func(find gateway.Channels) gateway.Channels {
 			return func(ctx context.Context, provider string, ch pay.Channel) (channel.Channel, error) {
-				real, err := find(ctx, provider, ch)
+				beneath, err := find(ctx, provider, ch)
 				w.mu.Lock()
-				w.Channel = real
+				w.Channel = beneath
 				w.mu.Unlock()
 				return w, err
 			}

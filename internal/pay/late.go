@@ -119,7 +119,7 @@ func (p Profile) Resume(r Refund, out Outcome, pd RefundPaid, byHand bool, by Ha
 		return c, Refuse(ErrUnavailable, "refund_not_arrived", "渠道尚未确认该退款到账")
 	}
 	n := &c.Refund
-	n.arrived(pd, now)
+	arrived(n, pd, now)
 	n.UpdatedAt = now
 	c.Postings = append(c.Postings, PostResent(n.OutRefundNo, n.Amount, n.Settlement))
 	c.Refunded = n.Amount

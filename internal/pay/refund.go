@@ -151,7 +151,7 @@ func (p Profile) refunded(c *RefundChange, pd RefundPaid, now time.Time) {
 		n.Do, n.DoAt = ActAsk, now.Add(pick(p.RefundPauses, n.Tries))
 		return
 	}
-	n.arrived(pd, now)
+	arrived(n, pd, now)
 	c.Postings = append(c.Postings, PostRefunded(n.OutRefundNo, n.Amount, n.Settlement))
 	c.Refunded = n.Amount
 	switch n.Origin {
@@ -165,7 +165,7 @@ func (p Profile) refunded(c *RefundChange, pd RefundPaid, now time.Time) {
 }
 
 // arrived notes that the wallet has paid the refund.
-func (r *Refund) arrived(pd RefundPaid, now time.Time) {
+func arrived(r *Refund, pd RefundPaid, now time.Time) {
 	r.State, r.Unanswered = RefundSucceeded, false
 	r.Settlement, r.Cash, r.RecvAccount, r.Promo = pd.Settlement, pd.Cash, pd.RecvAccount, pd.Promo
 	if r.Settlement <= 0 || r.Settlement > r.Amount {
