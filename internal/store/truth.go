@@ -80,7 +80,7 @@ func (s *Store) Raise(ctx context.Context, a Attention) error {
 
 // Calm ends every open reason of an order, because somebody has seen to it. It
 // reports whether there was one.
-func (s *Store) Calm(ctx context.Context, merchantID, outTradeNo, who, why string, now time.Time) (any bool, err error) {
+func (s *Store) Calm(ctx context.Context, merchantID, outTradeNo, who, why string, now time.Time) (ended bool, err error) {
 	u, q := s.newUnit("", merchantID)
 	u.add(anyRows)(q.Calm(ctx, sqlcgen.CalmParams{
 		DoneMs: ms(now), DoneBy: who, DoneWhy: why, MerchantID: merchantID, OutTradeNo: outTradeNo,
