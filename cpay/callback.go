@@ -55,11 +55,28 @@ func (m *ReverseCallback) fields(c *walk) {
 	c.freshNonce(&m.NonceStr)
 }
 
+// PingCallback is a test: somebody who runs the server wants to know whether
+// callbacks arrive. It is authenticated like any other and speaks of no order, no
+// refund and no amount: answer it with status 0 and do nothing else. The
+// original service has none.
+type PingCallback struct {
+	// Ping says for people that this is a test.
+	Ping string
+	// NonceStr is made up when empty. It proves nothing (R11).
+	NonceStr string
+}
+
+func (m *PingCallback) fields(c *walk) {
+	c.mustText("ping", &m.Ping, limitDesc)
+	c.freshNonce(&m.NonceStr)
+}
+
 // anyCallback is read to learn which callback it is.
 type anyCallback struct {
 	pay      PayCallback
 	refund   RefundCallback
 	reversed string
+	ping     string
 	paid     bool
 }
 
@@ -71,10 +88,11 @@ func (m *anyCallback) fields(c *walk) {
 	optional(c, "order_client", &m.pay.OrderClient)
 	mustList(c, "refund_order_content", &m.refund.RefundOrderContent)
 	c.text("out_trade_no", &m.reversed, limitTradeNo)
+	c.text("ping", &m.ping, limitDesc)
 }
 
 // Callback reads a verified callback and returns a *PayCallback, a
-// *RefundCallback or a *ReverseCallback. Callbacks come at least once: settle by
+// *RefundCallback, a *ReverseCallback or a *PingCallback. Callbacks come at least once: settle by
 // the number inside, and make the second time harmless.
 func (e *Envelope) Callback() (Message, error) {
 	var m anyCallback
@@ -89,6 +107,8 @@ func (e *Envelope) Callback() (Message, error) {
 		return &m.refund, nil
 	case m.reversed != "":
 		return &ReverseCallback{OutTradeNo: m.reversed, NonceStr: m.pay.NonceStr}, nil
+	case m.ping != "":
+		return &PingCallback{Ping: m.ping, NonceStr: m.pay.NonceStr}, nil
 	}
 	return nil, fmt.Errorf("%w: neither order_content, refund_order_content nor out_trade_no", ErrMalformed)
 }

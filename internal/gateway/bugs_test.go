@@ -378,7 +378,7 @@ func TestBuriedCallbacksOfADeadAddressHideNoOthers(t *testing.T) {
 		bury := func(no, ref string) {
 			key := jobs.Key{MerchantID: "merchant", Kind: "callback", Ref: ref}
 			err := h.store.EditJobs(t.Context(), "merchant", jobs.Edit{Put: &jobs.Job{
-				Key: key, State: jobs.Ready, RunAt: time.Now().Add(time.Hour), CreatedAt: time.Now(),
+				Key: key, State: jobs.Ready, RunAt: time.Now().Add(time.Hour), CreatedAt: time.Now(), Lane: "http://127.0.0.1:9000",
 				Payload: `{"out_trade_no":"` + no + `","event":"paid"}`,
 			}})
 			if err != nil {

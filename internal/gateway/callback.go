@@ -92,8 +92,14 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	if lane := callbackLane(m, own, url); lane != j.Lane {
 		return jobs.Shift(lane), nil
 	}
-	res := g.Notify.Deliver(ctx, notify.Target{URL: url, Key: callbackKey(m, j.Attempt, g.now())}, content)
+	began := g.now()
+	to := notify.Target{URL: url, Key: callbackKey(m, j.Attempt, began)}
+	res := g.Notify.Deliver(ctx, to, content)
 	g.Metrics.delivered(res.Delivered)
+	a := attemptOf(m, to, content, res)
+	a.At, a.OutTradeNo, a.Event, a.Attempt, a.Took = began, cb.OutTradeNo, cb.Event, j.Attempt, g.now().Sub(began)
+	a.AuthenKey = 1 + max(j.Attempt-1, 0)%int64(max(len(m.CallbackKeys(began)), 1))
+	g.keepAttempt(ctx, a)
 	g.Log.InfoContext(ctx, "callback sent",
 		slog.String("merchant_id", j.MerchantID), slog.String("out_trade_no", cb.OutTradeNo),
 		slog.String("event", cb.Event), slog.Bool("acknowledged", res.Delivered),

@@ -9,6 +9,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"cloudpay/internal/channel"
@@ -96,9 +97,11 @@ type Config struct {
 // Run, and waits for it to end.
 type Gateway struct {
 	Config
-	runner  *jobs.Runner
-	calls   calls   // wallet calls that outlive their callers
-	resting resting // addresses with nothing buried
+	runner   *jobs.Runner
+	calls    calls        // wallet calls that outlive their callers
+	resting  resting      // addresses with nothing buried
+	trimming trimming     // of the log of callbacks
+	pings    atomic.Int64 // test callbacks under way
 }
 
 // New returns a gateway. It starts nothing: call Run.
@@ -122,6 +125,8 @@ func New(c Config) *Gateway {
 			kindCallback:  {Handler: g.callbackJob, Ladder: notify.Ladder, Lease: leaseFor, Timeout: leaseFor, Concurrency: telling, Lanes: true},
 		},
 	})
+	lanes := g.runner.Lanes
+	c.Metrics.lanes.Store(&lanes)
 	return g
 }
 

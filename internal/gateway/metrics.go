@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
 )
 
@@ -14,6 +17,7 @@ type Metrics struct {
 	refunds   *prometheus.CounterVec
 	raises    *prometheus.CounterVec
 	callbacks *prometheus.CounterVec
+	lanes     atomic.Pointer[func() []jobs.LaneState]
 }
 
 // NewMetrics makes the counters and registers them with r; nil registers them
@@ -30,7 +34,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		callbacks: counter("callbacks_total", "Deliveries to merchants by result.", "result"),
 	}
 	if r != nil {
-		r.MustRegister(m.outcomes, m.orders, m.refunds, m.raises, m.callbacks)
+		r.MustRegister(m.outcomes, m.orders, m.refunds, m.raises, m.callbacks, m.endpoints(true), m.endpoints(false))
 	}
 	return m
 }
@@ -60,6 +64,30 @@ func (g *Gateway) Collect(to chan<- prometheus.Metric) {
 	for k, v := range n {
 		to <- prometheus.MustNewConstMetric(silentWallets, prometheus.GaugeValue, float64(v), string(k.ch), k.kind)
 	}
+}
+
+// endpoints counts the callback endpoints that this process has tried lately, by
+// the state of their breaker.
+func (m *Metrics) endpoints(open bool) prometheus.Collector {
+	state := "closed"
+	if open {
+		state = "open"
+	}
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "cloudpay", Name: "callback_endpoints", ConstLabels: prometheus.Labels{"state": state},
+		Help: "Callback endpoints tried lately by the state of their breaker: an open one does not answer.",
+	}, func() (n float64) {
+		lanes := m.lanes.Load()
+		if lanes == nil {
+			return 0
+		}
+		for _, l := range (*lanes)() {
+			if l.Open == open {
+				n++
+			}
+		}
+		return n
+	})
 }
 
 func (m *Metrics) outcome(ch pay.Channel, call string, k pay.Kind) {

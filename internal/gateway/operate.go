@@ -80,7 +80,7 @@ func (g *Gateway) Resend(ctx context.Context, m *directory.Merchant, outTradeNo,
 	}
 	edit, ok := g.callbackEdit(ctx, m, outTradeNo, own, event, g.now())
 	if !ok {
-		return pay.Refuse(pay.ErrDenied, "no_address", "没有回调地址，请先设置 notify_url")
+		return errNoAddress
 	}
 	if err := g.Store.EditJobs(ctx, m.ID, edit); err != nil {
 		return fmt.Errorf("resend %s of order %s: %w", event, outTradeNo, err)

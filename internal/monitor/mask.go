@@ -25,6 +25,13 @@ var (
 	pemKey      = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`)
 )
 
+// Mask returns at most limit bytes of a text from outside as it may be kept and
+// shown: valid UTF-8 without NUL, with payment codes cut after six digits and keys
+// and private keys replaced. Numbers that begin with one of the prefixes are order
+// numbers and stay. Give it some 256 bytes more than the limit where there are, so
+// that a code on the border is recognised.
+func Mask(s string, prefixes []string, limit int) string { return masked(s, prefixes, limit) }
+
 // authenCode is the length of a MAC in hex: authen_code is public and long,
 // the payment code is never.
 const authenCode = 64

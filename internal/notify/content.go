@@ -60,3 +60,9 @@ func RefundContent(o pay.Order, r pay.Refund) []byte {
 func ReversedContent(o pay.Order) []byte {
 	return cpay.Encode(&cpay.ReverseCallback{OutTradeNo: o.OutTradeNo})
 }
+
+// PingContent renders a test callback. It speaks of no order and no amount, so
+// that no receiver can take it for money.
+func PingContent() []byte {
+	return cpay.Encode(&cpay.PingCallback{Ping: "测试回调，不是交易 / a test, not a payment"})
+}
