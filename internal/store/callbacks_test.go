@@ -57,16 +57,16 @@ func TestCallbackAttemptsAreKeptAndFound(t *testing.T) {
 				}
 				return got[[]store.CallbackAttempt](t)(s.Callbacks(t.Context(), f))
 			}
-			same(t, "all", ids(find(store.CallbackFilter{}))), "id5 too id5 id4 id3 id2 id1 ")
-			same(t, "of an order", ids(find(store.CallbackFilter{OutTradeNo: "o1"}))), "id5 too id5 id2 id1 ")
-			same(t, "failed", ids(find(store.CallbackFilter{Failed: true}))), "id5 too id5 id3 id1 ")
-			same(t, "failed of an order", ids(find(store.CallbackFilter{OutTradeNo: "o1", Failed: true, From: noon.Add(2 * time.Second)}))), "id5 too id5 ")
-			same(t, "of an endpoint", ids(find(store.CallbackFilter{Endpoint: elsewhere.Endpoint}))), "id5 too id5 ")
-			same(t, "since", ids(find(store.CallbackFilter{From: noon.Add(4 * time.Second)}))), "id5 too id5 id4 ")
+			same(t, "all", ids(find(store.CallbackFilter{})), "id5 too id5 id4 id3 id2 id1 ")
+			same(t, "of an order", ids(find(store.CallbackFilter{OutTradeNo: "o1"})), "id5 too id5 id2 id1 ")
+			same(t, "failed", ids(find(store.CallbackFilter{Failed: true})), "id5 too id5 id3 id1 ")
+			same(t, "failed of an order", ids(find(store.CallbackFilter{OutTradeNo: "o1", Failed: true, From: noon.Add(2 * time.Second)})), "id5 too id5 ")
+			same(t, "of an endpoint", ids(find(store.CallbackFilter{Endpoint: elsewhere.Endpoint})), "id5 too id5 ")
+			same(t, "since", ids(find(store.CallbackFilter{From: noon.Add(4 * time.Second)})), "id5 too id5 id4 ")
 			page := find(store.CallbackFilter{Limit: 1})
-			same(t, "next page", ids(find(store.CallbackFilter{Before: page[0].At, BeforeID: page[0].ID, Limit: 2}))), "id5 id4 ")
+			same(t, "next page", ids(find(store.CallbackFilter{Before: page[0].At, BeforeID: page[0].ID, Limit: 2})), "id5 id4 ")
 			page = find(store.CallbackFilter{OutTradeNo: "o1", Limit: 2})
-			same(t, "next page of an order", ids(find(store.CallbackFilter{OutTradeNo: "o1", Before: page[1].At, BeforeID: page[1].ID}))), "id2 id1 ")
+			same(t, "next page of an order", ids(find(store.CallbackFilter{OutTradeNo: "o1", Before: page[1].At, BeforeID: page[1].ID})), "id2 id1 ")
 			one := got[store.CallbackAttempt](t)(s.Callback(t.Context(), merchant, noon.Add(3*time.Second), "id3"))
 			same(t, "one", one, attempt(3, "o2", "paid"))
 			if _, err := s.Callback(t.Context(), "2", noon.Add(3*time.Second), "id3"); !errors.Is(err, pay.ErrNotFound) {
@@ -87,13 +87,13 @@ func TestCallbackAttemptsAreKeptAndFound(t *testing.T) {
 
 			more, err := s.PurgeCallbacks(t.Context(), noon.Add(4*time.Second), 2)
 			same(t, "more", []any{more, err}, []any{true, nil})
-			same(t, "after a purge", ids(find(store.CallbackFilter{}))), "id5 too id5 id4 id3 ")
+			same(t, "after a purge", ids(find(store.CallbackFilter{})), "id5 too id5 id4 id3 ")
 			for range 2 {
 				if more, err = s.PurgeCallbacks(t.Context(), noon.Add(4*time.Second), 2); more || err != nil {
 					t.Errorf("a second purge: %v, %v", more, err)
 				}
 			}
-			same(t, "after all", ids(find(store.CallbackFilter{}))), "id5 too id5 id4 ")
+			same(t, "after all", ids(find(store.CallbackFilter{})), "id5 too id5 id4 ")
 		})
 	}
 }
