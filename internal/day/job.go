@@ -9,6 +9,7 @@ import (
 
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/store"
 )
 
 const (
@@ -19,6 +20,10 @@ const (
 	// closeRound bounds a round, so that it ends within the timeout of a job.
 	closeRound    = 10 * time.Minute
 	merchantsRead = 500 // at once
+	// patience is how long after its end a day waits, before it closes by itself,
+	// for a bill that nobody has planned yet and for open differences: the next
+	// day's bill explains those of date, a person the others.
+	patience = 72 * time.Hour
 )
 
 // Schedule puts the job that closes days for ever, or moves it to now. Call it
@@ -44,9 +49,10 @@ func (d *Days) job(ctx context.Context, _ jobs.Job) (jobs.Verdict, error) {
 	return jobs.Again(d.c.Now().Add(closeEvery)), nil
 }
 
-// CloseDue closes every day of every merchant whose bills are reconciled. A chain
-// begins with the first day that is reconciled. A merchant that cannot be closed
-// does not keep others from it.
+// CloseDue closes every day of every merchant whose bills are reconciled and whose
+// differences are closed, or patience is over for. A chain begins with the first
+// day that is reconciled. A merchant that cannot be closed does not keep others
+// from it.
 func (d *Days) CloseDue(ctx context.Context) error {
 	end := d.c.Now().Add(closeRound)
 	var errs []error
@@ -76,6 +82,9 @@ func (d *Days) closeMerchant(ctx context.Context, id string, end time.Time) erro
 		if err != nil || date == "" {
 			return err
 		}
+		if wait, err := d.early(ctx, id, date); err != nil || wait {
+			return err
+		}
 		_, err = d.Close(ctx, id, date, false)
 		switch {
 		case errors.Is(err, ErrBill), errors.Is(err, ErrBusy), errors.Is(err, ErrClosed):
@@ -86,6 +95,22 @@ func (d *Days) closeMerchant(ctx context.Context, id string, end time.Time) erro
 		}
 	}
 	return nil
+}
+
+// early reports whether a day is better closed later: a closed day is never
+// rewritten, so what may still be explained is waited for.
+func (d *Days) early(ctx context.Context, id, date string) (bool, error) {
+	_, end, err := ParseDate(date)
+	if err != nil || d.c.Now().After(end.Add(patience)) {
+		return false, err
+	}
+	day := strings.ReplaceAll(date, "-", "")
+	runs, err := d.c.Store.ReconRuns(ctx, id, day, day, 1)
+	if err != nil || len(runs) == 0 {
+		return true, err
+	}
+	open, err := d.c.Store.Diffs(ctx, store.DiffFilter{MerchantID: id, FromDay: day, ToDay: day, State: store.DiffOpen, Limit: 1})
+	return len(open) > 0, err
 }
 
 // due returns the next day of a merchant that is over and may be closed, "" for none.
