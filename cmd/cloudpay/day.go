@@ -29,7 +29,16 @@ type dayCmd struct {
 
 // daysOf closes and reads the days of an installation that is open.
 func (a *app) daysOf() *day.Days {
-	return day.New(day.Config{Store: a.store, Vault: a.directory.Vault, Now: a.now, Log: a.log})
+	return day.New(day.Config{Store: a.store, Vault: a.directory.Vault, Trust: a.trust, Now: a.now, Log: a.log})
+}
+
+// trust notes that an order rests on the wallet's bill.
+func (a *app) trust(ctx context.Context, merchantID, outTradeNo string) error {
+	m, err := a.directory.Merchant(ctx, merchantID)
+	if err != nil {
+		return err
+	}
+	return a.gateway.TrustBill(ctx, m, outTradeNo)
 }
 
 // signerFlags name a database and the key that its signing keys are sealed with.

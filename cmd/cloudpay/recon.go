@@ -12,6 +12,7 @@ type reconCmd struct {
 	Run    reconRunCmd    `cmd:"" help:"Reconcile a day now: fetch the bill, compare it; a day that is done is done again."`
 	List   reconListCmd   `cmd:"" help:"List a merchant's reconciled days, newest first."`
 	Diff   reconDiffCmd   `cmd:"" help:"List what bills and our books disagree about."`
+	Export reconExportCmd `cmd:"" help:"Write days, bills and differences as CSV or XLSX."`
 	Repair reconRepairCmd `cmd:"" help:"Close a difference: the wallet is asked first, then our books follow or it is explained."`
 }
 
