@@ -163,7 +163,7 @@ func (g *Gateway) returnInFull(ctx context.Context, m *directory.Merchant, o pay
 		return o, err
 	case err != nil:
 		return o, fmt.Errorf("read refund %s: %w", no, err)
-	case r.State == pay.RefundSucceeded && origin == pay.OriginReverse:
+	case (r.State == pay.RefundSucceeded || r.State == pay.RefundOffline) && origin == pay.OriginReverse:
 		return g.change(ctx, m, o, g.profile(o).RefundedInstead)
 	}
 	return o, nil

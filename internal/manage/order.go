@@ -83,10 +83,10 @@ type Refund struct {
 // Hand is what a person did to an order or a refund by hand.
 type Hand struct {
 	At          time.Time `json:"at"`
-	Act         string    `json:"act" doc:"adopt、return、offline、resume"`
+	Act         string    `json:"act" doc:"做了什么：adopt 认领、return 退回、offline 线下退款、resume 继续退款"`
 	OutRefundNo string    `json:"out_refund_no,omitempty"`
 	Who         string    `json:"who" doc:"操作人"`
-	Why         string    `json:"why"`
+	Why         string    `json:"why" doc:"理由，由操作人填写"`
 }
 
 // Moment is one thing that happened to an order.

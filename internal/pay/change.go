@@ -66,7 +66,7 @@ type RefundChange struct {
 	Callbacks []string
 	Raise     string
 	Silent    bool     // as in Change
-	Calm      []string // as in Change, of this refund, or of its order when Late is set
+	Calm      []string // as in Change, of this refund, and of its order when Late is set
 	Hand      Hand
 }
 

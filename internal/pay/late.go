@@ -146,6 +146,7 @@ func (p Profile) handedBack(c *RefundChange) {
 		c.Callbacks = append(c.Callbacks, EventRefund+c.Refund.OutRefundNo)
 	case OriginLate:
 		c.Late = LateReturned
+		c.Calm = append(c.Calm, RaiseLate)
 	case OriginReverse, OriginChannel:
 	}
 }

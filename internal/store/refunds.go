@@ -54,12 +54,10 @@ func (s *Store) SettleRefund(ctx context.Context, c pay.RefundChange, edits ...j
 		UpdatedMs: ms(r.UpdatedAt), MerchantID: c.From.MerchantID, OutTradeNo: c.From.OutTradeNo, OutRefundNo: c.From.OutRefundNo,
 	}))
 	u.post(ctx, q, c.From.OutTradeNo, c.Postings)
-	about := r.OutRefundNo
-	if c.Late != pay.LateNone {
-		about = "" // what ends with it was raised for the order
+	u.human(ctx, q, c.From.OutTradeNo, r.OutRefundNo, c.Hand, c.Raise, c.Calm, r.UpdatedAt)
+	if c.Late != pay.LateNone { // what ends with it was raised for the order too
+		u.calm(ctx, q, c.From.OutTradeNo, "", c.Calm, r.UpdatedAt)
 	}
-	u.human(ctx, q, c.From.OutTradeNo, r.OutRefundNo, c.Hand, c.Raise, nil, r.UpdatedAt)
-	u.calm(ctx, q, c.From.OutTradeNo, about, c.Calm, r.UpdatedAt)
 	u.edit(ctx, q, c.From.OutTradeNo, edits)
 	if won, err = s.submit(ctx, u); err != nil {
 		return false, fmt.Errorf("settle refund %s: %w", c.From.OutRefundNo, err)
