@@ -193,7 +193,7 @@ func TestPromise6TheLedgerBalancesAtEveryCommit(t *testing.T) {
 // order and account, and by channel.
 func (s *site) mustBalance() {
 	ctx := context.WithoutCancel(s.t.Context())
-	sums := map[pay.Channel]pay.Fen{}
+	sums := make(map[pay.Channel]pay.Fen)
 	for n := range s.orders.Load() {
 		o, err := s.store.Order(ctx, "merchant", fmt.Sprintf("90000001%016d", n+1))
 		if errors.Is(err, pay.ErrNotFound) {
@@ -274,7 +274,7 @@ func TestPromise7EveryPaymentEndsWithin15MinutesOfItsChannel(t *testing.T) {
 			t.Fatal(err)
 		}
 		back := time.Now()
-		ends := map[pay.OrderState]int{}
+		ends := make(map[pay.OrderState]int)
 		for _, no := range codes {
 			o := h.until(no, 15*time.Minute-time.Since(back), func(o pay.Order) bool { return o.State.Final() })
 			ends[o.State]++
