@@ -91,8 +91,8 @@ type Explanation struct {
 // Options say what is wanted.
 type Options struct {
 	Lang Lang
-	// Clients and People say whether what devices told and what people did is
-	// for the reader.
+	// Clients and People say whether what devices told, with where callbacks went,
+	// and what people did is for the reader.
 	Clients, People bool
 	// Masked leaves out the wallet's number of the payment.
 	Masked bool
@@ -147,6 +147,9 @@ func (t *Timelines) Explain(ctx context.Context, merchantID, outTradeNo string, 
 	}
 	work, err := t.work(ctx, b)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.told(ctx, b, opt.Clients); err != nil {
 		return nil, err
 	}
 	if opt.Clients {
