@@ -18,9 +18,9 @@ func PostFeeAccepted(item string, nth int64, rest Fen) Posting {
 }
 
 // PostNet books what a bill says of a settlement that was not known: was is what
-// was booked for it, is the bill's. Both are negative for what went back.
-func PostNet(item string, was, is Fen) Posting {
-	return post("net:"+item, Leg{AccReceivable, is - was}, Leg{AccDiscount, was - is})
+// was booked for it so far, is the bill's. Both are negative for what went back.
+func PostNet(item string, nth int64, was, is Fen) Posting {
+	return post(nthEvent("net", nth)+":"+item, Leg{AccReceivable, is - was}, Leg{AccDiscount, was - is})
 }
 
 // PostPayout books money that the wallet paid out to the merchant's bank, or

@@ -191,8 +191,8 @@ func (b *books) payment(l store.ReconLine) finding {
 		return finding{diffs: []store.Diff{d}}
 	}
 	f := b.fee(l, string(o.State))
-	if l.Settlement != o.Settlement { // money.md §5: the wallet did not say, the bill trues up
-		f.book(l, pay.PostNet(l.Item, o.Settlement, l.Settlement))
+	if was := o.Settlement + l.Trued; l.Settlement != was { // money.md §5: the wallet did not say, the bill trues up
+		f.book(l, pay.PostNet(l.Item, b.run.Version, was, l.Settlement))
 	}
 	return b.dated(f, l, o.Total, string(o.State), o.PaidAt)
 }
@@ -220,14 +220,14 @@ func (b *books) refund(l store.ReconLine) finding {
 	if l.RefundState != refundFailed {
 		f = b.fee(l, state)
 	}
-	if rf.State == pay.RefundSucceeded && l.Settlement != rf.Settlement {
-		if rf.Settlement != rf.Amount {
+	if was := -rf.Settlement + l.Trued; rf.State == pay.RefundSucceeded && -l.Settlement != was {
+		if l.Settlement != rf.Settlement && rf.Settlement != rf.Amount {
 			d := b.diff(l, store.AmountDiff, -rf.Settlement, state)
 			d.Theirs = -l.Settlement
 			f.diffs = append(f.diffs, d)
 			return f
 		}
-		f.book(l, pay.PostNet(l.Item, -rf.Settlement, -l.Settlement))
+		f.book(l, pay.PostNet(l.Item, b.run.Version, was, -l.Settlement))
 	}
 	return b.dated(f, l, -rf.Amount, state, refundTime(rf))
 }

@@ -138,21 +138,28 @@ func (r *Recon) findStranger(ctx context.Context, m *directory.Merchant, d store
 	case err != nil:
 		return end{}, err
 	case out.Kind == pay.Paid && out.Payment.Total == d.Theirs:
-		return end{state: store.DiffRepaired, note: "钱包确认收款，本系统无此订单：挂账", posts: r.suspense(d)}, nil
+		posts, err := r.suspense(ctx, d)
+		return end{state: store.DiffRepaired, note: "钱包确认收款，本系统无此订单：挂账", posts: posts}, err
 	case out.Verified && (out.Reason == pay.ReasonNotFound || out.Kind == pay.Waiting || out.Kind == pay.Declined && out.Reason == pay.ReasonState):
 		return end{state: store.DiffExplained, note: "钱包查询无此收款：" + out.Code}, nil
 	}
 	return end{}, silent(out)
 }
 
-// suspense books what the wallet has more than we have. What is of no order of
-// ours is booked under the bill's own name.
-func (r *Recon) suspense(d store.Diff) []store.BillPosting {
+// suspense books what the wallet has more than we have, less what a repair by an
+// earlier version of the bill has booked. What is of no order of ours is booked
+// under the bill's own name.
+func (r *Recon) suspense(ctx context.Context, d store.Diff) ([]store.BillPosting, error) {
+	fixed, err := r.Store.Fixed(ctx, d, billBook)
+	rest := d.Theirs - d.Ours - fixed
+	if err != nil || rest == 0 {
+		return nil, err
+	}
 	no := d.OutTradeNo
 	if d.Ours == 0 {
 		no = billBook
 	}
-	return []store.BillPosting{{OutTradeNo: no, Posting: pay.PostUnexplained(d.Item, d.Version, d.Theirs-d.Ours)}}
+	return []store.BillPosting{{OutTradeNo: no, Posting: pay.PostUnexplained(d.Item, d.Version, rest)}}, nil
 }
 
 // findOrder asks for an order of ours and settles the answer.
@@ -168,7 +175,8 @@ func (r *Recon) findOrder(ctx context.Context, m *directory.Merchant, d store.Di
 	case !out.Verified || out.Lost:
 		return end{}, silent(out)
 	case out.Differs && d.Type == store.AmountDiff:
-		return end{state: store.DiffRepaired, note: "钱包确认账单金额：差额挂账", posts: r.suspense(d)}, nil
+		posts, err := r.suspense(ctx, d)
+		return end{state: store.DiffRepaired, note: "钱包确认账单金额：差额挂账", posts: posts}, err
 	case out.Differs:
 		return end{}, undecided("钱包称该单号是另一笔付款，请人工核对")
 	case d.Type == store.WalletMore && !back && booked(o), d.Type == store.StateDiff && back && (undone(o) || returned && o.Refunded > 0):

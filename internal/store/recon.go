@@ -101,6 +101,7 @@ type BillLine struct {
 type ReconLine struct {
 	BillLine
 	Booked pay.Fen // fees booked so far
+	Trued  pay.Fen // by which a settlement that was not known is booked so far
 	Again  bool    // an earlier line is of the same item
 	Missed bool    // another day's bill was found to lack it
 }

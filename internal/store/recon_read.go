@@ -89,7 +89,7 @@ func (s *Store) ReconLines(ctx context.Context, k ReconKey, from int64, limit in
 		return nil, fmt.Errorf("read lines of a bill: %w", err)
 	}
 	return mapped(rows, func(r sqlcgen.ListBillLinesRow) ReconLine {
-		return ReconLine{Booked: pay.Fen(r.Booked), Again: r.Again, Missed: r.Missed, BillLine: BillLine{
+		return ReconLine{Booked: pay.Fen(r.Booked), Trued: pay.Fen(r.Trued), Again: r.Again, Missed: r.Missed, BillLine: BillLine{
 			Line: r.Line, Item: r.Item, Kind: r.Kind, At: at(r.AtMs), OutTradeNo: r.OutTradeNo, TransactionID: r.TransactionID,
 			OutRefundNo: r.OutRefundNo, RefundID: r.RefundID, State: r.State, RefundState: r.RefundState, Total: pay.Fen(r.Total),
 			Settlement: pay.Fen(r.Settlement), Fee: pay.Fen(r.Fee), Rate: r.Rate,
@@ -113,6 +113,15 @@ func (s *Store) LinesOfItem(ctx context.Context, merchantID string, ch pay.Chann
 			Settlement: pay.Fen(r.Settlement), Fee: pay.Fen(r.Fee), Rate: r.Rate,
 		}
 	}), nil
+}
+
+// Fixed returns what repairs have booked into suspense for the item of a
+// difference so far, under its order or under book.
+func (s *Store) Fixed(ctx context.Context, d Diff, book string) (pay.Fen, error) {
+	sum, err := s.read.SumFixesOfItem(ctx, sqlcgen.SumFixesOfItemParams{
+		MerchantID: d.MerchantID, Channel: string(d.Channel), OutTradeNo: d.OutTradeNo, Book: book, Item: d.Item,
+	})
+	return pay.Fen(sum), wrap("read repairs of "+d.Item, err)
 }
 
 // BillSums sums the lines in force of one day by kind; a kind without lines is

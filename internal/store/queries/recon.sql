@@ -99,14 +99,17 @@ ON CONFLICT DO NOTHING;
 
 -- name: ListBillLines :many
 -- ListBillLines reads the lines in force of one day from one of them on, each
--- with what the books have of it already: the fee that was booked, whether an
--- earlier line was of the same item, and whether the item is missed elsewhere.
+-- with what the books have of it already: the fee that was booked, by how much its
+-- settlement was trued up, whether an earlier line was of the same item, and whether the item is missed elsewhere.
 SELECT
     l.line, l.item, l.kind, l.at_ms, l.out_trade_no, l.transaction_id, l.out_refund_no, l.refund_id, l.state, l.refund_state,
     l.total, l.settlement, l.fee, l.rate,
     CAST(COALESCE((SELECT SUM(p.amount) FROM postings AS p
         WHERE p.merchant_id = l.merchant_id AND p.out_trade_no = l.out_trade_no AND p.account = 'F' AND p.event LIKE 'fee%'
           AND SUBSTR(p.event, LENGTH(p.event) - LENGTH(l.item)) = ':' || l.item), 0) AS BIGINT) AS booked,
+    CAST(COALESCE((SELECT -SUM(p.amount) FROM postings AS p
+        WHERE p.merchant_id = l.merchant_id AND p.out_trade_no = l.out_trade_no AND p.account = 'D' AND p.event LIKE 'net%'
+          AND SUBSTR(p.event, LENGTH(p.event) - LENGTH(l.item)) = ':' || l.item), 0) AS BIGINT) AS trued,
     EXISTS (SELECT 1 FROM bill_lines AS e
         JOIN recon_runs AS s ON s.merchant_id = e.merchant_id AND s.channel = e.channel AND s.day = e.day AND s.version = e.version
         WHERE e.merchant_id = l.merchant_id AND e.channel = l.channel AND e.item = l.item
@@ -131,6 +134,15 @@ JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel 
 WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AND l.item = sqlc.arg(item)
 ORDER BY l.day, l.line
 LIMIT sqlc.arg(row_limit);
+
+-- name: SumFixesOfItem :one
+-- SumFixesOfItem sums what repairs have booked into suspense for one item, under
+-- its order or the bill's own name: received, negative for given.
+SELECT CAST(COALESCE(-SUM(p.amount), 0) AS BIGINT) FROM postings AS p
+WHERE p.merchant_id = sqlc.arg(merchant_id) AND p.channel = sqlc.arg(channel)
+  AND (p.out_trade_no = sqlc.arg(out_trade_no) OR p.out_trade_no = sqlc.arg(book))
+  AND p.account = 'S' AND p.event LIKE 'fix%'
+  AND SUBSTR(p.event, LENGTH(p.event) - LENGTH(CAST(sqlc.arg(item) AS TEXT))) = ':' || CAST(sqlc.arg(item) AS TEXT);
 
 -- name: SumBillLines :many
 -- SumBillLines sums the lines in force of one day by kind.

@@ -706,6 +706,9 @@ SELECT
     CAST(COALESCE((SELECT SUM(p.amount) FROM postings AS p
         WHERE p.merchant_id = l.merchant_id AND p.out_trade_no = l.out_trade_no AND p.account = 'F' AND p.event LIKE 'fee%'
           AND SUBSTR(p.event, LENGTH(p.event) - LENGTH(l.item)) = ':' || l.item), 0) AS BIGINT) AS booked,
+    CAST(COALESCE((SELECT -SUM(p.amount) FROM postings AS p
+        WHERE p.merchant_id = l.merchant_id AND p.out_trade_no = l.out_trade_no AND p.account = 'D' AND p.event LIKE 'net%'
+          AND SUBSTR(p.event, LENGTH(p.event) - LENGTH(l.item)) = ':' || l.item), 0) AS BIGINT) AS trued,
     EXISTS (SELECT 1 FROM bill_lines AS e
         JOIN recon_runs AS s ON s.merchant_id = e.merchant_id AND s.channel = e.channel AND s.day = e.day AND s.version = e.version
         WHERE e.merchant_id = l.merchant_id AND e.channel = l.channel AND e.item = l.item
@@ -745,13 +748,14 @@ type ListBillLinesRow struct {
 	Fee           int64
 	Rate          string
 	Booked        int64
+	Trued         int64
 	Again         bool
 	Missed        bool
 }
 
 // ListBillLines reads the lines in force of one day from one of them on, each
-// with what the books have of it already: the fee that was booked, whether an
-// earlier line was of the same item, and whether the item is missed elsewhere.
+// with what the books have of it already: the fee that was booked, by how much its
+// settlement was trued up, whether an earlier line was of the same item, and whether the item is missed elsewhere.
 func (q *Queries) ListBillLines(ctx context.Context, arg ListBillLinesParams) ([]ListBillLinesRow, error) {
 	rows, err := q.db.Query(ctx, listBillLines,
 		arg.MerchantID,
@@ -783,6 +787,7 @@ func (q *Queries) ListBillLines(ctx context.Context, arg ListBillLinesParams) ([
 			&i.Fee,
 			&i.Rate,
 			&i.Booked,
+			&i.Trued,
 			&i.Again,
 			&i.Missed,
 		); err != nil {
@@ -1498,4 +1503,35 @@ func (q *Queries) SumBillLines(ctx context.Context, arg SumBillLinesParams) ([]S
 		return nil, err
 	}
 	return items, nil
+}
+
+const sumFixesOfItem = `-- name: SumFixesOfItem :one
+SELECT CAST(COALESCE(-SUM(p.amount), 0) AS BIGINT) FROM postings AS p
+WHERE p.merchant_id = $1 AND p.channel = $2
+  AND (p.out_trade_no = $3 OR p.out_trade_no = $4)
+  AND p.account = 'S' AND p.event LIKE 'fix%'
+  AND SUBSTR(p.event, LENGTH(p.event) - LENGTH(CAST($5 AS TEXT))) = ':' || CAST($5 AS TEXT)
+`
+
+type SumFixesOfItemParams struct {
+	MerchantID string
+	Channel    string
+	OutTradeNo string
+	Book       string
+	Item       string
+}
+
+// SumFixesOfItem sums what repairs have booked into suspense for one item, under
+// its order or the bill's own name: received, negative for given.
+func (q *Queries) SumFixesOfItem(ctx context.Context, arg SumFixesOfItemParams) (int64, error) {
+	row := q.db.QueryRow(ctx, sumFixesOfItem,
+		arg.MerchantID,
+		arg.Channel,
+		arg.OutTradeNo,
+		arg.Book,
+		arg.Item,
+	)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
