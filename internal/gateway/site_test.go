@@ -27,8 +27,8 @@ import (
 )
 
 // site is a house whose process can end and is started again, on the same
-// database and the same sandbox. Its house's gateway and store are those of the
-// process that runs. It belongs to one goroutine, but for what mu guards.
+// database and the same sandbox. Its house's gateway, store, directory and
+// wallets are those of the process that runs. It belongs to one goroutine, but for what mu guards.
 type site struct {
 	*house
 	out      *outage
@@ -36,7 +36,8 @@ type site struct {
 	keys     *secret.Keyring
 	receiver *receiver
 	profiles map[pay.Channel]pay.Profile
-	busy     int // answers that the merchant's endpoint fails at first
+	busy     int    // answers that the merchant's endpoint fails at first
+	hush     func() // ends the wallets' notices
 
 	mu    sync.Mutex
 	live  *process
@@ -85,12 +86,9 @@ func newSite(t *testing.T, dir string, out *outage, profiles map[pay.Channel]pay
 	s.receiver.answer = s.hear
 	s.seed()
 	s.start()
-	posting, cancel := context.WithCancel(t.Context())
-	var post sync.WaitGroup
-	post.Go(func() { s.box.ServeNotices(posting) })
+	s.post()
 	t.Cleanup(func() {
-		cancel()
-		post.Wait()
+		s.hush()
 		s.end()
 		s.receiver.close()
 		if err := s.box.Close(); err != nil {
@@ -98,6 +96,30 @@ func newSite(t *testing.T, dir string, out *outage, profiles map[pay.Channel]pay
 		}
 	})
 	return s
+}
+
+// post lets the wallets send their notices, until hush is called.
+func (s *site) post() {
+	posting, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	var post sync.WaitGroup
+	post.Go(func() { s.box.ServeNotices(posting) })
+	s.hush = func() {
+		cancel()
+		post.Wait()
+	}
+}
+
+// sleep lets time pass in which nobody does anything: no process runs and no
+// wallet looks for notices, so that a night costs no more than a second.
+func (s *site) sleep(d time.Duration) {
+	s.hush()
+	s.end()
+	<-time.After(d)
+	s.start()
+	s.post()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lives--
 }
 
 // seed writes the merchant's entry.
@@ -152,15 +174,16 @@ func (s *site) start() {
 		}
 		return s.receiver.dial(ctx, network, address)
 	}})
+	s.find = walletsOver(t, s.box, func(next http.RoundTripper) http.RoundTripper { return line{p, next} })
 	p.gw = gateway.New(gateway.Config{
 		Store: st, Directory: people, Notify: p.told, CodeKey: []byte("test code key"), MaxIdle: 10 * time.Second,
-		Channels: walletsOver(t, s.box, func(next http.RoundTripper) http.RoundTripper { return line{p, next} }),
+		Channels: s.find,
 		Profiles: s.profiles, Now: time.Now, Log: log, PublicURL: "https://pay.example.com/",
 	})
 	running, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p.cancel = cancel
 	go func() { p.ended <- p.gw.Run(running) }()
-	s.gw, s.store = p.gw, st
+	s.gw, s.store, s.people = p.gw, st, people
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live = p

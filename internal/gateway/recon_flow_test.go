@@ -1,0 +1,107 @@
+package gateway_test
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"cloudpay/internal/channel"
+	"cloudpay/internal/directory"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/recon"
+	"cloudpay/internal/sandbox"
+	"cloudpay/internal/store"
+)
+
+// reconciled is the flow of a day's bill: a payment is made, the next morning
+// the day is reconciled, and what the bill says wrong of it is repaired: its fee
+// is a fen too high.
+func reconciled(s *site, ch pay.Channel) (no string, repeat func() error) {
+	s.keeps(6_000)
+	in := s.micro(ch, 1_000, "anna")
+	if _, err := s.gw.MicroPay(s.t.Context(), s.merchant, in); err != nil {
+		s.t.Fatal(err)
+	}
+	no = in.OutTradeNo
+	s.converge(no)
+	f := sandbox.Fault{Scenario: "bill_fee_diff"}
+	f.Params.OutTradeNo = no
+	if err := s.box.AddFault(f); err != nil {
+		s.t.Fatal(err)
+	}
+	k := store.ReconKey{MerchantID: "merchant", Channel: ch, Day: recon.DayOf(time.Now())}
+	day, err := recon.ParseDay(k.Day)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.sleep(time.Until(day.AddDate(0, 0, 1).Add(11 * time.Hour)))
+	s.out.arm()
+	run := func() error {
+		_, err := s.reconciler().Again(s.t.Context(), k)
+		return err
+	}
+	s.insist(run)
+	s.insist(func() error { return s.repair(k, "payment:"+no, store.FeeDiff) })
+	s.checkRecon(k, no)
+	return no, func() error { // the day once more: another round, the same result
+		s.insist(run)
+		s.checkRecon(k, no)
+		return nil
+	}
+}
+
+// keeps says what part of a payment the wallets keep, in millionths.
+func (s *site) keeps(rate int64) {
+	m, err := s.people.UpdateMerchant(s.t.Context(), directory.System, "merchant", func(m *directory.Merchant) error {
+		m.Profile.BankRatePPM = rate
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.merchant = m
+}
+
+// reconciler is reconciliation in the process that runs.
+func (s *site) reconciler() *recon.Recon {
+	return recon.New(recon.Config{
+		Store: s.store, Directory: s.people, Gateway: s.gw, Channels: s.find, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// repair closes a difference, unless that has been done by a process that died.
+func (s *site) repair(k store.ReconKey, item string, of store.DiffType) error {
+	_, err := s.reconciler().Repair(s.t.Context(), recon.Repair{
+		DiffKey: store.DiffKey{MerchantID: k.MerchantID, Channel: k.Channel, Item: item, Type: of},
+		By:      directory.System, Why: "the wallet is right",
+	})
+	if refused, ok := errors.AsType[*pay.Error](err); ok && refused.Code == "difference_closed" {
+		return nil
+	}
+	return err
+}
+
+// checkRecon compares what is left of the reconciliation with the bill.
+func (s *site) checkRecon(k store.ReconKey, no string) {
+	ctx := s.t.Context()
+	run, err := s.store.ReconRun(ctx, k)
+	if err != nil || run.Step != store.ReconDone || run.Lines != 1 {
+		s.t.Errorf("the day is %+v, %v", run, err)
+	}
+	bills, err := s.store.Bills(ctx, k, string(channel.BillTrade))
+	if err != nil || len(bills) != 1 {
+		s.t.Errorf("bills: %+v, %v", bills, err)
+	}
+	all, err := s.store.Diffs(ctx, store.DiffFilter{MerchantID: "merchant", FromDay: k.Day, ToDay: k.Day, Limit: 10})
+	if err != nil || len(all) != 1 || all[0].State != store.DiffRepaired || all[0].Who != directory.System.String() {
+		s.t.Errorf("differences: %+v, %v", all, err)
+	}
+	lines, err := s.store.ReconLines(ctx, k, 0, 10)
+	if err != nil || len(lines) != 1 || lines[0].Fee != 7 || lines[0].Booked != 7 {
+		s.t.Errorf("lines: %+v, %v", lines, err)
+	}
+	ps, err := s.store.Postings(ctx, "merchant", no)
+	if b := pay.Balances(ps); err != nil || b[pay.AccFee] != 7 || b[pay.AccReceivable] != 993 {
+		s.t.Errorf("ledger: %v, %v", b, err)
+	}
+}
