@@ -242,13 +242,14 @@ func itemsOf(o store.DayOrder) []store.DayItem {
 	return items
 }
 
-// itemOf returns the refund, on the day of its acceptance (money.md §7).
+// itemOf returns the refund, on the day of its acceptance (money.md §7), which
+// with Alipay is when it was made, as in its bill.
 func itemOf(r store.DayRefund) store.DayItem {
 	n := r.Refund
 	i := store.DayItem{
 		Item: "refund:" + n.OutRefundNo, Channel: n.Channel, OutTradeNo: n.OutTradeNo, At: n.SentAt, Booked: r.Booked, Told: !r.Untold,
 	}
-	if i.At.IsZero() {
+	if i.At.IsZero() || n.Channel == pay.Alipay && !n.SucceededAt.IsZero() {
 		i.At = n.SucceededAt
 	}
 	if n.State != pay.RefundRejected {

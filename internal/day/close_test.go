@@ -312,6 +312,30 @@ func TestAClosedDayIsNeverRewritten(t *testing.T) {
 	})
 }
 
+// TestAnAlipayRefundCountsWhenItIsMade was found in review: one that was sent just
+// before midnight and made behind it stood in the wrong day, which never balanced.
+func TestAnAlipayRefundCountsWhenItIsMade(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
+		a := w.paid("a", pay.Alipay, 100, noon)
+		w.now = noon.Add(12*time.Hour - 2*time.Second)
+		r := w.refund(a, "r", 40)
+		c := pay.Profiles[pay.Alipay].ApplyRefund(r, pay.CallRefund, pay.Outcome{Kind: pay.Paid, Verified: true},
+			pay.RefundPaid{Refund: 40, SucceededAt: w.now.Add(3 * time.Second)}, false, true, w.now.Add(4*time.Second))
+		c.Refund.Unit = w.s.NewUnit()
+		w.won(w.s.SettleRefund(t.Context(), c))
+		w.now = noon.Add(48 * time.Hour)
+		w.bill(pay.Alipay, "2026-11-20", []store.BillLine{line("payment", "a", 100)})
+		w.bill(pay.Alipay, "2026-11-21", []store.BillLine{line("refund", "r", 40)})
+		for _, date := range []string{"2026-11-20", "2026-11-21"} {
+			if r := w.close(date); r.Items != 1 || len(r.Differences) > 0 || len(r.Adjustments) > 0 {
+				t.Errorf("%s is %+v", date, r)
+			}
+		}
+	})
+}
+
 func TestABillConfirmsItsOrders(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *shop) {
