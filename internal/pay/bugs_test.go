@@ -418,3 +418,23 @@ func TestBugUnpaidOrderUnderADuplicateNumberNeverEnded(t *testing.T) {
 		}
 	}
 }
+
+// A stray notice has a paid order asked for once more. The answer took the place
+// of the bill that had confirmed the order, so that it rested on less than before.
+func TestBugQueryTookThePlaceOfTheBill(t *testing.T) {
+	t.Parallel()
+	for _, o := range []Order{
+		{Channel: Wxpay, State: PAID, Total: 100, Settlement: 100, Truth: TruthBill, SentAt: at(0)},
+		{Channel: Wxpay, State: CLOSED, Late: LateAdopted, Total: 100, Settlement: 100, Truth: TruthBill, SentAt: at(0)},
+	} {
+		p := Profiles[Wxpay]
+		looks := p.Look(o, at(100_000))
+		if !looks.Order.Watch {
+			t.Fatal("nobody looks")
+		}
+		c := p.Apply(looks.Order, CallQuery, Outcome{Kind: Paid, Verified: true, Payment: Payment{Total: 100, PaidAt: at(1)}}, at(100_001))
+		if c.Order.Watch || c.Order.Truth != TruthBill {
+			t.Errorf("%s: still watched %v, rests on %q", o.State, c.Order.Watch, c.Order.Truth)
+		}
+	}
+}

@@ -129,8 +129,11 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 // paidAgain takes a payment that is booked for the merchant already: it confirms
 // it, and may tell that it is no longer refundable here.
 func (p Profile) paidAgain(c *Change, truth Truth, pm Payment) {
-	n := &c.Order
-	if truth == TruthQuery && n.Watch {
+	n, asked := &c.Order, truth == TruthQuery
+	if n.Truth == TruthBill { // nothing overrules it, and this says the same
+		truth = TruthBill
+	}
+	if asked && n.Watch {
 		n.Watch, n.Truth = false, truth // confirmed
 	}
 	if pm.Finished && !n.Finished {
