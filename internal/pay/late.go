@@ -58,7 +58,7 @@ func (p Profile) AdoptLate(o Order, by Hand, now time.Time) (Change, error) {
 		return c, err
 	}
 	n := &c.Order
-	n.Late, n.Watch, n.AskAt = LateAdopted, false, time.Time{}
+	n.Late = LateAdopted // and whoever was about to ask still does: the money may have gone back
 	c.Postings = append(c.Postings, PostLateAdopted(n.Total))
 	c.Callbacks = append(c.Callbacks, EventPaid)
 	c.Calm = append(c.Calm, RaiseLate)

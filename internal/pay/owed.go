@@ -21,9 +21,14 @@ func (o Order) lateRefused() bool {
 
 // gaveBack takes a cancel's answer for an order that was closed meanwhile: the
 // customer had paid and has the money again. The query that it asks for books it.
+// It is not asked for where a return is about to leave, which learns it.
 func gaveBack(c *Change, out Outcome, now time.Time) {
 	n := &c.Order
-	if out.Kind == Paid && out.Returned && n.State == CLOSED && (n.Late == LateNone || n.lateRefused()) {
+	if out.Kind != Paid || !out.Returned {
+		return
+	}
+	waits := n.Late == LateHeld && n.HoldLate && n.Reserved == 0 || n.Late == LateAdopted || n.lateRefused()
+	if n.State.Final() && waits || n.State == CLOSED && n.Late == LateNone {
 		n.Watch, n.AskAt = true, now
 	}
 }

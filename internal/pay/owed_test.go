@@ -101,6 +101,9 @@ func TestCancelThatIsHeardAfterTheCloseIsBooked(t *testing.T) {
 		"return under way": {func(*Order) {}, nil},
 		"not sent yet":     {func(o *Order) { o.Reserved, o.RefundSentAt = 0, time.Time{} }, nil},
 		"returned":         {func(o *Order) { o.Late = LateReturned }, nil},
+		"waits for a person": {
+			func(o *Order) { o.HoldLate, o.Reserved, o.RefundSentAt = true, 0, time.Time{} }, []string{"late_reversed"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,5 +134,38 @@ func TestCancelThatIsHeardAfterTheCloseIsBooked(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A cancel whose answer came late had given the money back, and the answer was
+// dropped because the money was held for a person: whether he adopted it before
+// or after, the merchant was told of money that nobody has.
+func TestBugCancelGaveBackWhatAPersonAdopted(t *testing.T) {
+	t.Parallel()
+	p := Profiles[Alipay]
+	gave := Outcome{Kind: Paid, Verified: true, Returned: true}
+	back := Outcome{Kind: Declined, Verified: true, Returned: true, Payment: Payment{Total: total, PaidAt: at(5)}}
+	adopt := func(o Order) Order {
+		c, err := p.AdoptLate(o, Hand{Who: "member:ann"}, at(21))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Order
+	}
+	hear := func(o Order) Order { return p.Apply(o, CallClose, gave, at(20)).Order }
+	for name, steps := range map[string][]func(Order) Order{"adopted, then heard": {adopt, hear}, "heard, then adopted": {hear, adopt}} {
+		o, _ := owed(OriginLate)
+		o.HoldLate, o.Reserved, o.RefundSentAt = true, 0, time.Time{}
+		for _, do := range steps {
+			o = do(o)
+		}
+		if step := p.Next(o, at(22)); step.Act != ActQuery {
+			t.Errorf("%s: next is %v", name, step)
+			continue
+		}
+		end := p.Apply(o, CallQuery, back, at(23))
+		if end.Order.Refunded != total || end.Order.Watch || end.Raise == "" || len(end.Refunds) != 1 {
+			t.Errorf("%s: refunded %d, watched %v, raised %q", name, end.Order.Refunded, end.Order.Watch, end.Raise)
+		}
 	}
 }
