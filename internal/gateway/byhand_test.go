@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,4 +81,21 @@ func TestLateMoneySentBackByTheBankNoLongerWantsAPersonOnceItIsPaidOffline(t *te
 			t.Errorf("late %s, wants %+v", o.Late, wants)
 		}
 	})
+}
+
+// TestRefundPaidOfflineIsAnEventThatMayBeSentAgain: the merchant is told of it,
+// and a resend said that there was no such event.
+func TestRefundPaidOfflineIsAnEventThatMayBeSentAgain(t *testing.T) {
+	t.Parallel()
+	var g *gateway.Gateway
+	refund := func(no string, s pay.RefundState, o pay.RefundOrigin) pay.Refund {
+		return pay.Refund{OutRefundNo: no, State: s, Origin: o}
+	}
+	got := g.Events(pay.Order{State: pay.PAID}, []pay.Refund{
+		refund("1", pay.RefundOffline, pay.OriginAPI), refund("2", pay.RefundSucceeded, pay.OriginAPI), refund("3", pay.RefundNeedsHand, pay.OriginAPI),
+		refund("4", pay.RefundOffline, pay.OriginLate),
+	})
+	if want := []string{pay.EventPaid, pay.EventRefund + "1", pay.EventRefund + "2"}; !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
+	}
 }

@@ -46,7 +46,7 @@ func (g *Gateway) Events(o pay.Order, refunds []pay.Refund) []string {
 	case pay.PAID, pay.PAYING, pay.DECLINED, pay.REVERSING, pay.CLOSING, pay.CLOSED:
 	}
 	for _, r := range refunds {
-		if r.State == pay.RefundSucceeded && r.Origin == pay.OriginAPI {
+		if (r.State == pay.RefundSucceeded || r.State == pay.RefundOffline) && r.Origin == pay.OriginAPI {
 			events = append(events, pay.EventRefund+r.OutRefundNo)
 		}
 	}
