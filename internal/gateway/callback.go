@@ -107,7 +107,7 @@ func (g *Gateway) callbackJob(ctx context.Context, j jobs.Job) (jobs.Verdict, er
 	if !res.Delivered {
 		return jobs.Verdict{}, fateOf(res)
 	}
-	g.revive(ctx, j.Lane, url)
+	g.revive(ctx, j.MerchantID, j.Lane, url)
 	return jobs.Done(), nil
 }
 

@@ -27,39 +27,50 @@ const (
 // resting remembers when nothing was found for an address.
 type resting struct {
 	mu    sync.Mutex
-	since map[[2]string]time.Time // by lane and address
+	since map[[2]string]time.Time // by list and address
 }
 
 // rests reports whether the address was looked for a moment ago, in vain.
-func (r *resting) rests(lane, url string, now time.Time) bool {
+func (r *resting) rests(list, url string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	since, ok := r.since[[2]string{lane, url}]
+	since, ok := r.since[[2]string{list, url}]
 	return ok && now.Sub(since) < reviveRest
 }
 
-func (r *resting) rest(lane, url string, now time.Time) {
+func (r *resting) rest(list, url string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.since == nil || len(r.since) >= maxResting {
 		r.since = map[[2]string]time.Time{}
 	}
-	r.since[[2]string{lane, url}] = now
+	r.since[[2]string{list, url}] = now
 }
 
-// revive puts the buried callbacks of an address that has just answered back
-// into service, whosever they are, oldest first, so that those of one order keep
-// their order (money.md §6). Other addresses of the endpoint may still refuse
-// theirs, which stay. What cannot be read now is found at a later delivery.
-func (g *Gateway) revive(ctx context.Context, lane, url string) {
-	if g.resting.rests(lane, url, g.now()) {
+// revive puts the buried callbacks of an address that has just answered
+// back into service, oldest first, so that those of one order keep their order
+// (money.md §6): whosever they are in the lane, and of the merchant those that were
+// buried at an address that he has left. Other addresses of the endpoint may still
+// refuse theirs, which stay. What cannot be read now is found at a later delivery.
+func (g *Gateway) revive(ctx context.Context, merchantID, lane, url string) {
+	g.reviveFrom(ctx, "lane "+lane, url, func(last jobs.Job) ([]jobs.Job, error) {
+		return g.Store.BuriedJobs(ctx, kindCallback, lane, last, revivePage)
+	})
+	g.reviveFrom(ctx, "merchant "+merchantID, url, func(last jobs.Job) ([]jobs.Job, error) {
+		return g.Store.BuriedJobsOf(ctx, merchantID, kindCallback, last, revivePage)
+	})
+}
+
+// reviveFrom does it with the pages of one list.
+func (g *Gateway) reviveFrom(ctx context.Context, list, url string, page func(last jobs.Job) ([]jobs.Job, error)) {
+	if g.resting.rests(list, url, g.now()) {
 		return
 	}
 	var last jobs.Job
 	for range reviveLooks / revivePage {
-		buried, err := g.Store.BuriedJobs(ctx, kindCallback, lane, last, revivePage)
+		buried, err := page(last)
 		if err != nil {
-			g.Log.WarnContext(ctx, "buried callbacks cannot be read", slog.String("lane", lane), slog.String("error", err.Error()))
+			g.Log.WarnContext(ctx, "buried callbacks cannot be read", slog.String("list", list), slog.String("error", err.Error()))
 			return
 		}
 		if g.release(ctx, url, buried) > 0 {
@@ -71,7 +82,7 @@ func (g *Gateway) revive(ctx context.Context, lane, url string) {
 		}
 		last = buried[len(buried)-1]
 	}
-	g.resting.rest(lane, url, g.now())
+	g.resting.rest(list, url, g.now())
 }
 
 // release puts those of the buried callbacks that go to url back into service,

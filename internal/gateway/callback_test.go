@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -244,6 +245,47 @@ func TestEndpointThatComesBackGetsWhatWasBuried(t *testing.T) {
 		left := h.jobs()
 		if len(left) != 1 || left[0].State != "buried" {
 			t.Errorf("left are %+v, want only the other address's", left)
+		}
+	})
+}
+
+// TestMerchantWhoMovedGetsWhatWasBuried: an endpoint that never comes back is
+// replaced by another, and what was given up for the old one goes there once the
+// new one takes a callback.
+func TestMerchantWhoMovedGetsWhatWasBuried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver()
+		r.answer = func(n int, w http.ResponseWriter, req *http.Request) {
+			if strings.HasSuffix(req.Host, ":9999") {
+				panic(http.ErrAbortHandler)
+			}
+			acknowledge(n, w, req)
+		}
+		h := newHouse(t, options{notifyURL: deadURL, receiver: r, idle: time.Minute})
+		for range 3 {
+			if _, err := h.pay(pay.Wxpay, 100, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-time.After(30 * time.Hour)
+		if n := len(h.jobs()); n != 3 {
+			t.Fatalf("%d jobs are left, want 3 buried", n)
+		}
+		moved, err := h.people.UpdateMerchant(t.Context(), directory.System, h.merchant.ID, func(m *directory.Merchant) error {
+			m.NotifyURL = liveURL
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.merchant = moved
+		if _, err := h.pay(pay.Wxpay, 100, ""); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(5 * time.Minute)
+		if left := h.jobs(); len(left) != 0 {
+			t.Errorf("left are %+v, want all delivered at the new address", left)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -176,55 +177,76 @@ func (s *lanes) forget() {
 
 // share decides how many jobs to claim of the lanes that are due, at most room
 // together: one each in turn, so that a long lane takes what the others leave.
-// next is when a lane that waits for its breaker may be tried, zero for none.
+// Whoever has fewest under way comes first, then lanes that are not known to be
+// down, then whoever waits longest: names decide nothing, or the end of the
+// alphabet would starve behind busy or dead lanes before it. next is when a lane that waits for its breaker may be tried, zero for none.
 func (s *lanes) share(due []LaneDue, room int, now time.Time) (wants []LaneWant, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	type offer struct {
-		free    int
-		strange bool
+		lane          string
+		free, running int
+		open, strange bool
+		since         time.Time // it could be claimed
+		count         int
 	}
 	offers := make([]offer, 0, len(due))
 	for _, d := range due {
 		at := d.Due
-		l, free := s.known[d.Lane], min(firstLimit, s.most)
+		l := s.known[d.Lane]
+		o := offer{lane: d.Lane, free: min(firstLimit, s.most), strange: l == nil || !l.proven}
 		if l != nil {
-			if free = l.limit - l.running; l.open() {
-				free = 1 - l.running
+			o.running, o.open = l.running, l.open()
+			if o.free = l.limit - l.running; o.open {
+				o.free = 1 - l.running
 			}
-			if l.until.After(at) && free > 0 {
+			if l.until.After(at) && o.free > 0 {
 				at = l.until
 			}
 		}
 		switch {
-		case free <= 0: // the end of an attempt wakes us
+		case o.free <= 0: // the end of an attempt wakes us
 		case at.After(now):
 			if next.IsZero() || at.Before(next) {
 				next = at
 			}
 		default:
-			wants = append(wants, LaneWant{Lane: d.Lane})
-			offers = append(offers, offer{free, l == nil || !l.proven})
+			o.since = at
+			offers = append(offers, o)
 		}
 	}
+	slices.SortStableFunc(offers, func(a, b offer) int {
+		if a.open != b.open && a.running == b.running {
+			if b.open {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.running, b.running), a.since.Compare(b.since))
+	})
 	strangers := s.strangers - s.strange
 	for more := true; more && room > 0; {
 		more = false
-		for i := range wants {
+		for i := range offers {
 			o := &offers[i]
 			if o.free == 0 || room == 0 || o.strange && strangers <= 0 {
 				continue
 			}
 			o.free--
 			room--
-			wants[i].Count++
+			o.count++
 			if o.strange {
 				strangers--
 			}
 			more = true
 		}
 	}
-	return slices.DeleteFunc(wants, func(w LaneWant) bool { return w.Count == 0 }), next
+	for _, o := range offers {
+		if o.count > 0 {
+			wants = append(wants, LaneWant{Lane: o.lane, Count: o.count})
+		}
+	}
+	return wants, next
 }
 
 // rest leaves an open lane alone for a moment: it was due and had nothing.

@@ -84,3 +84,18 @@ func (s *Store) BuriedJobs(ctx context.Context, kind, lane string, after jobs.Jo
 	}
 	return mapped(rows, jobOf), nil
 }
+
+// BuriedJobsOf is BuriedJobs for one merchant and all lanes: what was given up for
+// an address that he has left.
+func (s *Store) BuriedJobsOf(ctx context.Context, merchantID, kind string, after jobs.Job, limit int) ([]jobs.Job, error) {
+	if limit < 1 || limit > maxList {
+		return nil, fmt.Errorf("read buried jobs: limit must be between 1 and %d", maxList)
+	}
+	rows, err := s.read.ListBuriedOfMerchant(ctx, sqlcgen.ListBuriedOfMerchantParams{
+		MerchantID: merchantID, Kind: kind, AfterMs: ms(after.CreatedAt), AfterRef: after.Ref, RowLimit: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read buried jobs: %w", err)
+	}
+	return mapped(rows, jobOf), nil
+}

@@ -136,7 +136,11 @@ func TestBuriedJobsAreReadOldestFirst(t *testing.T) {
 			same(t, "after one of the same time", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), "a", "lane", all[0], 10))), "old too new")
 			same(t, "after two", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), "a", "lane", all[1], 10))), "new")
 			same(t, "after all", refs(got[[]jobs.Job](t)(s.BuriedJobs(t.Context(), "a", "lane", all[2], 10))), "")
-			if _, err := s.BuriedJobs(t.Context(), "a", "lane", jobs.Job{}, 0); err == nil {
+			mine := got[[]jobs.Job](t)(s.BuriedJobsOf(t.Context(), all[0].MerchantID, "a", jobs.Job{}, 10))
+			same(t, "of one merchant, of all lanes", refs(mine), "old new other lane")
+			same(t, "after his first", refs(got[[]jobs.Job](t)(s.BuriedJobsOf(t.Context(), all[0].MerchantID, "a", mine[0], 10))), "new other lane")
+			_, err1 := s.BuriedJobs(t.Context(), "a", "lane", jobs.Job{}, 0)
+			if _, err2 := s.BuriedJobsOf(t.Context(), "m", "a", jobs.Job{}, 0); err1 == nil || err2 == nil {
 				t.Error("no limit was taken")
 			}
 		})
@@ -153,7 +157,8 @@ func TestLanesAreFoundByTheirIndex(t *testing.T) {
 		"AND f.state = 'ready' AND (f.seq, f.kind, f.ref) < (c.seq, c.kind, c.ref))) ORDER BY c.due_ms LIMIT 5"
 	plain := "SELECT c.due_ms FROM jobs AS c WHERE c.state = 'ready' AND c.kind = 'a' AND c.lane = '' ORDER BY c.due_ms LIMIT 1"
 	buried := "SELECT ref FROM jobs WHERE kind = 'a' AND lane = 'x' AND state = 'buried' AND created_ms >= 5 ORDER BY created_ms, merchant_id, ref LIMIT 5"
-	wants := map[string]string{step: "jobs_lane", take: "jobs_lane", plain: "jobs_due", buried: "jobs_buried"}
+	ofMerchant := "SELECT ref FROM jobs WHERE merchant_id = 'm' AND kind = 'a' AND state = 'buried' AND created_ms >= 5 ORDER BY created_ms, ref LIMIT 5"
+	wants := map[string]string{step: "jobs_lane", take: "jobs_lane", plain: "jobs_due", buried: "jobs_buried_of_lane", ofMerchant: "jobs_buried"}
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		dsn := storetest.Postgres(t)

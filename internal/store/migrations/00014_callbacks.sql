@@ -13,9 +13,10 @@ DROP INDEX jobs_due;
 CREATE INDEX jobs_due ON jobs (kind, due_ms) WHERE state = 'ready' AND lane = '';
 CREATE INDEX jobs_lane ON jobs (kind, lane, due_ms) WHERE state = 'ready' AND lane <> '';
 
--- What was given up for a lane is looked for whenever something goes through.
-DROP INDEX jobs_buried;
-CREATE INDEX jobs_buried ON jobs (kind, lane, created_ms) WHERE state = 'buried';
+-- What was given up is looked for whenever something goes through: for the lane,
+-- and, by the index that there is, for the merchant, whose address may have
+-- changed since.
+CREATE INDEX jobs_buried_of_lane ON jobs (kind, lane, created_ms) WHERE state = 'buried';
 
 -- One row is one attempt to deliver a callback, as it went over the line but
 -- for what authenticates it. Texts are masked and cut before they come here.

@@ -168,6 +168,18 @@ WHERE kind = sqlc.arg(kind) AND lane = sqlc.arg(lane) AND state = 'buried'
 ORDER BY created_ms, merchant_id, ref
 LIMIT sqlc.arg(row_limit);
 
+-- name: ListBuriedOfMerchant :many
+-- ListBuriedOfMerchant reads a merchant's jobs of one kind that are out of service,
+-- of any lane, oldest first, from after a given one.
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
+FROM jobs
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND state = 'buried'
+  AND created_ms >= CAST(sqlc.arg(after_ms) AS BIGINT)
+  AND (created_ms > CAST(sqlc.arg(after_ms) AS BIGINT) OR ref > CAST(sqlc.arg(after_ref) AS TEXT))
+ORDER BY created_ms, ref
+LIMIT sqlc.arg(row_limit);
+
 -- name: ListLanes :many
 -- ListLanes reads the lanes of one kind, in order, and when the first job of
 -- each may be claimed if it is the head of its line. It steps from lane to lane

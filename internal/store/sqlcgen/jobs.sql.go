@@ -337,6 +337,68 @@ func (q *Queries) ListBuried(ctx context.Context, arg ListBuriedParams) ([]Job, 
 	return items, nil
 }
 
+const listBuriedOfMerchant = `-- name: ListBuriedOfMerchant :many
+SELECT
+    merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
+FROM jobs
+WHERE merchant_id = $1 AND kind = $2 AND state = 'buried'
+  AND created_ms >= CAST($3 AS BIGINT)
+  AND (created_ms > CAST($3 AS BIGINT) OR ref > CAST($4 AS TEXT))
+ORDER BY created_ms, ref
+LIMIT $5
+`
+
+type ListBuriedOfMerchantParams struct {
+	MerchantID string
+	Kind       string
+	AfterMs    int64
+	AfterRef   string
+	RowLimit   int32
+}
+
+// ListBuriedOfMerchant reads a merchant's jobs of one kind that are out of service,
+// of any lane, oldest first, from after a given one.
+func (q *Queries) ListBuriedOfMerchant(ctx context.Context, arg ListBuriedOfMerchantParams) ([]Job, error) {
+	rows, err := q.db.Query(ctx, listBuriedOfMerchant,
+		arg.MerchantID,
+		arg.Kind,
+		arg.AfterMs,
+		arg.AfterRef,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.MerchantID,
+			&i.Kind,
+			&i.Ref,
+			&i.State,
+			&i.Queue,
+			&i.Seq,
+			&i.RunMs,
+			&i.DueMs,
+			&i.Attempt,
+			&i.Lease,
+			&i.Payload,
+			&i.CreatedMs,
+			&i.LastError,
+			&i.Lane,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listClaimed = `-- name: ListClaimed :many
 SELECT
     merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane
