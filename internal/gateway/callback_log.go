@@ -76,7 +76,7 @@ func attemptOf(m *directory.Merchant, to notify.Target, content []byte, res noti
 
 // ownAddress is where a content repeats the address that an order chose: its
 // query may be a credential, and Target shows the rest.
-var ownAddress = regexp.MustCompile(`("caller_notify_url":")[^"]*`)
+var ownAddress = regexp.MustCompile(`("caller_notify_url":")(?:[^"\\]|\\.)*`)
 
 // shownURL is an address without the values of its query, which may be
 // credentials.

@@ -45,7 +45,7 @@ func TestEveryAttemptIsInTheDeliveryLog(t *testing.T) {
 		h := newHouse(t, options{receiver: r, idle: time.Hour})
 		o, err := h.gw.MicroPay(t.Context(), h.merchant, gateway.MicroPay{
 			OutTradeNo: h.number(), AuthCode: secret.New(h.code(pay.Wxpay, "").AuthCode), Total: 100, ShopID: "shop",
-			NotifyURL: "http://127.0.0.1:9000/notify?token=hush",
+			NotifyURL: `http://127.0.0.1:9000/notify?a="b&token=hush`, // a quote ends no value
 		})
 		if err != nil {
 			t.Fatal(err)
