@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // attentionCmd shows what wants a person.
@@ -21,7 +21,7 @@ type attentionListCmd struct {
 
 // Run lists what wants a person.
 func (c *attentionListCmd) Run(ctx context.Context, e env) error {
-	q := url.Values{"limit": {fmt.Sprint(c.Limit)}}
+	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
 	if c.Merchant != "" {
 		q.Set("out_sub_mch_id", c.Merchant)
 	}

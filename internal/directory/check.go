@@ -76,7 +76,7 @@ func (p Provider) check() error {
 		checkTexts(text{"name", p.Name, nameChars}, text{"short_name", p.Profile.ShortName, nameChars},
 			text{"remark", p.Profile.Remark, 255}, text{"phone", p.Profile.Phone, 64}, text{"ad_picture", p.Profile.AdPicture, MaxURL}),
 		checkAddress("notify_url", p.NotifyURL), checkAddress("refund_notify_url", p.RefundNotifyURL),
-		checkAddress("ad_url", p.Profile.AdURL), p.Profile.Settle.check(),
+		checkAddress("ad_url", p.Profile.AdURL), p.Profile.check(),
 		checkRate("wx_rebate", p.Profile.WxRebatePPM), checkRate("ali_rebate", p.Profile.AliRebatePPM),
 	)
 }

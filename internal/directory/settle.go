@@ -55,12 +55,12 @@ func (s Settle) or(d Settle) Settle {
 // Settling returns the merchant's choice for new orders, with its provider's
 // where it has none. Errors as in Merchant.
 func (d *Directory) Settling(ctx context.Context, m *Merchant) (Settle, error) {
-	if m.Policy.Settle.Profile != "" && m.Policy.Settle.Late != "" {
+	if m.Policy.Profile != "" && m.Policy.Late != "" {
 		return m.Policy.Settle, nil
 	}
 	p, err := d.ProviderOf(ctx, m)
 	if err != nil {
 		return Settle{}, err
 	}
-	return m.Policy.Settle.or(p.Profile.Settle), nil
+	return m.Policy.or(p.Profile.Settle), nil
 }
