@@ -2,6 +2,7 @@ package recon_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"testing"
 
 	"cloudpay/internal/channel"
@@ -99,6 +100,34 @@ func TestACorrectedStrangerIsHeldOnce(t *testing.T) {
 		}
 		if s := h.balance(pay.AccSuspense); s != -700 {
 			t.Errorf("in suspense are %d, want 700 credit, once", s)
+		}
+	})
+}
+
+// TestALongNumberDoesNotStopADay was found in review: PostgreSQL refuses a number
+// that no index can hold, and the day was never reconciled.
+func TestALongNumberDoesNotStopADay(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(h *house) {
+		t := h.t
+		h.sale(1_000)
+		h.sale(2_000)
+		h.set(afterDay1)
+		n := 0
+		h.correct(1, func(l *channel.BillLine) {
+			if l.Total == 2_000 {
+				n++
+				l.OutTradeNo = rand.Text()
+				for len(l.OutTradeNo) < 20_000 {
+					l.OutTradeNo += rand.Text()
+				}
+			}
+		})
+		if run := h.reconcile(day1); run.Lines != 2 || run.Matched != 1 || n == 0 {
+			t.Errorf("the day is %+v", run)
+		}
+		if left := h.diffs(store.DiffOpen); len(left) != 2 {
+			t.Errorf("%d differences, want one of each side", len(left))
 		}
 	})
 }

@@ -236,8 +236,8 @@ func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, 
 // lineOf is a line as it is stored.
 func lineOf(l channel.BillLine, n int64) store.BillLine {
 	out := store.BillLine{
-		Line: n, Kind: string(l.Kind), At: l.Time, OutTradeNo: storable(l.OutTradeNo), TransactionID: storable(l.TransactionID),
-		OutRefundNo: storable(l.OutRefundNo), RefundID: storable(l.RefundID), State: storable(l.State), RefundState: storable(l.RefundState),
+		Line: n, Kind: string(l.Kind), At: l.Time, OutTradeNo: number(l.OutTradeNo), TransactionID: number(l.TransactionID),
+		OutRefundNo: number(l.OutRefundNo), RefundID: number(l.RefundID), State: storable(l.State), RefundState: storable(l.RefundState),
 		Total: l.Total, Settlement: l.Settlement, Fee: l.Fee, Rate: storable(l.Rate),
 	}
 	switch {
@@ -255,6 +255,20 @@ func lineOf(l channel.BillLine, n int64) store.BillLine {
 func paymentItem(no string) string  { return "payment:" + no }
 func refundItem(no string) string   { return "refund:" + no }
 func reversalItem(no string) string { return "reversal:" + no }
+
+// maxNumber is the longest number that is stored as it is, in bytes: a wallet's
+// have 64 characters, and an index holds a few thousand bytes.
+const maxNumber = 128
+
+// number is a number as it is stored: a longer one than any wallet has is cut,
+// and told from others by its hash, so that it stops no day.
+func number(s string) string {
+	if s = storable(s); len(s) <= maxNumber {
+		return s
+	}
+	h := sha256.Sum256([]byte(s))
+	return storable(s[:maxNumber/2]) + "~" + hex.EncodeToString(h[:16])
+}
 
 // storable drops what no database keeps.
 func storable(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "") }

@@ -70,7 +70,7 @@ func (r *Recon) writeFlows(ctx context.Context, run store.ReconRun) (store.Recon
 		step.To.Position = "0"
 		for _, f := range batch {
 			step.Flows = append(step.Flows, store.BillFlow{
-				Line: n, At: f.Time, BusinessNo: storable(f.BusinessNo), FlowNo: storable(f.FlowNo), Business: storable(f.Business),
+				Line: n, At: f.Time, BusinessNo: number(f.BusinessNo), FlowNo: number(f.FlowNo), Business: storable(f.Business),
 				Type: storable(f.Type), In: f.In, Amount: f.Amount, Balance: f.Balance, Voucher: storable(f.Voucher),
 			})
 			if p, ok := payout(f); ok {
@@ -99,5 +99,5 @@ func payout(f channel.BillFlow) (pay.Posting, bool) {
 	if f.In {
 		amount = -amount
 	}
-	return pay.PostPayout(storable(f.FlowNo), amount), true
+	return pay.PostPayout(number(f.FlowNo), amount), true
 }
