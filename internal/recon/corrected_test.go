@@ -3,12 +3,15 @@ package recon_test
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
+	"sync"
 	"testing"
 
 	"cloudpay/internal/channel"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/store/storetest"
 )
 
 // correct makes the wallet's bills from now on be other bytes, whose lines f changes.
@@ -130,4 +133,51 @@ func TestALongNumberDoesNotStopADay(t *testing.T) {
 			t.Errorf("%d differences, want one of each side", len(left))
 		}
 	})
+}
+
+// TestTwoWhoReadOneFundBill was found in review: of two who wrote the movements of
+// a bill at once, one left out what the other had not come to.
+func TestTwoWhoReadOneFundBill(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, storetest.Engines()[0], pay.Wxpay, channel.APIv3)
+	h.sale(1_000)
+	h.set(afterDay1)
+	const flows = 1_000
+	h.reread = func(raw []byte, parse func([]byte) (channel.Bill, error)) (channel.Bill, error) {
+		bill, err := parse(raw)
+		if len(bill.Flows) > 0 {
+			one := bill.Flows[0]
+			bill.Flows = nil
+			for i := range flows {
+				one.FlowNo, one.Business, one.In, one.Amount = fmt.Sprint("F", i), "提现", false, 1
+				bill.Flows = append(bill.Flows, one)
+			}
+		}
+		return bill, err
+	}
+	if err := h.store.PlanRecon(t.Context(), h.key(day1), h.now()); err != nil {
+		t.Fatal(err)
+	}
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			for { // who is overtaken goes on from what the other has made
+				run, err := h.recon.Do(t.Context(), h.key(day1))
+				if err != nil || run.Step == store.ReconDone {
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+			}
+		})
+	}
+	both.Wait()
+	list, err := h.store.BillFlows(t.Context(), h.key(day1), 0, 10_000)
+	if err != nil || len(list) != flows {
+		t.Errorf("%d movements are written, want %d, %v", len(list), flows, err)
+	}
+	if b := h.balance(pay.AccSettled); b != flows {
+		t.Errorf("%d are paid out, want %d", b, flows)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cloudpay/internal/channel"
@@ -64,10 +65,12 @@ func (r *Recon) writeFlows(ctx context.Context, run store.ReconRun) (store.Recon
 	if err != nil {
 		return run, err
 	}
-	n := int64(0)
-	for batch := range slices.Chunk(bill.Flows, linesAtOnce/2) {
+	n, err := position(run)
+	if err != nil {
+		return run, err
+	}
+	for batch := range slices.Chunk(bill.Flows[min(max(n, 0), int64(len(bill.Flows))):], linesAtOnce/2) {
 		step := next(run, store.ReconFlows)
-		step.To.Position = "0"
 		for _, f := range batch {
 			step.Flows = append(step.Flows, store.BillFlow{
 				Line: n, At: f.Time, BusinessNo: number(f.BusinessNo), FlowNo: number(f.FlowNo), Business: storable(f.Business),
@@ -78,11 +81,12 @@ func (r *Recon) writeFlows(ctx context.Context, run store.ReconRun) (store.Recon
 			}
 			n++
 		}
-		unit := run.Unit
+		step.To.Position = strconv.FormatInt(n, 10)
+		unit, at := run.Unit, step.To.Position
 		if run, err = r.commit(ctx, step); err != nil {
 			return run, err
 		}
-		if run.Step != store.ReconFlows || run.Unit == unit {
+		if run.Step != store.ReconFlows || run.Position != at || run.Unit == unit {
 			return run, nil // somebody else goes on with it
 		}
 	}
