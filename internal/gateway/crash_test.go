@@ -100,7 +100,7 @@ var flows = []flow{
 		s.busy = 2
 		return s.sale(ch, 100, "anna")
 	}},
-	{"recon, a fee repaired", pay.PAID, 0, reconciled},
+	{"recon, repaired", pay.PAID, 0, reconciled},
 }
 
 // taken lets an answer that is not known yet pass: the jobs go on.

@@ -13,9 +13,10 @@ import (
 	"cloudpay/internal/store"
 )
 
-// reconciled is the flow of a day's bill: a payment is made, the next morning
-// the day is reconciled, and what the bill says wrong of it is repaired: its fee
-// is a fen too high.
+// reconciled is the flow of a day's bill: a payment is made, and part of it is
+// refunded without us. The next morning the day is reconciled, what the bill has
+// otherwise is repaired (the refund, and a fee that is a fen too high), and the
+// day is reconciled again.
 func reconciled(s *site, ch pay.Channel) (no string, repeat func() error) {
 	s.keeps(6_000)
 	in := s.micro(ch, 1_000, "anna")
@@ -24,11 +25,15 @@ func reconciled(s *site, ch pay.Channel) (no string, repeat func() error) {
 	}
 	no = in.OutTradeNo
 	s.converge(no)
-	f := sandbox.Fault{Scenario: "bill_fee_diff"}
-	f.Params.OutTradeNo = no
-	if err := s.box.AddFault(f); err != nil {
-		s.t.Fatal(err)
+	fee := sandbox.Fault{Scenario: "bill_fee_diff"}
+	fee.Params.OutTradeNo = no
+	for _, f := range []sandbox.Fault{fee, {Scenario: "notify_drop"}} { // the bill alone tells of the refund
+		if err := s.box.AddFault(f); err != nil {
+			s.t.Fatal(err)
+		}
 	}
+	refundNo := s.number()
+	s.refundElsewhere(ch, no, refundNo, 300)
 	k := store.ReconKey{MerchantID: "merchant", Channel: ch, Day: recon.DayOf(time.Now())}
 	day, err := recon.ParseDay(k.Day)
 	if err != nil {
@@ -41,12 +46,17 @@ func reconciled(s *site, ch pay.Channel) (no string, repeat func() error) {
 		return err
 	}
 	s.insist(run)
-	s.insist(func() error { return s.repair(k, "payment:"+no, store.FeeDiff) })
+	repair := func() error {
+		err := s.repair(k, "payment:"+no, store.FeeDiff)
+		return errors.Join(err, s.repair(k, "refund:"+refundNo, store.WalletMore))
+	}
+	s.insist(repair)
+	s.insist(run)
 	s.checkRecon(k, no)
-	return no, func() error { // the day once more: another round, the same result
-		s.insist(run)
+	return no, func() error {
+		err := repair()
 		s.checkRecon(k, no)
-		return nil
+		return err
 	}
 }
 
@@ -81,27 +91,34 @@ func (s *site) repair(k store.ReconKey, item string, of store.DiffType) error {
 	return err
 }
 
-// checkRecon compares what is left of the reconciliation with the bill.
+// checkRecon compares what is left of the reconciliation with the bill: one bill
+// with a line of each, two differences that are repaired, and every fee and the
+// refund booked once.
 func (s *site) checkRecon(k store.ReconKey, no string) {
 	ctx := s.t.Context()
 	run, err := s.store.ReconRun(ctx, k)
-	if err != nil || run.Step != store.ReconDone || run.Lines != 1 {
+	if err != nil || run.Step != store.ReconDone || run.Lines != 2 || run.Matched != 1 {
 		s.t.Errorf("the day is %+v, %v", run, err)
 	}
 	bills, err := s.store.Bills(ctx, k, string(channel.BillTrade))
 	if err != nil || len(bills) != 1 {
 		s.t.Errorf("bills: %+v, %v", bills, err)
 	}
-	all, err := s.store.Diffs(ctx, store.DiffFilter{MerchantID: "merchant", FromDay: k.Day, ToDay: k.Day, Limit: 10})
-	if err != nil || len(all) != 1 || all[0].State != store.DiffRepaired || all[0].Who != directory.System.String() {
-		s.t.Errorf("differences: %+v, %v", all, err)
+	diffs, err := s.store.Diffs(ctx, store.DiffFilter{MerchantID: "merchant", FromDay: k.Day, ToDay: k.Day, Limit: 10})
+	if err != nil || len(diffs) != 2 {
+		s.t.Errorf("differences: %+v, %v", diffs, err)
+	}
+	for _, d := range diffs {
+		if d.State != store.DiffRepaired || d.Who != directory.System.String() {
+			s.t.Errorf("difference: %+v", d)
+		}
 	}
 	lines, err := s.store.ReconLines(ctx, k, 0, 10)
-	if err != nil || len(lines) != 1 || lines[0].Fee != 7 || lines[0].Booked != 7 {
+	if err != nil || len(lines) != 2 || lines[0].Fee != 7 || lines[0].Booked != 7 || lines[1].Fee != -2 || lines[1].Booked != -2 {
 		s.t.Errorf("lines: %+v, %v", lines, err)
 	}
 	ps, err := s.store.Postings(ctx, "merchant", no)
-	if b := pay.Balances(ps); err != nil || b[pay.AccFee] != 7 || b[pay.AccReceivable] != 993 {
+	if b := pay.Balances(ps); err != nil || b[pay.AccMerchant] != -700 || b[pay.AccFee] != 5 || b[pay.AccReceivable] != 695 {
 		s.t.Errorf("ledger: %v, %v", b, err)
 	}
 }
