@@ -32,7 +32,7 @@ optional: ## name the tests that this machine cannot run
 	@[ -n "$$CLOUDPAY_TEST_PG" ] || command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 		echo "SKIPPED on this machine: everything on PostgreSQL (install postgresql, or set CLOUDPAY_TEST_PG)"
 	@command -v openssl >/dev/null && command -v curl >/dev/null || echo "SKIPPED on this machine: docs/curl.md (install openssl and curl)"
-	@for p in python3 java php; do command -v $$p >/dev/null || echo "SKIPPED on this machine: the $$p program of docs/callbacks.md (install $$p)"; done
+	@for p in python3 javac php; do command -v $$p >/dev/null || echo "SKIPPED on this machine: the $$p program of docs/callbacks.md (install $$p)"; done
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
 		echo "SKIPPED on this machine: the npm package alipay-sdk against the sandbox (install node and npm)"; \
 	elif [ "$$CLOUDPAY_REQUIRE_NPM" != 1 ] && ! ls -d "$${XDG_CACHE_HOME:-$$HOME/.cache}"/cloudpay/npm-*/node_modules/alipay-sdk >/dev/null 2>&1; then \
