@@ -404,7 +404,7 @@ func (h *house) checkBooks(no string) {
 		h.t.Errorf("order %s: P is %d, open reservations are %d", no, b[pay.AccRefunding], open)
 	}
 	want := pay.Fen(0)
-	if o.State == pay.PAID || o.PaidSeen && o.State == pay.REVERSING {
+	if o.Taken() || o.PaidSeen && o.State == pay.REVERSING {
 		want = o.Total - o.Reserved
 	}
 	if -b[pay.AccMerchant] != want {

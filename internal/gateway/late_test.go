@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -213,6 +214,47 @@ func TestAClockAheadOfTheWalletsLosesNoPayment(t *testing.T) {
 		if kept, _ := h.kept(o.OutTradeNo); o.State != pay.PAID || kept != 100 {
 			b.Errorf("%s (duplicate %v), the wallet keeps %d", o.State, o.Duplicate, kept)
 		}
+	})
+}
+
+// TestAClockThatWasAheadAndSetRightFailsNoPayment is the simulation's seed
+// 5000163: the answer to the payment is lost, and so is every query's until the
+// clock of four minutes ahead is right again and has caught up.
+func TestAClockThatWasAheadAndSetRightFailsNoPayment(t *testing.T) {
+	t.Parallel()
+	both(t, func(b bubble) {
+		var hears atomic.Bool
+		h := newHouse(b.T, options{ahead: 4 * time.Minute, channels: wrap(wrapped{query: func(out pay.Outcome) pay.Outcome {
+			if hears.Load() {
+				return out
+			}
+			return pay.Outcome{Kind: pay.Unknown, Lost: true}
+		}})})
+		if err := h.box.AddFault(sandbox.Fault{Scenario: "drop_after", Endpoint: sandbox.EndpointPay, Count: 1}); err != nil {
+			b.Fatal(err)
+		}
+		o, err := h.pay(b.ch, 100, "")
+		if err != nil && !errors.Is(err, pay.ErrUnavailable) {
+			b.Fatal(err)
+		}
+		<-time.After(10 * time.Second)
+		h.ahead.Store(0)
+		<-time.After(4*time.Minute + 20*time.Second)
+		hears.Store(true)
+		o = h.until(o.OutTradeNo, 15*time.Minute, func(o pay.Order) bool { return o.State.Final() })
+		if kept, _ := h.kept(o.OutTradeNo); o.Late != pay.LateHeld || kept != 100 || !errors.Is(o.PayAnswer(), pay.ErrUnavailable) {
+			b.Fatalf("%s, late %q, told %v, the wallet keeps %d; want the money held and told as unknown", o.State, o.Late, o.PayAnswer(), kept)
+		}
+		<-time.After(time.Hour)
+		raised := func(a store.Attention) bool { return a.Why == pay.RaiseDoubt }
+		if kept, _ := h.kept(o.OutTradeNo); kept != 100 || !slices.ContainsFunc(h.attention(), raised) {
+			b.Errorf("an hour later the wallet keeps %d, and a person is to look at %v", kept, h.attention())
+		}
+		o, err = h.gw.AdoptLate(b.Context(), h.merchant, o.OutTradeNo, pay.Hand{Who: "operator", Why: "our clock was ahead"})
+		if err != nil || o.Standing() != pay.PAID || o.PayAnswer() != nil || slices.ContainsFunc(h.attention(), raised) {
+			b.Errorf("adopted: shown as %s, told %v, %v; still to look at: %v", o.Standing(), o.PayAnswer(), err, h.attention())
+		}
+		h.checkBooks(o.OutTradeNo)
 	})
 }
 

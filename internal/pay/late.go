@@ -23,10 +23,14 @@ const (
 func (o Order) Taken() bool { return o.State == PAID || o.Late == LateAdopted && o.State.Final() }
 
 // Standing is the state that merchants and tills are shown: an order whose late
-// money was adopted is paid (money.md §1).
+// money was adopted is paid (money.md §1), and one whose payment is in doubt is
+// not known.
 func (o Order) Standing() OrderState {
 	if o.Taken() {
 		return PAID
+	}
+	if o.doubted() {
+		return PAYING
 	}
 	return o.State
 }
@@ -61,7 +65,7 @@ func (p Profile) AdoptLate(o Order, by Hand, now time.Time) (Change, error) {
 	n.Late = LateAdopted // and whoever was about to ask still does: the money may have gone back
 	c.Postings = append(c.Postings, PostLateAdopted(n.Total))
 	c.Callbacks = append(c.Callbacks, EventPaid)
-	c.Calm = append(c.Calm, RaiseLate)
+	c.Calm = append(c.Calm, RaiseLate, RaiseDoubt)
 	by.Act = HandAdopt
 	c.Hand = by
 	return p.seal(c, now), nil

@@ -75,6 +75,7 @@ const (
 	ReasonRisk          Reason = "risk_or_limit"
 	ReasonMerchant      Reason = "merchant"
 	ReasonDuplicate     Reason = "duplicate"
+	ReasonDoubt         Reason = "doubt" // ours, of no wallet: see doubt.go
 	ReasonNotFound      Reason = "not_found"
 	ReasonState         Reason = "state"
 )

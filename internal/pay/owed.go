@@ -43,7 +43,7 @@ func wentBack(c *Change, truth Truth) bool {
 	}
 	n.Late, n.Truth = LateReturned, truth
 	c.Postings = append(c.Postings, PostLateReversed(n.Total, n.Settlement))
-	c.Calm = append(c.Calm, RaiseLate)
+	c.Calm = append(c.Calm, RaiseLate, RaiseDoubt)
 	return true
 }
 

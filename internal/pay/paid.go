@@ -73,6 +73,10 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 			askAboutForeign(c, now)
 			return
 		}
+		if p.doubtful(*n, out, now) {
+			p.doubt(c, truth, out, now)
+			return
+		}
 		p.notOurs(c, truth)
 		return
 	}

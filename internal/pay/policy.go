@@ -7,6 +7,7 @@ import "time"
 type Profile struct {
 	QueryEvery     time.Duration   // between queries while the order is young (row 1)
 	QuerySlow      []time.Duration // between queries after BlindUntil, by step; the last repeats
+	PayTimeDoubt   time.Duration   // and by no more than this beyond it, a person decides (docs/decisions/0046)
 	PayTimeSlack   time.Duration   // a pay time earlier than SentAt by more than this is not ours (§2)
 	ReverseFrom    time.Duration   // row 2
 	Fresh          time.Duration   // how long a verified answer counts (row 2)
@@ -45,6 +46,7 @@ var Profiles = map[Channel]Profile{
 var wxpayProfile = Profile{
 	QueryEvery:     5 * time.Second,
 	QuerySlow:      []time.Duration{10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute},
+	PayTimeDoubt:   15 * time.Minute,
 	PayTimeSlack:   time.Minute,
 	ReverseFrom:    time.Minute,
 	Fresh:          10 * time.Second,

@@ -5,6 +5,7 @@ package pay
 // old reason open.
 const (
 	RaiseLate    = "money arrived for a dead order: held, to be returned"
+	RaiseDoubt   = "the payment is dated before its order: this sale's if our clock was ahead, else an earlier one's of its number; adopt it, or have the wallet refund it"
 	RaiseBank    = "the bank sent a refund back: it needs a person"
 	RaiseReverse = "the tenth reverse has no definite answer"
 	RaiseClose   = "the tenth close has no definite answer"

@@ -66,9 +66,10 @@ func (p Profile) Apply(o Order, call Call, out Outcome, now time.Time) Change {
 }
 
 // refused reports whether the row holds a refusal that the till must still
-// read: what a later query says of the order does not replace it.
+// read: what a later query says of the order does not replace it. Nor does it
+// end a doubt.
 func (o Order) refused(call Call, out Outcome) bool {
-	if o.State == DECLINED {
+	if o.State == DECLINED || o.State.Final() && o.Reason == ReasonDoubt {
 		return true
 	}
 	asked := call == CallQuery || call == CallNotice

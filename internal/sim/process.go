@@ -28,6 +28,7 @@ type process struct {
 	store   *store.Store
 	people  *directory.Directory
 	notify  *notify.Client
+	gateway *gateway.Gateway
 	handler http.Handler
 	cancel  context.CancelFunc
 	ended   chan error
@@ -88,6 +89,7 @@ func (w *world) startProcess(ctx context.Context) error {
 		Store: st, Directory: people, Channels: accounts.Channel, Former: accounts.Former, Notify: p.notify, CodeKey: []byte("simulated code key"),
 		MaxIdle: time.Minute, Batch: 1, PublicURL: "https://" + publicHost, Now: p.now, Log: log,
 	})
+	p.gateway = gw
 	reg := prometheus.NewRegistry()
 	p.handler = api.New(api.Config{
 		Gateway: gw, Directory: people, Reports: report.New(report.Config{Store: st, Now: p.now}),

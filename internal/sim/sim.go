@@ -142,6 +142,7 @@ func (w *world) settleDown(ctx context.Context) {
 	w.becomeCalm(ctx)
 	w.drive(ctx, w.calm.Add(truthWithin))
 	w.checkFinal(ctx)
+	w.decide(ctx)
 	for at := w.calm.Add(truthWithin); at.Before(w.calm.Add(patience)); at = at.Add(stepAtEnd) {
 		if w.quiet(ctx) {
 			return

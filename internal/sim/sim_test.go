@@ -91,6 +91,7 @@ var regressions = []struct {
 	{7007, "with APIv3, an order whose number the wallet called a duplicate was asked for until the wallet closed it, after seven days"},
 	{7057, "the same"},
 	{20253, "a clock that was set back put the callback of a refund before that of its payment"},
+	{5000163, "an order that was sent by a clock four minutes ahead, and asked for after it was set right, ended as another's payment"},
 }
 
 func TestSeedsThatOnceFailed(t *testing.T) {

@@ -184,10 +184,10 @@ func throwScenarios(r *rand.Rand) (out []sandbox.Fault) {
 	return out
 }
 
-// How far the machine's clock may be wrong: ahead by less than the minute by
-// which money.md §2 tells our payments from others', sometimes behind by more than
-// the five minutes after which APIv3 takes no signature. Further ahead is seed
-// 5000163 of decision 0060.
+// How far the machine's clock may be wrong: mostly by less than the minute by
+// which money.md §2 tells our payments from others', sometimes by more than the
+// five minutes after which APIv3 takes no signature. The profile's PayTimeDoubt
+// is longer.
 const (
 	maxJump = 50 * time.Second
 	farJump = 10 * time.Minute
@@ -226,7 +226,7 @@ func (w *world) plan() {
 		for range 1 + r.IntN(2) {
 			jump, at := between(r, -maxJump, maxJump), within()
 			if far := w.dice("clock", jump.String()); far.IntN(3) == 0 {
-				jump = between(far, -farJump, maxJump)
+				jump = between(far, -farJump, farJump)
 			}
 			w.at(at, "", func(context.Context) {
 				kind := "clock jump"
