@@ -43,7 +43,7 @@ func (p Profile) doubt(c *Change, truth Truth, out Outcome, now time.Time) {
 	}
 	p.lateMoney(c, truth, out, now)
 	if n.Late == LateHeld && c.From.Late != LateHeld {
-		n.NoReverse, n.Duplicate = true, true
+		n.NoReverse, n.Duplicate, n.HoldLate = true, true, true
 		c.Raise = RaiseDoubt
 	}
 }
