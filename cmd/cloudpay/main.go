@@ -91,6 +91,7 @@ type cli struct {
 	Device      deviceCmd       `cmd:"" group:"manage" help:"Devices (设备)."`
 	Staff       staffCmd        `cmd:"" group:"manage" help:"Staff (店员)."`
 	Order       orderCmd        `cmd:"" group:"manage" help:"Orders, as an operator sees them."`
+	Callback    callbackCmd     `cmd:"" group:"manage" help:"What merchants were told, told again, and test callbacks (回调)."`
 	Attention   attentionCmd    `cmd:"" group:"manage" help:"What wants a person."`
 	Explain     explainCmd      `cmd:"" group:"manage" help:"One order as one timeline: requests, wallets, notices, ledger, callbacks, devices; and what happens next."`
 	Recon       reconCmd        `cmd:"" group:"manage" help:"Reconciliation with the wallets' bills (对账)."`

@@ -226,6 +226,7 @@ func (s *Server) register() {
 	s.registerExplanation()
 	s.registerRecon()
 	s.registerOperations()
+	s.registerCallbacks()
 	s.registerTruth()
 	s.registerMembers()
 	s.registerTokens()
