@@ -55,19 +55,33 @@ func (f signerFlags) open(ctx context.Context, e env) (*app, error) {
 	return openApp(ctx, settings{DSN: f.DSN}, keys, newLog(e.stderr, "warn"))
 }
 
+// businessDay is a date as the commands of days and of reconciliation write it,
+// 2026-11-20 or 20261120; it is kept in the first form.
+type businessDay string
+
+// UnmarshalText refuses what is no date.
+func (d *businessDay) UnmarshalText(text []byte) error {
+	s := string(text)
+	if len(s) == 8 {
+		s = s[:4] + "-" + s[4:6] + "-" + s[6:]
+	}
+	if _, _, err := day.ParseDate(s); err != nil {
+		return err
+	}
+	*d = businessDay(s)
+	return nil
+}
+
 // dayCloseCmd closes one day.
 type dayCloseCmd struct {
 	signerFlags
-	Date        string `name:"date" required:"" placeholder:"2026-11-20" help:"The day, of Asia/Shanghai."`
-	Merchant    string `name:"merchant" placeholder:"OUT_SUB_MCH_ID" help:"Only of this merchant."`
-	WithoutBill bool   `name:"without-bill" help:"Close it although a bill is not reconciled: the record says so for ever."`
+	Date        businessDay `name:"date" required:"" placeholder:"2026-11-20" help:"The day, of Asia/Shanghai."`
+	Merchant    string      `name:"merchant" placeholder:"OUT_SUB_MCH_ID" help:"Only of this merchant."`
+	WithoutBill bool        `name:"without-bill" help:"Close it although a bill is not reconciled: the record says so for ever."`
 }
 
 // Run closes the day of one merchant, or of all, and says what came of each.
 func (c *dayCloseCmd) Run(ctx context.Context, e env) (err error) {
-	if _, _, err := day.ParseDate(c.Date); err != nil {
-		return usage("--date: %w", err)
-	}
 	a, err := c.open(ctx, e)
 	if err != nil {
 		return err
@@ -81,7 +95,7 @@ func (c *dayCloseCmd) Run(ctx context.Context, e env) (err error) {
 	}
 	var failed []error
 	for _, id := range merchants {
-		r, err := a.daysOf().Close(ctx, id, c.Date, c.WithoutBill)
+		r, err := a.daysOf().Close(ctx, id, string(c.Date), c.WithoutBill)
 		switch {
 		case c.Merchant == "" && errors.Is(err, day.ErrClosed):
 			_, err = fmt.Fprintf(e.stdout, "%s %s: closed before\n", c.Date, id)
@@ -117,9 +131,9 @@ func dayLine(r day.Record) string {
 // dayShowCmd shows one day.
 type dayShowCmd struct {
 	dsnFlags
-	Merchant string `name:"merchant" required:"" placeholder:"OUT_SUB_MCH_ID" help:"Whose day."`
-	Date     string `name:"date" placeholder:"2026-11-20" help:"The day; all of them in short, when not said."`
-	JSON     bool   `name:"json" help:"The record as it is signed."`
+	Merchant string      `name:"merchant" required:"" placeholder:"OUT_SUB_MCH_ID" help:"Whose day."`
+	Date     businessDay `name:"date" placeholder:"2026-11-20" help:"The day; all of them in short, when not said."`
+	JSON     bool        `name:"json" help:"The record as it is signed."`
 }
 
 // Run prints the sums of a day and everything that is listed in it.
@@ -144,7 +158,7 @@ func (c *dayShowCmd) Run(ctx context.Context, e env) (err error) {
 			return err
 		})
 	}
-	r, hash, err := days.Show(ctx, c.Merchant, c.Date)
+	r, hash, err := days.Show(ctx, c.Merchant, string(c.Date))
 	if errors.Is(err, pay.ErrNotFound) {
 		return fmt.Errorf("%s of merchant %s is not closed", c.Date, c.Merchant)
 	}
@@ -152,7 +166,7 @@ func (c *dayShowCmd) Run(ctx context.Context, e env) (err error) {
 		return err
 	}
 	if c.JSON {
-		row, err := st.Day(ctx, c.Merchant, c.Date)
+		row, err := st.Day(ctx, c.Merchant, string(c.Date))
 		if err == nil {
 			_, err = fmt.Fprintln(e.stdout, row.Record)
 		}
@@ -231,9 +245,9 @@ func (c *dayExportCmd) Run(ctx context.Context, e env) (err error) {
 // dayStatementCmd writes a statement.
 type dayStatementCmd struct {
 	dsnFlags
-	Merchant string `name:"merchant" required:"" placeholder:"OUT_SUB_MCH_ID" help:"Whose statement."`
-	Date     string `name:"date" required:"" placeholder:"2026-11-20" help:"The closed day."`
-	File     string `arg:"" help:"Where to; its name ends in .csv or .xlsx, and it must not exist."`
+	Merchant string      `name:"merchant" required:"" placeholder:"OUT_SUB_MCH_ID" help:"Whose statement."`
+	Date     businessDay `name:"date" required:"" placeholder:"2026-11-20" help:"The closed day."`
+	File     string      `arg:"" help:"Where to; its name ends in .csv or .xlsx, and it must not exist."`
 }
 
 // Run writes every payment, reversal and refund of the day as it was closed.
@@ -244,7 +258,7 @@ func (c *dayStatementCmd) Run(ctx context.Context, e env) (err error) {
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	days := day.New(day.Config{Store: st, Now: time.Now, Log: newLog(e.stderr, "warn")})
-	err = writeSheet(c.File, func(w sheet.Writer) error { return days.WriteStatement(ctx, w, c.Merchant, c.Date) })
+	err = writeSheet(c.File, func(w sheet.Writer) error { return days.WriteStatement(ctx, w, c.Merchant, string(c.Date)) })
 	if errors.Is(err, pay.ErrNotFound) {
 		return fmt.Errorf("%s of merchant %s is not closed", c.Date, c.Merchant)
 	}
