@@ -75,6 +75,7 @@ fuzz: ## every fuzz target for FUZZ each
 bench: ## the tables of speeds: disk, store and whole gateway on both engines; calls of the wallets
 	$(GO) test -run '^$$' -bench '^BenchmarkTable$$' -benchtime 1x -timeout 20m ./cmd/cloudpay
 	$(GO) test -run '^$$' -bench '^BenchmarkUpstream$$' -benchtime 1x -timeout 10m ./cmd/cloudpay
+	$(GO) test -run '^$$' -bench '^BenchmarkDeadEndpoint$$' -benchtime 1x -timeout 10m ./cmd/cloudpay
 	$(GO) test -run '^$$' -bench '^BenchmarkReports$$' -benchtime 1x -timeout 60m ./internal/report
 
 e2e: pages ## the real binary, driven as a user drives it; its pages too, if Node and Chromium are installed
