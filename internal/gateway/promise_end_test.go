@@ -169,7 +169,7 @@ func TestPromise6TheLedgerBalancesAtEveryCommit(t *testing.T) {
 			var s *site
 			var looks atomic.Int64
 			out := &outage{kinds: map[string]int{}, look: func() {
-				if s != nil {
+				if s != nil && !s.closed.Load() {
 					looks.Add(1)
 					s.mustBalance()
 				}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,8 +37,9 @@ type site struct {
 	keys     *secret.Keyring
 	receiver *receiver
 	profiles map[pay.Channel]pay.Profile
-	busy     int    // answers that the merchant's endpoint fails at first
-	hush     func() // ends the wallets' notices
+	busy     int         // answers that the merchant's endpoint fails at first
+	hush     func()      // ends the wallets' notices
+	closed   atomic.Bool // nothing can be read: no process runs
 
 	mu    sync.Mutex
 	live  *process
@@ -114,6 +116,7 @@ func (s *site) post() {
 func (s *site) sleep(d time.Duration) {
 	s.hush()
 	s.end()
+	s.closed.Store(true)
 	<-time.After(d)
 	s.start()
 	s.post()
@@ -182,8 +185,9 @@ func (s *site) start() {
 	})
 	running, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p.cancel = cancel
+	s.gw, s.store, s.people = p.gw, st, people // before its first commit, which may be looked at
+	s.closed.Store(false)
 	go func() { p.ended <- p.gw.Run(running) }()
-	s.gw, s.store, s.people = p.gw, st, people
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live = p
