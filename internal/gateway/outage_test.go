@@ -106,14 +106,14 @@ func (p *process) breaks(heard error) error {
 }
 
 // Queue, Commit, Full and Committed make the process a store.Disk.
-func (p *process) Queue(what string, _ []any) error {
+func (p *process) Queue(_ context.Context, what string, _ []any) (func() error, error) {
 	if p.isDead() {
-		return errDead
+		return nil, errDead
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.queued = append(p.queued, what)
-	return nil
+	return nil, nil
 }
 
 func (p *process) Commit(units int) error {

@@ -317,7 +317,13 @@ func (l *loop) take(got []Job) {
 // up, Wake was called, or ctx ended.
 func (l *loop) wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
-	defer timer.Stop()
+	defer func() {
+		timer.Stop()
+		select {
+		case <-l.wake: // the look that follows sees what it was called for
+		default:
+		}
+	}()
 	wake := l.wake
 	for {
 		select {

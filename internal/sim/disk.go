@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -27,12 +28,15 @@ type disk struct{ p *process }
 // errFull is what a full disk says.
 var errFull = errors.New("sim: database or disk is full")
 
-// Queue implements store.Disk. Every unit of work takes a moment of its own.
-func (d disk) Queue(what string, args []any) error {
+// Queue implements store.Disk. Every unit of work takes a moment of its own, there
+// and back: a group is committed at one moment, and who is told at one moment has
+// no order. Two who waited for the same may do the same at one moment, so when they
+// began is part of its name.
+func (d disk) Queue(ctx context.Context, what string, args []any) (heard func() error, err error) {
 	if d.p.isDead() {
-		return errDead
+		return nil, errDead
 	}
-	names := []string{"queue", what}
+	names := []string{"queue", what, d.p.w.begun(ctx)}
 	for _, a := range args {
 		// The other texts may be random, and so is the nonce in the content of a callback.
 		if s, ok := a.(string); ok && strings.Contains(s, prefix) && !strings.HasPrefix(s, "{") {
@@ -40,7 +44,13 @@ func (d disk) Queue(what string, args []any) error {
 		}
 	}
 	r := d.p.w.dice(names...)
-	return d.wait(between(r, 10*time.Microsecond, time.Millisecond) + d.p.stopped(names...))
+	if err := d.wait(between(r, 10*time.Microsecond, time.Millisecond) + d.p.stopped(names...)); err != nil {
+		return nil, err
+	}
+	names = append(names, "heard", d.p.w.Now().Sub(d.p.w.start).String())
+	return func() error {
+		return d.wait(between(d.p.w.dice(names...), time.Microsecond, 50*time.Microsecond) + d.p.stopped(names...))
+	}, nil
 }
 
 // wait lets time pass, unless the process dies meanwhile.

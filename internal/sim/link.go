@@ -47,9 +47,9 @@ const (
 
 // throw decides the fate of a message. Times are mostly those of a good
 // network; what is late comes after its caller has given up, sometimes.
-func (l *link) throw(path string) (f fate) {
+func (l *link) throw(names ...string) (f fate) {
 	w := l.w
-	r := w.dice(l.name, path)
+	r := w.dice(append(names, l.name)...)
 	f.there, f.back = between(r, 2*time.Millisecond, 60*time.Millisecond), between(r, 2*time.Millisecond, 60*time.Millisecond)
 	f.silent = r.IntN(2) == 0
 	f.again = between(r, time.Millisecond, 20*time.Second)
@@ -138,8 +138,9 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, errDead
 		}
 	}
-	f := l.throw(req.URL.Path)
-	l.w.note(l.name, "%s %v", l.about(req, body), f)
+	about := l.about(req, body)
+	f := l.throw(about, l.w.begun(req.Context()))
+	l.w.note(l.name, "%s %v", about, f)
 	if f.spoilt == flippedThere { // what is repeated on the way is repeated as it is
 		body = flip(body)
 	}
@@ -169,6 +170,17 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-dead:
 		return nil, errDead
 	}
+}
+
+// arrival is the key of the moment at which a request came in, in its context.
+type arrival struct{}
+
+// begun tells callers that go on at one moment from each other, by when their
+// request came in and when they are to be done.
+func (w *world) begun(ctx context.Context) string {
+	limit, _ := ctx.Deadline()
+	came, _ := ctx.Value(arrival{}).(time.Time)
+	return limit.Sub(w.start).String() + " " + came.Sub(w.start).String()
 }
 
 // about says which message it is, without what is random in it.
@@ -231,7 +243,7 @@ func (l *link) serve(req *http.Request, body []byte) (a answer) {
 		l.w.sleep(p.stopped(l.name, req.URL.Path))
 	}
 	// A request in flight does not end with its caller.
-	in := req.Clone(context.WithoutCancel(req.Context()))
+	in := req.Clone(context.WithValue(context.WithoutCancel(req.Context()), arrival{}, l.w.Now()))
 	in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	in.RequestURI, in.Host, in.RemoteAddr = req.URL.RequestURI(), req.URL.Host, "127.0.0.1:1"
 	in.TLS = &tls.ConnectionState{}

@@ -11,7 +11,7 @@
 // a nanosecond of its own and waits until everybody is idle before the next.
 // What travels takes its time and its fate from a hash of the seed, the moment
 // and what it is, never from a shared generator, and every unit of work takes a
-// time of its own to the disk. So it does not matter which goroutine the runtime
+// time of its own to the disk and back. So it does not matter which goroutine the runtime
 // lets go first, and one seed gives one event log, whose hash is compared.
 //
 // # What a crash is

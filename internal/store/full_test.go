@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -16,10 +17,10 @@ import (
 // fullDisk is a store.Disk that may have no room.
 type fullDisk struct{ full atomic.Bool }
 
-func (*fullDisk) Queue(string, []any) error { return nil }
-func (*fullDisk) Commit(int) error          { return nil }
-func (d *fullDisk) Full() bool              { return d.full.Load() }
-func (*fullDisk) Committed(int) error       { return nil }
+func (*fullDisk) Queue(context.Context, string, []any) (func() error, error) { return nil, nil }
+func (*fullDisk) Commit(int) error                                           { return nil }
+func (d *fullDisk) Full() bool                                               { return d.full.Load() }
+func (*fullDisk) Committed(int) error                                        { return nil }
 
 // TestAFullDiskTakesWhatNeedsNoRoom fills the file: a unit that needs another
 // page fails whole, one that needs none is written, and once there is room again

@@ -121,10 +121,17 @@ func quickCheck(ctx context.Context, db *sql.DB) error {
 }
 
 func (l *lite) commit(ctx context.Context, u *unit) error {
-	if err := l.disk.Queue(u.what(), u.statements[0].args); err != nil {
+	heard, err := l.disk.Queue(ctx, u.what(), u.statements[0].args)
+	if err != nil {
 		return err
 	}
-	return l.line.submit(ctx, u)
+	err = l.line.submit(ctx, u)
+	if heard != nil {
+		if lost := heard(); lost != nil {
+			return lost
+		}
+	}
+	return err
 }
 
 func (l *lite) reader() sqlcgen.DBTX { return liteReader{l.cached} }
