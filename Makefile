@@ -24,7 +24,7 @@ demo: build ## gateway, sandbox and sample merchants in one process; prints the 
 	./bin/cloudpay demo
 
 test: optional ## all tests; what a machine lacks the programs for is left out, and named first
-	$(GO) test -count=1 $(LONGEST) ./...
+	$(GO) test -count=1 -timeout 20m $(LONGEST) ./...
 	$(GO) test -count=1 -tags kms ./internal/secret
 
 # go test is silent about tests that skip themselves.
