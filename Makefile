@@ -51,7 +51,7 @@ verify: ## go.mod, generated code and built pages match their sources
 	ui/scripts/verify
 
 race: ## all tests under the race detector, shuffled
-	$(GO) test -race -shuffle=on -count=1 -timeout 20m $(LONGEST) ./...
+	$(GO) test -race -shuffle=on -count=1 -timeout 40m $(LONGEST) ./...
 
 vuln: ## known vulnerabilities in what we call; VULNDB names a database
 	@if curl -fsS -m 10 -o /dev/null $(VULNDB)/index/modules.json 2>/dev/null || [ -d "$(VULNDB:file://%=%)" ]; then \
