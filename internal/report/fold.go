@@ -2,9 +2,7 @@ package report
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"cloudpay/internal/jobs"
@@ -34,16 +32,16 @@ const (
 // Folder keeps what reports are read from. Any number of processes may fold at
 // once: who comes second loses a compare-and-set and goes on.
 type Folder struct {
-	c   Config
-	log *slog.Logger
-
-	mu   sync.Mutex // one round at a time in this process
-	next string     // where the last round ended, so that the last merchants get their turn
+	c      Config
+	log    *slog.Logger
+	rounds *jobs.Rounds
 }
 
 // NewFolder returns a folder. It starts nothing: see Schedule.
 func NewFolder(c Config, log *slog.Logger) *Folder {
-	return &Folder{c: New(c).c, log: log}
+	f := &Folder{c: New(c).c, log: log}
+	f.rounds = &jobs.Rounds{Now: f.c.Now, Limit: foldRound, Read: merchantsRead, List: f.c.Store.ReportMerchants, Do: f.merchant}
+	return f
 }
 
 // Schedule puts the job that folds for ever, or moves it to now. Call it when a
@@ -64,7 +62,7 @@ func (f *Folder) Kind() jobs.Kind {
 }
 
 func (f *Folder) job(ctx context.Context, _ jobs.Job) (jobs.Verdict, error) {
-	done, err := f.round(ctx)
+	done, err := f.rounds.Go(ctx)
 	if err != nil {
 		return jobs.Verdict{}, err
 	}
@@ -72,33 +70,6 @@ func (f *Folder) job(ctx context.Context, _ jobs.Job) (jobs.Verdict, error) {
 		return jobs.Again(f.c.Now()), nil
 	}
 	return jobs.Again(f.c.Now().Add(foldEvery)), nil
-}
-
-// round folds merchant after merchant until all had their turn, or foldRound is
-// over. A merchant that cannot be folded does not keep others from it.
-func (f *Folder) round(ctx context.Context) (done bool, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	end := f.c.Now().Add(foldRound)
-	var errs []error
-	for {
-		ids, err := f.c.Store.ReportMerchants(ctx, f.next, merchantsRead)
-		if err != nil {
-			return false, errors.Join(append(errs, err)...)
-		}
-		for _, id := range ids {
-			if err := f.merchant(ctx, id, end); err != nil {
-				errs = append(errs, err)
-			}
-			if f.next = id; ctx.Err() != nil || f.c.Now().After(end) {
-				return false, errors.Join(errs...)
-			}
-		}
-		if len(ids) < merchantsRead {
-			f.next = ""
-			return true, errors.Join(errs...)
-		}
-	}
 }
 
 // Merchant folds all that is due of one merchant.
