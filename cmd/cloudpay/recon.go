@@ -14,6 +14,8 @@ type reconCmd struct {
 	Diff   reconDiffCmd   `cmd:"" help:"List what bills and our books disagree about."`
 	Export reconExportCmd `cmd:"" help:"Write days, bills and differences as CSV or XLSX."`
 	Repair reconRepairCmd `cmd:"" help:"Close a difference: the wallet is asked first, then our books follow or it is explained."`
+
+	Unclaimed reconUnclaimedCmd `cmd:"" help:"List or explain what an account that merchants share has of none of them."`
 }
 
 type reconRunCmd struct {
@@ -111,6 +113,45 @@ type reconRepairCmd struct {
 func (c *reconRepairCmd) Run(ctx context.Context, e env) error {
 	return c.send(ctx, e, http.MethodPost, c.path("recon", "repair"), map[string]any{
 		"channel": c.Channel, "item": c.Item, "type": c.Type, "why": c.Why, "explain": c.Explain,
+	})
+}
+
+// reconUnclaimedCmd is for a provider whose merchants share an account at a
+// wallet: what is of none of them is shown to nobody else.
+type reconUnclaimedCmd struct {
+	manageFlags
+	listFlags
+	daysFlags
+	Provider string `name:"provider" required:"" help:"out_mch_id."`
+	All      bool   `name:"all" help:"Also what is explained."`
+	Explain  string `name:"explain" placeholder:"ITEM" help:"Explain this item, as it is listed; needs --channel and --why."`
+	Channel  string `name:"channel" enum:"wxpay,alipay," default:"" help:"With --explain: the wallet."`
+	Why      string `name:"why" help:"With --explain: the reason; it is kept with who."`
+}
+
+// Run lists what is nobody's, or explains one of it.
+func (c *reconUnclaimedCmd) Run(ctx context.Context, e env) error {
+	if c.Explain != "" {
+		if c.Channel == "" || c.Why == "" {
+			return usage("--explain needs --channel and --why")
+		}
+		return c.send(ctx, e, http.MethodPost, pathOf("providers", c.Provider, "recon", "explain"), map[string]any{
+			"channel": c.Channel, "item": c.Explain, "why": c.Why,
+		})
+	}
+	q := c.query()
+	if !c.All {
+		q.Set("state", "open")
+	}
+	return c.list(ctx, e, c.listFlags, pathOf("providers", c.Provider, "recon", "unclaimed"), q, []column{
+		{"账期", "day"},
+		{"渠道", "channel"},
+		{"项目@账户", "item"},
+		{"渠道(分)", "theirs"},
+		{"状态", "state"},
+		{"天数", "age_days"},
+		{"处理人", "closed_by"},
+		{"说明", "why"},
 	})
 }
 

@@ -26,8 +26,9 @@ const (
 	// replaced is kept beside it for a while.
 	MaxFields = 32 << 10
 
-	minPrefix = 8
-	maxPrefix = 10
+	// MinPrefix and MaxPrefix are how long an order prefix is (ValidPrefix).
+	MinPrefix = 8
+	MaxPrefix = 10
 )
 
 // plain reports whether s consists of 0-9 A-Z a-z _ - only.
@@ -52,10 +53,10 @@ func ValidID(s string) bool {
 // letters and digits (protocol.md §4.6: 8 and 9 digits and 10 characters were
 // all seen in use).
 func ValidPrefix(s string) bool {
-	if len(s) < minPrefix || len(s) > maxPrefix || !plain(s) || strings.ContainsAny(s, "_-") {
+	if len(s) < MinPrefix || len(s) > MaxPrefix || !plain(s) || strings.ContainsAny(s, "_-") {
 		return false
 	}
-	return len(s) == maxPrefix || strings.Trim(s, "0123456789") == ""
+	return len(s) == MaxPrefix || strings.Trim(s, "0123456789") == ""
 }
 
 // checkURL refuses a callback address that nobody could call. Whether the

@@ -31,7 +31,7 @@ func KindOfPrefix(prefix string) PrefixKind {
 // with a letter, so the kinds never overlap.
 func newPrefix(kind PrefixKind) string {
 	if kind == DigitPrefix {
-		return "0" + randomText(digits, minPrefix-1)
+		return "0" + randomText(digits, MinPrefix-1)
 	}
 	return "sz" + randomText(digits, 4) + randomText("abcdefghijklmnopqrstuvwxyz", 4)
 }

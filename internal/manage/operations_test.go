@@ -131,6 +131,8 @@ func rows() map[string]row {
 		"run-recon":               reconciled(),
 		"list-differences":        {who: "boss", bad: "/v1/merchants/" + merchantA + "/recon/differences?state=odd", field: "query.state", wrong: "manager", foreign: "stranger", want: `"items":[`},
 		"repair-difference":       differing(),
+		"list-unclaimed":          {who: "provider", bad: "/v1/providers/" + providerA + "/recon/unclaimed?state=odd", field: "query.state", wrong: "boss", foreign: "stranger", want: `"items":[`},
+		"explain-unclaimed":       unclaimed(),
 		"list-jobs":               {who: "ops", bad: "/v1/jobs?state=lost", field: "query.state", wrong: "provider", want: `"items":[`},
 		"release-job":             {who: "ops", body: `{"out_sub_mch_id":"m","kind":"k","ref":"r"}`, bad: `{"out_sub_mch_id":"m","ref":"r"}`, field: "kind", wrong: "provider", want: ""},
 		"add-member": {

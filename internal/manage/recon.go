@@ -55,9 +55,14 @@ type ReconPath struct {
 	Day     string `path:"day" doc:"账期，如 2026-11-25" maxLength:"10"`
 }
 
-// ReconSpan is a span of days.
+// ReconSpan is a span of days of a merchant.
 type ReconSpan struct {
 	MerchantPath
+	Days
+}
+
+// Days are a span of days.
+type Days struct {
 	From  string `query:"from" doc:"从哪一天起（含），如 2026-11-25" maxLength:"10"`
 	To    string `query:"to" doc:"到哪一天止（含）" maxLength:"10"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
@@ -73,7 +78,7 @@ type repairInput struct {
 	MerchantPath
 	Body struct {
 		Channel string `json:"channel" enum:"wxpay,alipay"`
-		Item    string `json:"item" doc:"如列表所示" minLength:"1" maxLength:"120"`
+		Item    string `json:"item" doc:"如列表所示" minLength:"1" maxLength:"400"`
 		Type    string `json:"type" doc:"如列表所示" enum:"wallet_more,we_more,amount,state,fee,date_edge"`
 		Why     string `json:"why" doc:"原因，与处理人一同留存" minLength:"1" maxLength:"200"`
 		Explain bool   `json:"explain,omitempty" doc:"只作说明：不询问钱包，不改动账务"`
@@ -85,11 +90,12 @@ func (s *Server) registerRecon() {
 	add(s, operation{id: "list-recon-days", method: http.MethodGet, path: path + "/days", summary: "各日的对账", tag: tag}, s.listReconDays)
 	add(s, operation{id: "run-recon", method: http.MethodPost, path: path + "/days/{channel}/{day}", summary: "对账，已完成的重新取账单再对", tag: tag}, s.runRecon)
 	add(s, operation{id: "list-differences", method: http.MethodGet, path: path + "/differences", summary: "对账差异", tag: tag}, s.listDifferences)
+	s.registerUnclaimed()
 	add(s, operation{id: "repair-difference", method: http.MethodPost, path: path + "/repair", summary: "处理差异：先询问钱包，再按结论修复或说明", tag: tag}, s.repairDifference)
 }
 
 // days reads a span; without a beginning it is everything.
-func (in ReconSpan) days() (from, to string, err error) {
+func (in Days) days() (from, to string, err error) {
 	from, to = "00000000", "99999999"
 	for _, d := range []struct {
 		text string

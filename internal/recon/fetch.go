@@ -207,19 +207,34 @@ func (r *Recon) parsed(ctx context.Context, k store.ReconKey, kind channel.BillK
 	return biller.ParseBill(raw)
 }
 
-// lines writes the lines of the kept bill, one unit of work after the other.
+// lines writes the merchant's lines of the kept bill, one unit of work after the
+// other, and what the account has of no merchant as differences of the provider.
 // Writing them again writes nothing.
 func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, error) {
 	bill, err := r.parsed(ctx, run.ReconKey, channel.BillTrade, run.Version)
 	if err != nil {
 		return run, err
 	}
-	n := int64(0)
+	of, err := r.owners(ctx, run, bill)
+	if err != nil {
+		return run, err
+	}
+	at, n := int64(-1), int64(0)
 	for batch := range slices.Chunk(bill.Lines, linesAtOnce) {
 		step := next(run, store.ReconLines)
 		for _, l := range batch {
-			step.Lines = append(step.Lines, lineOf(l, n))
-			n++
+			at++
+			switch of.whose(l.OutTradeNo) {
+			case ours:
+				step.Lines = append(step.Lines, lineOf(l, at))
+				n++
+			case providers:
+				step.Diffs = append(step.Diffs, of.unclaimed(run, l, at, r.now()))
+			case others:
+			}
+		}
+		if len(step.Lines)+len(step.Diffs) == 0 {
+			continue
 		}
 		step.To.Lines = n
 		unit := run.Unit

@@ -69,9 +69,17 @@ func (r *Recon) writeFlows(ctx context.Context, run store.ReconRun) (store.Recon
 	if err != nil {
 		return run, err
 	}
+	of, err := r.owners(ctx, run, bill)
+	if err != nil {
+		return run, err
+	}
 	for batch := range slices.Chunk(bill.Flows[min(max(n, 0), int64(len(bill.Flows))):], linesAtOnce/2) {
 		step := next(run, store.ReconFlows)
 		for _, f := range batch {
+			if of.shared && !of.m.HasPrefix(f.Voucher) {
+				n++ // another's; payouts of a shared account are nobody's alone
+				continue
+			}
 			step.Flows = append(step.Flows, store.BillFlow{
 				Line: n, At: f.Time, BusinessNo: number(f.BusinessNo), FlowNo: number(f.FlowNo), Business: storable(f.Business),
 				Type: storable(f.Type), In: f.In, Amount: f.Amount, Balance: f.Balance, Voucher: storable(f.Voucher),

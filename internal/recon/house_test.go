@@ -246,8 +246,14 @@ func (h *house) sale(total pay.Fen) pay.Order {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	o, err := h.gw.MicroPay(h.t.Context(), h.merchant, gateway.MicroPay{
-		OutTradeNo: h.number(), AuthCode: secret.New(c.AuthCode), Total: total, ShopID: "shop", DeviceID: "till-1", Body: "bread",
+	return h.pays(h.merchant, h.number(), c.AuthCode, total)
+}
+
+// pays is a payment at the first till of a merchant's first shop.
+func (h *house) pays(m *directory.Merchant, no, code string, total pay.Fen) pay.Order {
+	h.t.Helper()
+	o, err := h.gw.MicroPay(h.t.Context(), m, gateway.MicroPay{
+		OutTradeNo: no, AuthCode: secret.New(code), Total: total, ShopID: m.Shops[0].ID, DeviceID: "till-1", Body: "bread",
 	})
 	if err != nil || o.State != pay.PAID {
 		h.t.Fatalf("a payment is %s (%s), %v", o.State, o.Code, err)
@@ -259,11 +265,17 @@ func (h *house) sale(total pay.Fen) pay.Order {
 func (h *house) back(o pay.Order, amount pay.Fen) string {
 	h.t.Helper()
 	no := h.number()
-	_, f, err := h.gw.Refund(h.t.Context(), h.merchant, gateway.Refund{OutTradeNo: o.OutTradeNo, OutRefundNo: no, Total: o.Total, Amount: amount})
+	h.refunds(h.merchant, o.OutTradeNo, no, o.Total, amount)
+	return no
+}
+
+// refunds gives a part of a merchant's order back.
+func (h *house) refunds(m *directory.Merchant, no, refundNo string, total, amount pay.Fen) {
+	h.t.Helper()
+	_, f, err := h.gw.Refund(h.t.Context(), m, gateway.Refund{OutTradeNo: no, OutRefundNo: refundNo, Total: total, Amount: amount})
 	if err != nil || f.State == pay.RefundRejected {
 		h.t.Fatalf("a refund is %s, %v", f.State, err)
 	}
-	return no
 }
 
 // arrives lets a refund reach its end, which WeChat's takes some time for.

@@ -184,7 +184,7 @@ func (r *Recon) Watch(ctx context.Context) error {
 	r.Metrics.open(all, old)
 	for _, c := range old {
 		r.Log.ErrorContext(ctx, "needs an operator", slog.String("channel", string(c.Channel)), slog.String("type", string(c.Type)),
-			slog.Int64("open", c.Open), slog.String("why", "differences with the wallet's bills are older than a day: cloudpay recon diff"))
+			slog.Int64("open", c.Open), slog.String("why", "differences with the wallet's bills are older than a day: cloudpay recon diff, cloudpay recon unclaimed"))
 	}
 	return nil
 }

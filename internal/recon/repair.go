@@ -56,14 +56,27 @@ func (r *Recon) Repair(ctx context.Context, in Repair) (store.Diff, error) {
 	if d.State != store.DiffOpen {
 		return d, pay.Refuse(pay.ErrDenied, "difference_closed", "该差异已处理")
 	}
-	m, err := r.merchant(ctx, d.MerchantID)
-	if err != nil {
-		return d, err
+	what := directory.Event{
+		Action: "recon.repair", ObjectKind: "difference", ObjectID: d.Item + " " + string(d.Type),
+		Before: map[string]any{"state": d.State, "ours": d.Ours, "theirs": d.Theirs, "day": d.Day, "channel": d.Channel},
 	}
 	e := end{state: store.DiffExplained, note: "人工说明"}
-	if !in.Explain {
-		if e, err = r.find(ctx, m, d); err != nil {
+	provider, nobodys := strings.CutPrefix(d.MerchantID, store.OfProvider(""))
+	if nobodys {
+		what.ProviderID = provider
+		if !in.Explain {
+			return d, undecided("共用账户中不属于任何商户的明细，请与钱包核对后说明")
+		}
+	} else {
+		m, err := r.merchant(ctx, d.MerchantID)
+		if err != nil {
 			return d, err
+		}
+		what.ProviderID, what.MerchantID = m.ProviderID, m.ID
+		if !in.Explain {
+			if e, err = r.find(ctx, m, d); err != nil {
+				return d, err
+			}
 		}
 	}
 	won, err := r.Gateway.EndDifference(ctx, d, e.state, in.By.String(), strings.TrimSpace(in.Why)+"（"+e.note+"）", e.posts...)
@@ -77,11 +90,8 @@ func (r *Recon) Repair(ctx context.Context, in Repair) (store.Diff, error) {
 	if err != nil {
 		return d, err
 	}
-	return after, r.Directory.Record(ctx, in.By, directory.Event{
-		Action: "recon.repair", ProviderID: m.ProviderID, MerchantID: m.ID, ObjectKind: "difference", ObjectID: d.Item + " " + string(d.Type),
-		Before: map[string]any{"state": d.State, "ours": d.Ours, "theirs": d.Theirs, "day": d.Day, "channel": d.Channel},
-		After:  map[string]any{"state": after.State, "why": after.Why},
-	})
+	what.After = map[string]any{"state": after.State, "why": after.Why}
+	return after, r.Directory.Record(ctx, in.By, what)
 }
 
 // find asks the wallet what is true of a difference, and settles it.

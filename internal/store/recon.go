@@ -41,6 +41,10 @@ const (
 	DateEdge   DiffType = "date_edge"   // 日切: it stands in a neighbouring day's bill
 )
 
+// OfProvider stands in place of a merchant for what is of none of a provider's
+// merchants. No merchant is named so.
+func OfProvider(providerID string) string { return "*" + providerID }
+
 // ReconKey names one day of one merchant at one wallet. Day is yyyymmdd in
 // Asia/Shanghai.
 type ReconKey struct {
@@ -129,7 +133,7 @@ type BillSum struct {
 
 // DiffKey names a difference.
 type DiffKey struct {
-	MerchantID string
+	MerchantID string // whose it is, or OfProvider
 	Channel    pay.Channel
 	Item       string
 	Type       DiffType
@@ -283,7 +287,7 @@ func (u *unit) diffs(ctx context.Context, q *sqlcgen.Queries, k ReconKey, step R
 	}
 	for _, d := range step.Diffs {
 		u.add(anyRows)(q.PutReconDiffOfRun(ctx, sqlcgen.PutReconDiffOfRunParams{
-			Item: d.Item, Type: string(d.Type), DiffDay: d.Day, OutTradeNo: d.OutTradeNo, OutRefundNo: d.OutRefundNo,
+			Owner: d.MerchantID, Item: d.Item, Type: string(d.Type), DiffDay: d.Day, OutTradeNo: d.OutTradeNo, OutRefundNo: d.OutRefundNo,
 			Ours: int64(d.Ours), Theirs: int64(d.Theirs), OurState: d.OurState, TheirState: d.TheirState, Version: d.Version,
 			Line: d.Line, Round: d.Round, FirstMs: ms(d.FirstAt), MerchantID: k.MerchantID, Channel: string(k.Channel), Day: k.Day, Unit: u.id,
 		}))

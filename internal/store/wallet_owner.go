@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cloudpay/internal/pay"
+	"cloudpay/internal/store/sqlcgen"
 )
 
 // MerchantOfWallet returns the merchant that a wallet knows by that id: a
@@ -29,4 +30,41 @@ func (s *Store) MerchantOfWallet(ctx context.Context, id string) (string, error)
 		return found[0], nil
 	}
 	return "", none
+}
+
+// SharesWallet reports whether another living merchant of the provider has the
+// same id at a wallet.
+func (s *Store) SharesWallet(ctx context.Context, providerID, merchantID string, ch pay.Channel, id string) (bool, error) {
+	if id == "" {
+		return false, nil
+	}
+	var found []string
+	var err error
+	switch ch {
+	case pay.Wxpay:
+		found, err = s.read.OthersOfWxpay(ctx, sqlcgen.OthersOfWxpayParams{SubMchID: id, ProviderID: providerID, But: merchantID})
+	case pay.Alipay:
+		found, err = s.read.OthersOfAlipay(ctx, sqlcgen.OthersOfAlipayParams{SellerID: id, ProviderID: providerID, But: merchantID})
+	}
+	return len(found) > 0, wrap("find who shares an account", err)
+}
+
+// PrefixOwners returns the merchants that order prefixes were given to, deleted
+// ones too. Prefixes that nobody has are absent.
+func (s *Store) PrefixOwners(ctx context.Context, prefixes []string) (map[string]string, error) {
+	out := make(map[string]string)
+	for len(prefixes) > 0 {
+		n := namedTwenty(&prefixes)
+		rows, err := s.read.ListPrefixOwners(ctx, sqlcgen.ListPrefixOwnersParams{
+			N1: n[0], N2: n[1], N3: n[2], N4: n[3], N5: n[4], N6: n[5], N7: n[6], N8: n[7], N9: n[8], N10: n[9],
+			N11: n[10], N12: n[11], N13: n[12], N14: n[13], N15: n[14], N16: n[15], N17: n[16], N18: n[17], N19: n[18], N20: n[19],
+		})
+		if err != nil {
+			return nil, fmt.Errorf("find whose prefixes are: %w", err)
+		}
+		for _, r := range rows {
+			out[r.Prefix] = r.MerchantID
+		}
+	}
+	return out, nil
 }

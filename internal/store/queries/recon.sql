@@ -199,12 +199,13 @@ LIMIT sqlc.arg(row_limit);
 
 -- name: PutReconDiffOfRun :execrows
 -- PutReconDiffOfRun notes a difference, if this unit has moved the run. One that
--- was closed with the same figures stays closed.
+-- was closed with the same figures stays closed. It is the run's merchant's, or
+-- its provider's.
 INSERT INTO recon_diffs (
     merchant_id, channel, item, type, day, unit, out_trade_no, out_refund_no, ours, theirs, our_state, their_state,
     version, line, round, first_ms, state, who, why, closed_ms
 )
-SELECT r.merchant_id, r.channel, CAST(sqlc.arg(item) AS TEXT), CAST(sqlc.arg(type) AS TEXT), CAST(sqlc.arg(diff_day) AS TEXT), r.unit,
+SELECT CAST(sqlc.arg(owner) AS TEXT), r.channel, CAST(sqlc.arg(item) AS TEXT), CAST(sqlc.arg(type) AS TEXT), CAST(sqlc.arg(diff_day) AS TEXT), r.unit,
     CAST(sqlc.arg(out_trade_no) AS TEXT), CAST(sqlc.arg(out_refund_no) AS TEXT), CAST(sqlc.arg(ours) AS BIGINT),
     CAST(sqlc.arg(theirs) AS BIGINT), CAST(sqlc.arg(our_state) AS TEXT), CAST(sqlc.arg(their_state) AS TEXT),
     CAST(sqlc.arg(version) AS BIGINT), CAST(sqlc.arg(line) AS BIGINT), CAST(sqlc.arg(round) AS BIGINT),

@@ -1392,13 +1392,13 @@ INSERT INTO recon_diffs (
     merchant_id, channel, item, type, day, unit, out_trade_no, out_refund_no, ours, theirs, our_state, their_state,
     version, line, round, first_ms, state, who, why, closed_ms
 )
-SELECT r.merchant_id, r.channel, CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), r.unit,
-    CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT),
-    CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT),
-    CAST($10 AS BIGINT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
-    CAST($13 AS BIGINT), 'open', '', '', 0
+SELECT CAST($1 AS TEXT), r.channel, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), r.unit,
+    CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS BIGINT),
+    CAST($8 AS BIGINT), CAST($9 AS TEXT), CAST($10 AS TEXT),
+    CAST($11 AS BIGINT), CAST($12 AS BIGINT), CAST($13 AS BIGINT),
+    CAST($14 AS BIGINT), 'open', '', '', 0
 FROM recon_runs AS r
-WHERE r.merchant_id = $14 AND r.channel = $15 AND r.day = $16 AND r.unit = $17
+WHERE r.merchant_id = $15 AND r.channel = $16 AND r.day = $17 AND r.unit = $18
 ON CONFLICT (merchant_id, channel, item, type) DO UPDATE SET
     unit = excluded.unit, day = excluded.day, ours = excluded.ours, theirs = excluded.theirs, our_state = excluded.our_state,
     their_state = excluded.their_state, version = excluded.version, line = excluded.line, round = excluded.round,
@@ -1407,6 +1407,7 @@ WHERE recon_diffs.state = 'open' OR recon_diffs.ours <> excluded.ours OR recon_d
 `
 
 type PutReconDiffOfRunParams struct {
+	Owner       string
 	Item        string
 	Type        string
 	DiffDay     string
@@ -1427,9 +1428,11 @@ type PutReconDiffOfRunParams struct {
 }
 
 // PutReconDiffOfRun notes a difference, if this unit has moved the run. One that
-// was closed with the same figures stays closed.
+// was closed with the same figures stays closed. It is the run's merchant's, or
+// its provider's.
 func (q *Queries) PutReconDiffOfRun(ctx context.Context, arg PutReconDiffOfRunParams) (int64, error) {
 	result, err := q.db.Exec(ctx, putReconDiffOfRun,
+		arg.Owner,
 		arg.Item,
 		arg.Type,
 		arg.DiffDay,

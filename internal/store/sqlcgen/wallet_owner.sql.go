@@ -9,6 +9,77 @@ import (
 	"context"
 )
 
+const listPrefixOwners = `-- name: ListPrefixOwners :many
+SELECT prefix, merchant_id FROM prefixes
+WHERE prefix IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+`
+
+type ListPrefixOwnersParams struct {
+	N1  string
+	N2  string
+	N3  string
+	N4  string
+	N5  string
+	N6  string
+	N7  string
+	N8  string
+	N9  string
+	N10 string
+	N11 string
+	N12 string
+	N13 string
+	N14 string
+	N15 string
+	N16 string
+	N17 string
+	N18 string
+	N19 string
+	N20 string
+}
+
+// ListPrefixOwners reads whose some order prefixes are, of deleted merchants
+// too. Prefixes may repeat.
+func (q *Queries) ListPrefixOwners(ctx context.Context, arg ListPrefixOwnersParams) ([]Prefix, error) {
+	rows, err := q.db.Query(ctx, listPrefixOwners,
+		arg.N1,
+		arg.N2,
+		arg.N3,
+		arg.N4,
+		arg.N5,
+		arg.N6,
+		arg.N7,
+		arg.N8,
+		arg.N9,
+		arg.N10,
+		arg.N11,
+		arg.N12,
+		arg.N13,
+		arg.N14,
+		arg.N15,
+		arg.N16,
+		arg.N17,
+		arg.N18,
+		arg.N19,
+		arg.N20,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Prefix
+	for rows.Next() {
+		var i Prefix
+		if err := rows.Scan(&i.Prefix, &i.MerchantID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const merchantsOfAlipay = `-- name: MerchantsOfAlipay :many
 SELECT id FROM merchants WHERE ali_seller_id = $1 AND deleted_ms = 0 ORDER BY id LIMIT 2
 `
@@ -41,6 +112,73 @@ SELECT id FROM merchants WHERE wx_sub_mch_id = $1 AND deleted_ms = 0 ORDER BY id
 // MerchantsOfWxpay returns up to two living merchants with that id at WeChat Pay.
 func (q *Queries) MerchantsOfWxpay(ctx context.Context, subMchID string) ([]string, error) {
 	rows, err := q.db.Query(ctx, merchantsOfWxpay, subMchID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const othersOfAlipay = `-- name: OthersOfAlipay :many
+SELECT id FROM merchants
+WHERE ali_seller_id = $1 AND provider_id = $2 AND id <> $3 AND deleted_ms = 0
+LIMIT 1
+`
+
+type OthersOfAlipayParams struct {
+	SellerID   string
+	ProviderID string
+	But        string
+}
+
+// OthersOfAlipay is OthersOfWxpay for an id at Alipay.
+func (q *Queries) OthersOfAlipay(ctx context.Context, arg OthersOfAlipayParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, othersOfAlipay, arg.SellerID, arg.ProviderID, arg.But)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const othersOfWxpay = `-- name: OthersOfWxpay :many
+SELECT id FROM merchants
+WHERE wx_sub_mch_id = $1 AND provider_id = $2 AND id <> $3 AND deleted_ms = 0
+LIMIT 1
+`
+
+type OthersOfWxpayParams struct {
+	SubMchID   string
+	ProviderID string
+	But        string
+}
+
+// OthersOfWxpay returns a living merchant of a provider with that id at WeChat
+// Pay, other than one.
+func (q *Queries) OthersOfWxpay(ctx context.Context, arg OthersOfWxpayParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, othersOfWxpay, arg.SubMchID, arg.ProviderID, arg.But)
 	if err != nil {
 		return nil, err
 	}
