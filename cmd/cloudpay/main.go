@@ -142,6 +142,8 @@ func run(ctx context.Context, args []string, e env) (code int) {
 		kong.Writers(e.stdout, e.stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ValueFormatter(valueHelp),
+		kong.PostBuild(nameValues),
 		kong.ExplicitGroups([]kong.Group{{Key: "manage", Title: "Who exists:"}}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(e),
@@ -155,7 +157,7 @@ func run(ctx context.Context, args []string, e env) (code int) {
 		return exited // --help
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(e.stderr, "cloudpay: %v\nTry 'cloudpay --help'.\n", err)
+		_, _ = fmt.Fprintf(e.stderr, "cloudpay: %v\nTry '%s --help'.\n", err, helpFor(err))
 		return exitUsage
 	}
 	return report(e, kctx.Run())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,20 +106,40 @@ func (f serverFlags) dial(e env) (*installation, error) {
 	if token == "" {
 		return nil, usage("no token for %s: say --token-file FILE, or set CLOUDPAY_TOKEN; make one with: cloudpay token add --role operator NAME", f.Server)
 	}
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
-	if f.ServerCA != "" {
-		raw, err := readFile(f.ServerCA, maxKeyFile)
-		if err != nil {
-			return nil, err
-		}
-		if t.TLSClientConfig.RootCAs, err = rootsOf(string(raw)); err != nil {
-			return nil, usage("--server-ca-file %s: %w", f.ServerCA, err)
-		}
+	t, err := trusting(f.ServerCA)
+	if err != nil {
+		return nil, err
 	}
 	return &installation{
 		http: &http.Client{Transport: t, Timeout: manageTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		base: strings.TrimSuffix(f.Server, "/"), token: token, close: func() error { t.CloseIdleConnections(); return nil },
 	}, nil
+}
+
+// trusting is a transport that believes the root certificates of a file, or the
+// system's for "".
+func trusting(file string) (*http.Transport, error) {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	if file == "" {
+		return t, nil
+	}
+	raw, err := readFile(file, maxKeyFile)
+	if err != nil {
+		return nil, usage("--server-ca-file: %w", err)
+	}
+	if t.TLSClientConfig.RootCAs, err = rootsOf(string(raw)); err != nil {
+		return nil, usage("--server-ca-file %s: %w", file, err)
+	}
+	return t, nil
+}
+
+// remedy is what to do about a server that does not show what it should, after
+// the error that says so; "" when there is nothing to advise.
+func remedy(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "; if it is a root of your own, say --server-ca-file FILE (cloudpay ca export writes it)"
+	}
+	return ""
 }
 
 // operatorName is who types, for the audit trail.
@@ -188,7 +209,7 @@ func (i *installation) call(ctx context.Context, method, path string, in any) (j
 	}
 	res, err := i.http.Do(req)
 	if err != nil {
-		return nil, &exitError{code: lost, err: fmt.Errorf("%s does not answer: %w", i.base, err)}
+		return nil, &exitError{code: lost, err: fmt.Errorf("%s does not answer: %w%s", i.base, err, remedy(err))}
 	}
 	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, manageAnswer))

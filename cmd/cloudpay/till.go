@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ type tillFlags struct {
 	Account  string `name:"account" placeholder:"FILE" help:"Another file of demo.json's form, instead of DIR/demo.json."`
 	Merchant string `name:"merchant" placeholder:"NAME" help:"Which merchant of the file: its name or out_sub_mch_id; the first without it."`
 	API      string `name:"api" placeholder:"URL" help:"Another gateway than the file names."`
+	ServerCA string `name:"server-ca-file" env:"CLOUDPAY_SERVER_CA_FILE" placeholder:"FILE" help:"Root certificates of the gateway instead of the system's."`
 }
 
 // till is a merchant's till at the shell.
@@ -59,8 +62,14 @@ func (f tillFlags) open() (*till, error) {
 			return nil, usage("private_key_pem of %s: %w", m.Name, err)
 		}
 	}
+	var transport http.RoundTripper // nil is the client's own
+	if f.ServerCA != "" {
+		if transport, err = trusting(f.ServerCA); err != nil {
+			return nil, err
+		}
+	}
 	c, err := cpay.NewClient(cpay.Config{
-		Domains: []string{file.API}, Keys: keys,
+		Domains: []string{file.API}, Keys: keys, Transport: transport,
 		Account:  cpay.Account{OutMchID: m.OutMchID, OutSubMchID: m.OutSubMchID, OutShopID: m.OutShopID, DeviceID: m.DeviceID, StaffID: m.StaffID},
 		Terminal: cpay.Terminal{TerminalType: 4, MachineNo: "shell"},
 	})
@@ -125,7 +134,23 @@ func told(err error) error {
 	if e, ok := errors.AsType[*cpay.Error](err); ok && e.Definite() {
 		return &exitError{code: exitDeclined, err: errors.New(e.Description)}
 	}
-	return &exitError{code: exitUnknown, err: fmt.Errorf("结果未知，请稍后查询：%w", err)}
+	return &exitError{code: exitUnknown, err: fmt.Errorf("结果未知，请稍后查询：%w%s", err, remedy(err))}
+}
+
+// unreached says why a gateway could not be asked, "" for what it answered
+// itself: a cashier waits for the customer, and need not read that.
+func unreached(err error) string {
+	if err == nil {
+		return ""
+	}
+	if _, answered := errors.AsType[*cpay.Error](err); answered {
+		return ""
+	}
+	why := err
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		why = u.Err // which call it was makes no difference
+	}
+	return shown(why.Error()) + remedy(err)
 }
 
 // payCmd charges a payment code.
@@ -156,7 +181,7 @@ func (c *payCmd) Run(ctx context.Context, e env) error {
 		}
 	}
 	_, _ = fmt.Fprintf(e.stdout, "订单 %s  金额 ¥%s\n", c.Order, fen)
-	shown := ""
+	shown, why := "", ""
 	res := t.client.MicroPayAndWait(ctx, &cpay.MicroPayRequest{
 		PayContent: cpay.PayContent{
 			OutTradeNo: c.Order, AuthorCode: cpay.PayCode(strings.TrimSpace(c.AuthCode)), TotalFee: int64(fen), FeeType: "CNY", Body: c.Body,
@@ -167,6 +192,10 @@ func (c *payCmd) Run(ctx context.Context, e env) error {
 			if p.Tell != shown {
 				shown = p.Tell
 				_, _ = fmt.Fprintf(e.stdout, "%s…\n", p.Tell)
+			}
+			if text := unreached(p.Err); text != "" && text != why { // once, not at every query
+				why = text
+				_, _ = fmt.Fprintf(e.stderr, "cloudpay: 网关没有答复：%s\n", text)
 			}
 		},
 	})
