@@ -48,7 +48,7 @@ func (c *orderReturnLateCmd) Run(ctx context.Context, e env) error {
 type orderByHandCmd struct {
 	byHandArg
 	Number  string `name:"refund" required:"" placeholder:"NUMBER" help:"Refund number."`
-	Outcome string `name:"outcome" required:"" enum:"offline,resume,to-merchant" help:"offline: the customer got the money outside the wallet. resume: ask the wallet whether it has arrived. to-merchant: have WeChat Pay pay it to the merchant's bank account, then ask."`
+	Outcome string `name:"outcome" required:"" enum:"offline,resume,to-merchant" help:"offline: the customer got the money outside the wallet. resume: ask the wallet whether it has arrived. to-merchant: have WeChat Pay pay it to the merchant's bank account, then ask; once the merchant has paid the customer, say offline."`
 }
 
 // Run decides and prints the refund.

@@ -60,7 +60,8 @@ func (g *Gateway) OfflineRefund(ctx context.Context, m *directory.Merchant, outT
 // ResumeRefund asks the wallet whether a refund that the bank sent back has
 // arrived after all. With toMerchant, a wallet that can is first told to pay it
 // to the merchant's own bank account, who pays the customer and then books it
-// with OfflineRefund. The error is of kind pay.ErrUnavailable when it has not
+// with OfflineRefund: what the wallet calls arrived from then on is with the
+// merchant, and the refund waits on. The error is of kind pay.ErrUnavailable when it has not
 // arrived; else as in OfflineRefund.
 func (g *Gateway) ResumeRefund(ctx context.Context, m *directory.Merchant, outTradeNo, outRefundNo string, toMerchant bool, by pay.Hand) (pay.Refund, error) {
 	o, r, err := g.handed(ctx, m, outTradeNo, outRefundNo)
@@ -73,7 +74,7 @@ func (g *Gateway) ResumeRefund(ctx context.Context, m *directory.Merchant, outTr
 	}
 	req := channel.RefundRequest{OrderRequest: orderRequest(o, sub), OutRefundNo: r.OutRefundNo, Amount: r.Amount, Account: r.Account}
 	if toMerchant {
-		if err := g.sendOn(ctx, wallet, req, r); err != nil {
+		if err := g.sendOn(ctx, m, wallet, req, r, by); err != nil {
 			return pay.Refund{}, err
 		}
 	}
@@ -86,16 +87,34 @@ func (g *Gateway) ResumeRefund(ctx context.Context, m *directory.Merchant, outTr
 		*s = clean(*s)
 	}
 	return g.refundByHand(ctx, m, outTradeNo, outRefundNo, func(p pay.Profile, r pay.Refund, now time.Time) (pay.RefundChange, error) {
-		return p.Resume(r, out.Outcome, out.Refund, out.ByHand, by, now)
+		there, err := g.sentOn(ctx, r)
+		if err != nil {
+			return pay.RefundChange{}, err
+		}
+		return p.Resume(r, out.Outcome, out.Refund, out.ByHand, there, by, now)
 	})
 }
 
 // sendOn tells the wallet to pay a refund that the bank sent back to the
-// merchant's own account.
-func (g *Gateway) sendOn(ctx context.Context, wallet channel.Channel, req channel.RefundRequest, r pay.Refund) error {
+// merchant's own account. That it is told is written down first: whoever asks
+// after a crash must not take "it has arrived" for the customer's.
+func (g *Gateway) sendOn(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.RefundRequest, r pay.Refund, by pay.Hand) error {
 	sender, can := wallet.(channel.AbnormalRefunder)
 	if !can || r.Channel != pay.Wxpay {
 		return pay.Refuse(pay.ErrDenied, "refund_not_sent_on", "该渠道不能改退，请线下退款后登记")
+	}
+	before, err := g.sentOn(ctx, r)
+	note := func(refused bool) error {
+		_, err := g.refundByHand(ctx, m, r.OutTradeNo, r.OutRefundNo, func(p pay.Profile, r pay.Refund, now time.Time) (pay.RefundChange, error) {
+			return p.SendOn(r, refused, by, now)
+		})
+		return err
+	}
+	if err == nil && !before {
+		err = note(false)
+	}
+	if err != nil {
+		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, channel.ChangeTimeout)
 	defer cancel()
@@ -108,9 +127,32 @@ func (g *Gateway) sendOn(ctx context.Context, wallet channel.Channel, req channe
 		text = out.Code
 	}
 	if out.Kind == pay.Declined {
-		return pay.Refuse(pay.ErrDenied, "refund_not_sent_on", "渠道拒绝改退："+text)
+		if !before { // told before, it refuses because it does so already
+			err = note(true)
+		}
+		return errors.Join(pay.Refuse(pay.ErrDenied, "refund_not_sent_on", "渠道拒绝改退："+text), err)
 	}
 	return pay.Refuse(pay.ErrUnavailable, "refund_not_sent_on", "改退结果未知，请稍后再查："+text)
+}
+
+// sentOn reports whether the wallet was told to pay a refund to the merchant's
+// own account, and did not refuse.
+func (g *Gateway) sentOn(ctx context.Context, r pay.Refund) (told bool, err error) {
+	hands, err := g.Store.Hands(ctx, r.MerchantID, r.OutTradeNo)
+	if err != nil {
+		return false, err
+	}
+	open := 0
+	for _, h := range hands {
+		switch {
+		case h.OutRefundNo != r.OutRefundNo:
+		case h.Act == pay.HandToMerchant:
+			open++
+		case h.Act == pay.HandNotSent:
+			open--
+		}
+	}
+	return open > 0, nil
 }
 
 // handed finds a refund of an order.

@@ -50,7 +50,8 @@ func (g *Gateway) AskStranger(ctx context.Context, m *directory.Merchant, ch pay
 }
 
 // AskRefund asks the wallet for one refund of an order and settles what it
-// says. One that was not made here is taken over with its order. amount is what
+// says. One that was not made here is taken over with its order, and one that we
+// have as rejected is taken back if the wallet has made it. amount is what
 // the refund is said to be of. It returns the refund as it stands afterwards,
 // and what the wallet said of it; an error that wraps pay.ErrNotFound says that
 // the wallet told of none that we could take over.
@@ -84,12 +85,40 @@ func (g *Gateway) AskRefund(ctx context.Context, m *directory.Merchant, outTrade
 	cancel()
 	g.Metrics.outcome(r.Channel, string(pay.CallQueryRefund), out.Kind)
 	out.Outcome = storable(out.Outcome)
-	if r.State == pay.RefundPending {
+	switch {
+	case r.State == pay.RefundPending:
 		g.hurryRefund(ctx, r)
 		r, err = g.Store.Refund(ctx, m.ID, outRefundNo)
 		return r, out.Outcome, err
+	case r.State == pay.RefundRejected && out.Kind == pay.Paid:
+		r, err = g.takeBack(ctx, m, r, out)
+		return r, out.Outcome, err
 	}
 	return r, out.Outcome, nil // final: what the wallet says now is for a person
+}
+
+// takeBack books a refund that we have as rejected and that the wallet has made.
+func (g *Gateway) takeBack(ctx context.Context, m *directory.Merchant, r pay.Refund, out channel.RefundOutcome) (pay.Refund, error) {
+	for _, s := range []*string{&out.Refund.RefundID, &out.Refund.RecvAccount, &out.Refund.Promo} {
+		*s = clean(*s)
+	}
+	for range maxRounds {
+		o, err := g.find(ctx, m, r.OutTradeNo)
+		if err == nil {
+			r, err = g.Store.Refund(ctx, m.ID, r.OutRefundNo)
+		}
+		if err != nil || r.State != pay.RefundRejected {
+			return r, err
+		}
+		c, err := g.profile(o).TakeBack(o, r, out.Outcome, out.Refund, out.ByHand, g.now())
+		if err != nil {
+			return r, err
+		}
+		if after, won, err := g.changeRefund(ctx, m, o, c); err != nil || won {
+			return after, err
+		}
+	}
+	return r, pay.Refuse(pay.ErrUnavailable, "busy", "退款正在处理，请稍后重试")
 }
 
 // hurryRefund runs the job of an open refund now, if its pauses allow it.

@@ -16,6 +16,9 @@ const (
 	HandReturn  = "return"  // late money goes back to the customer
 	HandOffline = "offline" // a refund that the bank sent back was paid outside the wallet
 	HandResume  = "resume"  // a refund that the bank sent back is asked for again
+
+	HandToMerchant = "to_merchant" // the wallet is told to pay it to the merchant's bank account
+	HandNotSent    = "not_sent"    // and refused to
 )
 
 // Taken reports whether the merchant has this order's money: it is paid, or was
@@ -114,21 +117,44 @@ func (p Profile) Offline(r Refund, by Hand, now time.Time) (RefundChange, error)
 // Resume takes what the wallet says of a refund that the bank sent back and that
 // a person sent again in the wallet's console. Only "it has arrived" changes
 // anything. Errors as in Offline.
-func (p Profile) Resume(r Refund, out Outcome, pd RefundPaid, byHand bool, by Hand, now time.Time) (RefundChange, error) {
+func (p Profile) Resume(r Refund, out Outcome, pd RefundPaid, byHand, toMerchant bool, by Hand, now time.Time) (RefundChange, error) {
 	c := RefundChange{From: r, Refund: r}
 	switch err := handed(r); {
 	case err != nil:
 		return c, err
+	case !r.SucceededAt.IsZero():
+		return c, Refuse(ErrDenied, "refund_at_merchant", "渠道已退至商户账户，请线下退给顾客后登记 offline")
 	case out.Kind != Paid || byHand || pd.Refund != 0 && pd.Refund != r.Amount:
 		return c, Refuse(ErrUnavailable, "refund_not_arrived", "渠道尚未确认该退款到账")
 	}
 	n := &c.Refund
 	arrived(n, pd, now)
 	n.UpdatedAt = now
+	by.Act = HandResume
+	c.Hand = by
+	if toMerchant {
+		n.State = RefundNeedsHand // what is owed to the customer stays owed
+		c.Postings = append(c.Postings, PostToMerchant(n.OutRefundNo, n.Settlement))
+		return c, nil
+	}
 	c.Postings = append(c.Postings, PostResent(n.OutRefundNo, n.Amount, n.Settlement))
 	c.Refunded = n.Amount
 	p.handedBack(&c)
-	by.Act = HandResume
+	return c, nil
+}
+
+// SendOn notes, before it is sent, that the wallet is told to pay a refund that
+// the bank sent back to the merchant's own bank account, or afterwards, with
+// refused, that it will not. Errors as in Offline.
+func (p Profile) SendOn(r Refund, refused bool, by Hand, now time.Time) (RefundChange, error) {
+	c := RefundChange{From: r, Refund: r}
+	if err := handed(r); err != nil {
+		return c, err
+	}
+	c.Refund.UpdatedAt = now
+	if by.Act = HandToMerchant; refused {
+		by.Act = HandNotSent
+	}
 	c.Hand = by
 	return c, nil
 }

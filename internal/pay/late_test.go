@@ -160,7 +160,7 @@ func TestRefundTheBankSentBackEndsByHand(t *testing.T) {
 		},
 		"sent again": {
 			func() (RefundChange, error) {
-				return wxpayProfile.Resume(back.Refund, Outcome{Kind: Paid, Verified: true}, RefundPaid{Refund: 40, Settlement: 39}, false, operator, at(100))
+				return wxpayProfile.Resume(back.Refund, Outcome{Kind: Paid, Verified: true}, RefundPaid{Refund: 40, Settlement: 39}, false, false, operator, at(100))
 			}, RefundSucceeded,
 			[]Leg{{AccReceivable, 59}, {AccDiscount, 1}, {AccMerchant, -60}},
 		},
@@ -179,7 +179,7 @@ func TestRefundTheBankSentBackEndsByHand(t *testing.T) {
 		_, err = wxpayProfile.Offline(got.Refund, operator, at(101))
 		kindOf(t, err, ErrDenied)
 	}
-	_, err := wxpayProfile.Resume(back.Refund, Outcome{Kind: Unknown, Verified: true}, RefundPaid{}, true, operator, at(100))
+	_, err := wxpayProfile.Resume(back.Refund, Outcome{Kind: Unknown, Verified: true}, RefundPaid{}, true, false, operator, at(100))
 	kindOf(t, err, ErrUnavailable)
 }
 

@@ -118,6 +118,18 @@ func PostOffline(refundNo string, r Fen) Posting {
 	return post("offline:"+refundNo, Leg{AccReturned, r}, Leg{AccOffline, -r})
 }
 
+// PostToMerchant books n of a refund that the bank had sent back and that the
+// wallet has paid to the merchant's own bank account. The customer is still owed.
+func PostToMerchant(refundNo string, n Fen) Posting {
+	return post("to_merchant:"+refundNo, Leg{AccSettled, n}, Leg{AccReceivable, -n})
+}
+
+// PostLateOutside books late money r with settlement n that went back to the
+// customer although we have it that the wallet refused to return it.
+func PostLateOutside(refundNo string, r, n Fen) Posting {
+	return post("outside:"+refundNo, Leg{AccSuspense, r}, Leg{AccReceivable, -n}, Leg{AccDiscount, n - r})
+}
+
 // PostChannelRefund books a refund of r with settlement n made outside us.
 func PostChannelRefund(refundNo string, r, n Fen) Posting {
 	return post("outside:"+refundNo, Leg{AccMerchant, r}, Leg{AccReceivable, -n}, Leg{AccDiscount, n - r})

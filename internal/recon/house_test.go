@@ -89,6 +89,7 @@ type house struct {
 	ch       pay.Channel
 	n        int
 	spoil    func(channel.BillRequest, channel.BillOutcome) channel.BillOutcome // on a bill's way, nil for not
+	refuses  bool                                                               // every refund is made, and called refused
 	reread   func([]byte, func([]byte) (channel.Bill, error)) (channel.Bill, error)
 }
 
@@ -212,6 +213,15 @@ func (w way) ParseBill(raw []byte) (channel.Bill, error) {
 		return w.h.reread(raw, w.Biller.ParseBill)
 	}
 	return w.Biller.ParseBill(raw)
+}
+
+// Refund implements channel.Channel.
+func (w way) Refund(ctx context.Context, r channel.RefundRequest) channel.RefundOutcome {
+	out := w.Channel.Refund(ctx, r)
+	if w.h.refuses {
+		return channel.RefundOutcome{Outcome: pay.Outcome{Kind: pay.Declined, Verified: true, Code: "REFUSED"}}
+	}
+	return out
 }
 
 // direct is a RoundTripper that calls a handler in the same process.

@@ -1,0 +1,84 @@
+package pay
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestARejectedRefundThatTheWalletHasMadeIsTakenBack: what it does to the books, and
+// when it is left to a person.
+func TestARejectedRefundThatTheWalletHasMadeIsTakenBack(t *testing.T) {
+	t.Parallel()
+	made, pd := Outcome{Kind: Paid, Verified: true}, RefundPaid{Refund: 40, Settlement: 39, RefundID: "W1"}
+	api := Refund{OutRefundNo: "R1", OutTradeNo: "T1", State: RefundRejected, Origin: OriginAPI, Amount: 40}
+	late := api
+	late.Origin, late.Amount = OriginLate, 100
+	paid := Order{State: PAID, Total: 100, PaidSeen: true}
+	held := Order{State: CLOSED, Total: 100, Late: LateHeld}
+	c, err := wxpayProfile.TakeBack(paid, api, made, pd, false, at(100))
+	if err != nil || c.Refund.State != RefundSucceeded || c.Reserved != 40 || c.Refunded != 40 || !slices.Equal(c.Callbacks, []string{EventRefund + "R1"}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	books := append([]Posting{PostPaid(100, 98), PostReserved("R1", 40), PostRejected("R1", 40)}, c.Postings...)
+	if diff := cmp.Diff([]Leg{{AccReceivable, 59}, {AccDiscount, 1}, {AccMerchant, -60}}, balance(books)); diff != "" {
+		t.Errorf("books: -want +got\n%s", diff)
+	}
+	c, err = wxpayProfile.TakeBack(held, late, made, RefundPaid{}, false, at(100))
+	if err != nil || c.Late != LateReturned || c.Reserved != 100 || len(c.Callbacks) != 0 || !slices.Contains(c.Calm, RaiseLate) {
+		t.Errorf("late: %+v, %v", c, err)
+	}
+	books = append([]Posting{PostLate(100, 100), PostLateReserved("R1", 100), PostLateRejected("R1", 100)}, c.Postings...)
+	if left := balance(books); len(left) != 0 {
+		t.Errorf("books of late money: %v", left)
+	}
+
+	full, reversed, adopted, pending := paid, paid, held, api
+	full.Reserved, reversed.State, adopted.Late, pending.State = 61, REVERSED, LateAdopted, RefundPending
+	for name, c := range map[string]struct {
+		o    Order
+		r    Refund
+		out  Outcome
+		pd   RefundPaid
+		hand bool
+		want error
+	}{
+		"it is open":                    {paid, pending, made, pd, false, ErrDenied},
+		"no room is left":               {full, api, made, pd, false, ErrDenied},
+		"the order was reversed":        {reversed, api, made, pd, false, ErrDenied},
+		"the late money was adopted":    {adopted, late, made, RefundPaid{}, false, ErrDenied},
+		"it is on its way":              {paid, api, Outcome{Kind: Waiting, Verified: true}, pd, false, ErrUnavailable},
+		"the answer is not verified":    {paid, api, Outcome{Kind: Paid}, pd, false, ErrUnavailable},
+		"the bank has sent it back":     {paid, api, made, pd, true, ErrUnavailable},
+		"the wallet has another amount": {paid, api, made, RefundPaid{Refund: 41}, false, ErrUnavailable},
+	} {
+		got, err := wxpayProfile.TakeBack(c.o, c.r, c.out, c.pd, c.hand, at(100))
+		kindOf(t, err, c.want)
+		if got.Reserved != 0 || len(got.Postings) != 0 || got.Refund.State != c.r.State {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestARefundPaidToTheMerchantsAccountIsStillOwed: "it has arrived" then means with
+// the merchant, and the customer is paid outside the wallet.
+func TestARefundPaidToTheMerchantsAccountIsStillOwed(t *testing.T) {
+	t.Parallel()
+	back := Refund{OutRefundNo: "R1", OutTradeNo: "T1", State: RefundNeedsHand, Origin: OriginAPI, Amount: 40}
+	made, pd := Outcome{Kind: Paid, Verified: true}, RefundPaid{Refund: 40, Settlement: 39, SucceededAt: at(90)}
+	c, err := wxpayProfile.Resume(back, made, pd, false, true, operator, at(100))
+	if err != nil || c.Refund.State != RefundNeedsHand || c.Refunded != 0 || len(c.Callbacks)+len(c.Calm) != 0 || c.Hand.Act != HandResume {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = wxpayProfile.Resume(c.Refund, made, pd, false, true, operator, at(101))
+	kindOf(t, err, ErrDenied)
+	end, err := wxpayProfile.Offline(c.Refund, operator, at(102))
+	if err != nil || end.Refund.State != RefundOffline || end.Refunded != 40 || !slices.Equal(end.Callbacks, []string{EventRefund + "R1"}) {
+		t.Errorf("%+v, %v", end, err)
+	}
+	books := slices.Concat([]Posting{PostPaid(100, 98), PostReserved("R1", 40), PostBankReturn("R1", 40)}, c.Postings, end.Postings)
+	if diff := cmp.Diff([]Leg{{AccReceivable, 59}, {AccDiscount, 2}, {AccMerchant, -60}, {AccOffline, -40}, {AccSettled, 39}}, balance(books)); diff != "" {
+		t.Errorf("books: -want +got\n%s", diff)
+	}
+}
