@@ -87,6 +87,9 @@ func New(c Config) (*Server, error) {
 	if _, err := explain(s.api.OpenAPI()); err != nil {
 		return nil, err
 	}
+	if _, _, err := translate(s.api.OpenAPI()); err != nil {
+		return nil, err
+	}
 	var err error
 	if s.document, err = documentOf(s.api.OpenAPI()); err != nil {
 		return nil, fmt.Errorf("make the OpenAPI document: %w", err)

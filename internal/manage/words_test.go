@@ -41,3 +41,30 @@ func TestEveryMemberIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryTextHasItsEnglish: whoever writes or changes a Chinese text of the
+// document adds its English to en.json, and takes away the one it had.
+func TestEveryTextHasItsEnglish(t *testing.T) {
+	t.Parallel()
+	s := &Server{mux: http.NewServeMux()}
+	s.api = humago.New(s.mux, apiConfig())
+	s.register()
+	o := s.api.OpenAPI()
+	if _, err := explain(o); err != nil {
+		t.Fatal(err)
+	}
+	missing, unused, err := translate(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(missing) > 0 {
+		t.Errorf("en.json lacks the English of: %q", missing)
+	}
+	if len(unused) > 0 {
+		t.Errorf("en.json has lines for no text: %q", unused)
+	}
+	op := o.Paths["/v1/merchants"].Get
+	if got := op.Extensions["x-summary-en"]; got != "List merchants" {
+		t.Errorf("the English of %s is %v", op.Summary, got)
+	}
+}
