@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloudpay/internal/manage"
+	"cloudpay/internal/wallets"
 )
 
 // channelCmd looks at the accounts in use.
@@ -60,6 +61,20 @@ func (c *channelStatusCmd) Run(ctx context.Context, e env) error {
 // roleNames are the roles of keys in people's words.
 var roleNames = map[string]string{"ours": "己方", "platform": "平台证书", "public_key": "平台公钥", "root": "根证书"}
 
+// warningNames are warnings in people's words, by their codes.
+var warningNames = map[string]string{
+	wallets.WarnUnusable: "账户不可用", wallets.WarnKeyEnds: "证书到期", wallets.WarnUnverified: "还没有验签通过的应答",
+	wallets.WarnQuiet: "很久没有验签通过的应答", wallets.WarnFailed: "最近一次调用失败", wallets.WarnRefresh: "平台证书没有更新",
+}
+
+// warningText is a warning in Chinese, and in English with its particulars.
+func warningText(w manage.ChannelWarning) string {
+	if name := warningNames[w.Code]; name != "" {
+		return name + " · " + shown(w.Text)
+	}
+	return shown(w.Text)
+}
+
 func writeChannel(b *strings.Builder, v manage.Channel) {
 	day := func(t *time.Time, none string) string {
 		if t == nil {
@@ -84,7 +99,7 @@ func writeChannel(b *strings.Builder, v manage.Channel) {
 		b.WriteByte('\n')
 	}
 	for _, w := range v.Warnings {
-		_, _ = fmt.Fprintf(b, "  ！ %s\n", shown(w.Text))
+		_, _ = fmt.Fprintf(b, "  ！ %s\n", warningText(w))
 	}
 	for _, q := range v.Silent {
 		_, _ = fmt.Fprintf(b, "  ！ %s %s 无应答 自 %s 连续 %d 次 下次 %s\n", shown(q.MerchantID), shown(q.Kind),

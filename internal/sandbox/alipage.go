@@ -133,7 +133,7 @@ func quitURL(raw string) string {
 func (s *Sandbox) serveCashier(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
 	if err := r.ParseForm(); err != nil {
-		sendText(w, http.StatusBadRequest, "bad form")
+		sendText(w, http.StatusBadRequest, "表单无法识别 · the form cannot be read")
 		return
 	}
 	link, customer := r.PostForm.Get("link"), r.PostForm.Get("customer")
@@ -143,13 +143,13 @@ func (s *Sandbox) serveCashier(w http.ResponseWriter, r *http.Request) {
 	} else if err == nil {
 		_, err = s.answerOne(r.Context(), customer, ActionCancel, opened.OutTradeNo)
 		if err == nil {
-			sendText(w, http.StatusOK, "已取消支付")
+			sendText(w, http.StatusOK, "已取消支付 · cancelled, nothing was paid")
 			return
 		}
 	}
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrInvalid), errors.Is(err, ErrConflict):
-		sendText(w, http.StatusConflict, "无法支付: "+err.Error())
+		sendText(w, http.StatusConflict, "无法支付 · cannot pay: "+err.Error())
 		return
 	case err != nil:
 		s.abort(r.Context(), "pay at alipay's page", err)
@@ -159,7 +159,7 @@ func (s *Sandbox) serveCashier(w http.ResponseWriter, r *http.Request) {
 		s.abort(r.Context(), "return from alipay's page", err)
 	}
 	if back == "" {
-		sendText(w, http.StatusOK, "支付成功")
+		sendText(w, http.StatusOK, "支付成功 · paid")
 		return
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
@@ -256,12 +256,13 @@ func (s *Sandbox) cashierBy(ctx context.Context, tx *txn, query string) (*handle
 // developer; neither has a script.
 var (
 	aliCashierPage = template.Must(template.New("cashier").Parse(`<!doctype html>
-<html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>支付宝沙箱收银台</title>
+<html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>支付宝沙箱收银台 · Alipay sandbox checkout</title>
 <style>
 body{margin:0;background:#f2f4f7;font:16px/1.5 system-ui,sans-serif;color:#1f2329}
 main{max-width:24rem;margin:0 auto;padding:2rem 1rem}
 section{background:#fff;border-radius:12px;padding:1.5rem}
 h1{font-size:1rem;margin:0 0 1rem;color:#1677ff}
+h1 span{font-size:.875rem;font-weight:400}
 .sum{font-size:2.25rem;font-weight:600;text-align:center;margin:.5rem 0 1rem}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:0 0 1.5rem}
 dt{color:#646a73}dd{margin:0;text-align:right;overflow-wrap:anywhere}
@@ -271,17 +272,17 @@ button{width:100%;font:inherit;padding:.75rem;border-radius:8px;border:0;backgro
 button.no{background:#fff;color:#1f2329;border:1px solid #8f959e}
 p{font-size:.875rem;color:#646a73;overflow-wrap:anywhere}
 </style></head><body><main><section>
-<h1>支付宝沙箱收银台 · 模拟支付</h1>
+<h1>支付宝沙箱收银台，模拟支付<br><span lang="en">Alipay sandbox checkout, no real money</span></h1>
 <div class="sum">¥{{.Amount}}</div>
-<dl><dt>商品</dt><dd>{{.Subject}}</dd><dt>收款方</dt><dd>{{.Merchant}}</dd><dt>商户订单号</dt><dd>{{.Number}}</dd></dl>
+<dl><dt>商品 <span lang="en">Item</span></dt><dd>{{.Subject}}</dd><dt>收款方 <span lang="en">Payee</span></dt><dd>{{.Merchant}}</dd><dt>商户订单号 <span lang="en">Order</span></dt><dd>{{.Number}}</dd></dl>
 <form method="post" action="{{.Action}}">
 <input type="hidden" name="link" value="{{.Link}}">
-<label for="customer">沙箱顾客</label><input id="customer" name="customer" value="xiaoming" autocomplete="off">
-<button name="action" value="approve">输入密码并付款</button>
-<button class="no" name="action" value="cancel">取消</button>
+<label for="customer">沙箱顾客 <span lang="en">Customer of the sandbox</span></label><input id="customer" name="customer" value="xiaoming" autocomplete="off">
+<button name="action" value="approve">输入密码并付款 · Enter the password and pay</button>
+<button class="no" name="action" value="cancel">取消 · Cancel</button>
 </form>
-<p>或在沙箱手机上打开: <a id="link" href="{{.Link}}">{{.Link}}</a></p>
-{{with .Quit}}<p><a href="{{.}}">返回商家</a></p>{{end}}
+<p>或在沙箱手机上打开 <span lang="en">Or open it on the sandbox's phone:</span> <a id="link" href="{{.Link}}">{{.Link}}</a></p>
+{{with .Quit}}<p><a href="{{.}}">返回商家 · Back to the merchant</a></p>{{end}}
 </section></main></body></html>
 `))
 	aliErrorPage = template.Must(template.New("error").Parse(`<html><head><meta http-equiv="Content-Type" content="text/html; charset=GBK"><title>支付宝 - 网上支付</title></head>

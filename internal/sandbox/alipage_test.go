@@ -65,6 +65,9 @@ func TestAlipaysPaymentPageIsPaidInABrowser(t *testing.T) {
 	if head.Get("Content-Type") != "text/html;charset=utf-8" || !strings.Contains(page, "&lt;b&gt;奶茶") || strings.Contains(page, "javascript:") || !strings.Contains(page, "¥3.00") {
 		t.Fatalf("page %s\n%s", head.Get("Content-Type"), page)
 	}
+	if !bothTongues(strings.ReplaceAll(page, "奶茶", "")) {
+		t.Errorf("the page is not all in English too:\n%s", page)
+	}
 	if got := b.aliState(no); got != "ACQ.TRADE_NOT_EXIST" {
 		t.Errorf("before anybody paid: %s", got)
 	}

@@ -42,16 +42,17 @@ type oauthDoor struct {
 	scopes  []string
 	code    string // the parameter of the code
 	heading string
+	english string // the heading in English
 	more    func(appID, scope string) url.Values
 }
 
 var (
 	wxDoor = oauthDoor{
-		wallet: WeChat, app: "appid", scopes: []string{"snsapi_base", "snsapi_userinfo"}, code: "code", heading: "微信沙箱 · 授权登录",
+		wallet: WeChat, app: "appid", scopes: []string{"snsapi_base", "snsapi_userinfo"}, code: "code", heading: "微信沙箱授权登录", english: "WeChat sandbox: sign in",
 		more: func(string, string) url.Values { return url.Values{} },
 	}
 	aliDoor = oauthDoor{
-		wallet: Alipay, app: "app_id", scopes: []string{"auth_base", "auth_user", "auth_userinfo"}, code: "auth_code", heading: "支付宝沙箱 · 授权登录",
+		wallet: Alipay, app: "app_id", scopes: []string{"auth_base", "auth_user", "auth_userinfo"}, code: "auth_code", heading: "支付宝沙箱授权登录", english: "Alipay sandbox: sign in",
 		more: func(appID, scope string) url.Values {
 			return url.Values{"app_id": {appID}, "scope": {scope}, "source": {"alipay_wallet"}}
 		},
@@ -85,13 +86,13 @@ func (s *Sandbox) signIn(d oauthDoor) http.HandlerFunc {
 		appID, scope := q.Get(d.app), q.Get("scope")
 		switch {
 		case !s.knowsApp(d.wallet, appID):
-			sendText(w, http.StatusBadRequest, d.app+"参数错误: 应用不存在")
+			sendText(w, http.StatusBadRequest, d.app+"参数错误: 应用不存在 · no such application")
 			return
 		case !slices.Contains(d.scopes, scope):
-			sendText(w, http.StatusBadRequest, "scope参数错误: "+strings.Join(d.scopes, " "))
+			sendText(w, http.StatusBadRequest, "scope参数错误 · scope is one of: "+strings.Join(d.scopes, " "))
 			return
 		case d.wallet == WeChat && q.Get("response_type") != "code":
-			sendText(w, http.StatusBadRequest, "response_type参数错误: code")
+			sendText(w, http.StatusBadRequest, "response_type参数错误 · response_type must be: code")
 			return
 		}
 		customer := q.Get(silentCustomer)
@@ -99,7 +100,7 @@ func (s *Sandbox) signIn(d oauthDoor) http.HandlerFunc {
 			customer = r.PostForm.Get("customer")
 		}
 		if customer == "" {
-			s.oauthPage(w, r, oauthForm{Heading: d.heading, App: appID, Label: "沙箱顾客", Name: "customer", Value: "xiaoming"})
+			s.oauthPage(w, r, oauthForm{Heading: d.heading, English: d.english, App: appID, Label: "沙箱顾客", LabelEN: "Customer of the sandbox", Name: "customer", Value: "xiaoming"})
 			return
 		}
 		code, err := s.LoginCode(r.Context(), customer, appID, scope)
@@ -160,10 +161,13 @@ func (s *Sandbox) authorise(w http.ResponseWriter, r *http.Request) {
 	}
 	app := s.ali[q.Get("app_id")]
 	if app == nil {
-		sendText(w, http.StatusBadRequest, "app_id参数错误: 应用不存在")
+		sendText(w, http.StatusBadRequest, "app_id参数错误: 应用不存在 · no such application")
 		return
 	}
-	form := oauthForm{Heading: "支付宝沙箱 · 商家授权", App: app.account.AppID, Label: "商家支付宝账号", Name: "user_id"}
+	form := oauthForm{
+		Heading: "支付宝沙箱商家授权", English: "Alipay sandbox: a merchant authorises", App: app.account.AppID,
+		Label: "商家支付宝账号", LabelEN: "The merchant's account at Alipay", Name: "user_id",
+	}
 	for _, m := range app.account.Merchants {
 		form.Choices = append(form.Choices, m.UserID)
 	}
@@ -173,7 +177,7 @@ func (s *Sandbox) authorise(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !slices.Contains(form.Choices, merchant) {
-		sendText(w, http.StatusBadRequest, "user_id参数错误: 不是该服务商的商家")
+		sendText(w, http.StatusBadRequest, "user_id参数错误: 不是该服务商的商家 · not a merchant of this provider")
 		return
 	}
 	code := randomHex(16)
@@ -194,12 +198,12 @@ func (s *Sandbox) oauthQuery(w http.ResponseWriter, r *http.Request) (url.Values
 	r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || r.ParseForm() != nil {
-		return nil, nil, errors.New("参数无法识别")
+		return nil, nil, errors.New("参数无法识别 · the parameters cannot be read")
 	}
 	raw := q.Get("redirect_uri")
 	back, err := url.Parse(raw)
 	if err != nil || !validReturnURL(raw) {
-		return nil, nil, errors.New("redirect_uri参数错误")
+		return nil, nil, errors.New("redirect_uri参数错误 · redirect_uri must be an http or https address")
 	}
 	return q, back, nil
 }
@@ -303,8 +307,8 @@ func sendWxJSON(w http.ResponseWriter, out map[string]any) {
 
 // oauthForm is what a page asks.
 type oauthForm struct {
-	Heading, App, Label, Name, Value string
-	Choices                          []string
+	Heading, English, App, Label, LabelEN, Name, Value string
+	Choices                                            []string
 }
 
 // oauthPage asks a person.
@@ -319,20 +323,21 @@ func (s *Sandbox) oauthPage(w http.ResponseWriter, r *http.Request, f oauthForm)
 }
 
 var oauthTemplate = template.Must(template.New("oauth").Parse(`<!doctype html>
-<html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Heading}}</title>
+<html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Heading}} · {{.English}}</title>
 <style>
 body{margin:0;background:#f2f4f7;font:16px/1.5 system-ui,sans-serif;color:#1f2329}
 main{max-width:24rem;margin:0 auto;padding:2rem 1rem}
 section{background:#fff;border-radius:12px;padding:1.5rem}
 h1{font-size:1.125rem;margin:0 0 1rem}
+h1 span{font-size:.875rem;font-weight:400}
 label{display:block;color:#646a73;margin-bottom:.25rem}
 input,select{box-sizing:border-box;width:100%;font:inherit;padding:.6rem;border:1px solid #8f959e;border-radius:8px;margin-bottom:1rem}
 button{width:100%;font:inherit;padding:.75rem;border-radius:8px;border:0;background:#1677ff;color:#fff}
 </style></head><body><main><section>
-<h1>{{.Heading}}</h1><p>应用 {{.App}}</p>
-<form method="post"><label for="who">{{.Label}}</label>
+<h1>{{.Heading}}<br><span lang="en">{{.English}}</span></h1><p>应用 <span lang="en">Application</span> {{.App}}</p>
+<form method="post"><label for="who">{{.Label}} <span lang="en">{{.LabelEN}}</span></label>
 {{if .Choices}}<select id="who" name="{{.Name}}">{{range .Choices}}<option>{{.}}</option>{{end}}</select>
 {{else}}<input id="who" name="{{.Name}}" value="{{.Value}}" autocomplete="off">{{end}}
-<button>同意授权</button></form>
+<button>同意授权 · Allow</button></form>
 </section></main></body></html>
 `))

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,39 @@ func TestSignInPagesRefuseStrangers(t *testing.T) {
 	}
 }
 
+// chineseAlone is a text of a page that says something in Chinese and nothing in
+// English: neither in itself nor in what follows it. hasEnglish says it in both.
+var (
+	chineseAlone = regexp.MustCompile(`>[^<>]*\p{Han}[^<>]*<`)
+	hasEnglish   = regexp.MustCompile(`[A-Za-z]{3}`)
+	englishTwin  = regexp.MustCompile(`(>[^<>]*\p{Han}[^<>]*<)(?:br><)?span lang="en">[^<>]*[A-Za-z]{3}`)
+)
+
+// bothTongues reports whether whatever a page says in Chinese it says in English too.
+func bothTongues(page string) bool {
+	page = englishTwin.ReplaceAllString(page, "><")
+	return !slices.ContainsFunc(chineseAlone.FindAllString(page, -1), func(s string) bool { return !hasEnglish.MatchString(s) })
+}
+
+// TestSignInPagesSpeakBothLanguages: whoever tests an integration need not read
+// Chinese to sign a customer in.
+func TestSignInPagesSpeakBothLanguages(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	w, a := b.Accounts().Providers[0].WeChat, b.Accounts().Providers[0].Alipay
+	for path, query := range map[string]url.Values{
+		"/connect/oauth2/authorize":      {"appid": {w.AppID}, "redirect_uri": {"https://a.example"}, "scope": {"snsapi_base"}, "response_type": {"code"}},
+		"/oauth2/publicAppAuthorize.htm": {"app_id": {a.AppID}, "redirect_uri": {"https://a.example"}, "scope": {"auth_base"}},
+	} {
+		if _, text := b.goesBack(path, query, nil); !strings.Contains(text, "sign in") || !bothTongues(text) {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+	if bothTongues("<p>付款</p>") || !bothTongues(`<p>付款 <span lang="en">Pay</span></p><b>取消 · Cancel</b>`) {
+		t.Error("the look at both languages sees nothing")
+	}
+}
+
 // TestAMerchantAuthorisesAProvider walks upstreams.md §4.2 with a library.
 func TestAMerchantAuthorisesAProvider(t *testing.T) {
 	t.Parallel()
@@ -149,7 +184,7 @@ func TestAMerchantAuthorisesAProvider(t *testing.T) {
 	a, client := b.Accounts().Providers[0].Alipay, b.library()
 	m := a.Merchants[1]
 	page := url.Values{"app_id": {a.AppID}, "redirect_uri": {"https://isv.example/cb"}, "state": {"S1"}}
-	if _, text := b.goesBack("/oauth2/appToAppAuth.htm", page, nil); !strings.Contains(text, m.UserID) {
+	if _, text := b.goesBack("/oauth2/appToAppAuth.htm", page, nil); !strings.Contains(text, m.UserID) || !bothTongues(text) {
 		t.Errorf("the page: %s", text)
 	}
 	back, _ := b.goesBack("/oauth2/appToAppAuth.htm", page, url.Values{"user_id": {m.UserID}})
