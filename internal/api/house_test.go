@@ -39,6 +39,7 @@ import (
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/store/storetest"
 )
 
 // The test merchant is that of the request vectors (protocol.md, head).
@@ -130,9 +131,7 @@ func newHouse(tb testing.TB, o options) *house {
 		tb.Fatal(err)
 	}
 	cfg := store.Config{DSN: "sqlite:" + filepath.Join(dir, "pay.db"), Log: log}
-	if _, _, err := store.Migrate(ctx, cfg); err != nil {
-		tb.Fatal(err)
-	}
+	storetest.Migrate(tb, cfg.DSN)
 	if h.store, err = store.Open(ctx, cfg); err != nil {
 		tb.Fatal(err)
 	}

@@ -29,6 +29,7 @@ import (
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/store/storetest"
 )
 
 // sandboxDB is a sandbox with its keys already made: making RSA keys takes
@@ -106,9 +107,7 @@ func newHouse(t *testing.T, o options) *house {
 	}
 	if o.dsn == "" {
 		o.dsn = "sqlite:" + filepath.Join(dir, "pay.db")
-		if _, _, err := store.Migrate(ctx, store.Config{DSN: o.dsn, Log: log}); err != nil {
-			t.Fatal(err)
-		}
+		storetest.Migrate(t, o.dsn)
 	}
 	st, err := store.Open(ctx, store.Config{DSN: o.dsn, Log: log})
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"cloudpay/internal/pay"
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
+	"cloudpay/internal/store/storetest"
 )
 
 // TestPromise5EveryFinalEventIsCalledBack has an endpoint that is down for most
@@ -299,10 +300,6 @@ func TestPromise7EveryPaymentEndsWithin15MinutesOfItsChannel(t *testing.T) {
 // of commits.
 func noDisk(t *testing.T) (dsn string) {
 	t.Helper()
-	db, err := migratedDB()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir, err := os.MkdirTemp(memory(), "cloudpay-promise") //nolint:usetesting // where it costs no disk
 	if err != nil {
 		t.Fatal(err)
@@ -312,11 +309,9 @@ func noDisk(t *testing.T) (dsn string) {
 			t.Error(err)
 		}
 	})
-	path := filepath.Join(dir, "pay.db")
-	if err := os.WriteFile(path, db, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return "sqlite:" + path
+	dsn = "sqlite:" + filepath.Join(dir, "pay.db")
+	storetest.Migrate(t, dsn)
+	return dsn
 }
 
 // away has the wallets answer nothing from now on.

@@ -25,6 +25,7 @@ import (
 	"cloudpay/internal/sandbox"
 	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
+	"cloudpay/internal/store/storetest"
 )
 
 // site is a house whose process can end and is started again, on the same
@@ -47,34 +48,15 @@ type site struct {
 	lives int
 }
 
-// migratedDB is an empty database of the gateway.
-var migratedDB = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "cloudpay-migrated")
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, "pay.db")
-	_, _, err = store.Migrate(context.Background(), store.Config{DSN: "sqlite:" + path, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, err
-	}
-	db, err := os.ReadFile(path) // #nosec G304 -- just made
-	return db, errors.Join(err, os.RemoveAll(dir))
-})
-
 // newSite builds a site in dir, which is empty. profiles may be nil for the presets.
 func newSite(t *testing.T, dir string, out *outage, profiles map[pay.Channel]pay.Profile) *site {
 	t.Helper()
-	db, err := migratedDB()
-	if err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "sandbox.db"), sandboxDB, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{"sandbox.db": sandboxDB, "pay.db": db} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	s := &site{house: &house{t: t}, out: out, profiles: profiles, dsn: "sqlite:" + filepath.Join(dir, "pay.db"), heard: map[string]int{}}
+	storetest.Migrate(t, s.dsn)
+	var err error
 	s.box, err = sandbox.New(t.Context(), sandbox.Config{
 		Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: time.Now, Notify: postman{s},
 	})

@@ -60,9 +60,7 @@ func (e Engine) New(tb testing.TB) Open {
 // Migrated migrates an empty database and returns how to open it.
 func Migrated(tb testing.TB, dsn string) Open {
 	tb.Helper()
-	if _, _, err := store.Migrate(tb.Context(), store.Config{DSN: dsn}); err != nil {
-		tb.Fatal(err)
-	}
+	Migrate(tb, dsn)
 	return func(mods ...func(*store.Config)) *store.Store {
 		tb.Helper()
 		c := store.Config{DSN: dsn, PoolSize: 8}
@@ -81,6 +79,42 @@ func Migrated(tb testing.TB, dsn string) Open {
 		return s
 	}
 }
+
+// Migrate migrates a database. A SQLite file that does not exist yet becomes a
+// copy of one that was migrated before: to go through all migrations takes 40 ms
+// of CPU, and a second under the race detector, hundreds of times.
+func Migrate(tb testing.TB, dsn string) {
+	tb.Helper()
+	path, lite := strings.CutPrefix(dsn, "sqlite:")
+	if _, err := os.Stat(path); lite && errors.Is(err, os.ErrNotExist) {
+		db, err := migratedFile()
+		if err == nil {
+			err = os.WriteFile(path, db, 0o600)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return
+	}
+	if _, _, err := store.Migrate(tb.Context(), store.Config{DSN: dsn}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// migratedFile returns the bytes of a migrated, empty SQLite file, which it
+// makes once per test process.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "cloudpay-migrated")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "pay.db")
+	var db []byte
+	if _, _, err = store.Migrate(context.Background(), store.Config{DSN: "sqlite:" + path}); err == nil {
+		db, err = os.ReadFile(path) // #nosec G304 -- just made
+	}
+	return db, errors.Join(err, os.RemoveAll(dir))
+})
 
 // SQLite returns the DSN of a file that does not exist yet, in a directory
 // that is removed when the test ends.
