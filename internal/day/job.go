@@ -50,8 +50,8 @@ func (d *Days) job(ctx context.Context, _ jobs.Job) (jobs.Verdict, error) {
 }
 
 // CloseDue closes every day of every merchant whose bills are reconciled and whose
-// differences are closed, or patience is over for. A chain begins with the first
-// day that is reconciled. A merchant that cannot be closed does not keep others
+// differences are closed, or patience is over for. A chain begins with the oldest day
+// that patience is not over for and that is planned to be reconciled. A merchant that cannot be closed does not keep others
 // from it.
 func (d *Days) CloseDue(ctx context.Context) error {
 	end := d.c.Now().Add(closeRound)
@@ -126,10 +126,12 @@ func (d *Days) due(ctx context.Context, id string) (string, error) {
 	case !errors.Is(err, pay.ErrNotFound):
 		return "", err
 	}
-	day := strings.ReplaceAll(yesterday, "-", "")
-	runs, err := d.c.Store.ReconRuns(ctx, id, day, day, len(channels))
+	day := func(back time.Duration) string { return strings.ReplaceAll(DateOf(d.c.Now().Add(-back)), "-", "") }
+	runs, err := d.c.Store.ReconRuns(ctx, id, day(24*time.Hour+patience), day(24*time.Hour), len(channels)*int(1+patience/(24*time.Hour)))
 	if err != nil || len(runs) == 0 {
 		return "", err
 	}
-	return yesterday, nil
+	// The oldest: one that waits for a person may not lose its place to the next.
+	first, err := time.ParseInLocation("20060102", runs[len(runs)-1].Day, shanghai)
+	return DateOf(first), err
 }

@@ -93,9 +93,14 @@ func (r *Recon) usable(ctx context.Context, run store.ReconRun, out channel.Bill
 // traded reports whether our books have anything of a day.
 func (r *Recon) traded(ctx context.Context, k store.ReconKey, day time.Time) (bool, error) {
 	span := spanOf(k, day)
-	orders, err := r.Store.ReconOrders(ctx, span, 1)
-	if err != nil || len(orders) > 0 {
-		return len(orders) > 0, err
+	orders, err := r.Store.ReconOrders(ctx, span, restAtOnce)
+	if err != nil || len(orders) == restAtOnce {
+		return err == nil, err
+	}
+	for _, o := range orders {
+		if len(orderExpected(o)) > 0 { // one that was undone and never paid is in no bill
+			return true, nil
+		}
 	}
 	refunds, err := r.Store.ReconRefunds(ctx, span, 1)
 	return len(refunds) > 0, err

@@ -16,7 +16,7 @@ import (
 // ordersOf reads all orders of the run, by number.
 func (w *world) ordersOf(ctx context.Context, st *store.Store) (map[string]pay.Order, error) {
 	all := map[string]pay.Order{}
-	for sale := range maxSales + 1 { // and that of a revival
+	for sale := range maxSales + 1 + maxMorning { // with that of a revival, and those of a morning
 		for n := 1; n <= maxNumbers; n++ {
 			no := number(sale, n)
 			o, err := st.Order(ctx, merchantID, no)
@@ -162,6 +162,7 @@ func (w *world) unquiet(ctx context.Context) string {
 	if w.Now().Before(w.weather.revival) {
 		names = append(names, "a dead endpoint comes back")
 	}
+	names = append(names, w.unbilled(ctx, p)...)
 	if busy > 0 {
 		names = append(names, fmt.Sprintf("%d people are busy", busy))
 	}

@@ -43,6 +43,7 @@ func (d disk) Queue(ctx context.Context, what string, args []any) (heard func() 
 			names = append(names, strings.ReplaceAll(s, d.p.w.dir, "")) // an error names the file
 		}
 	}
+	d.p.w.night.count(d.p, what)
 	r := d.p.w.dice(names...)
 	if err := d.wait(between(r, 10*time.Microsecond, time.Millisecond) + d.p.stopped(names...)); err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func (l *link) throw(names ...string) (f fate) {
 	}
 	// Nothing between us and a wallet repeats a request: they speak TLS, and the
 	// adapters send once. All others may come twice.
-	f.twice = l.name != "wxpay" && l.name != "alipay" && hit(rate.twice, "duplicated")
+	f.twice = l.name != "wxpay" && l.name != "alipay" && l.name != billLink && hit(rate.twice, "duplicated")
 	if hit(rate.spoilt, "corrupted") {
 		f.spoilt = 1 + spoiling(r.IntN(int(flippedThere)))
 	}
@@ -139,7 +139,7 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	about := l.about(req, body)
-	f := l.throw(about, l.w.begun(req.Context()))
+	f := l.of(req, body).throw(about, l.w.begun(req.Context()))
 	l.w.note(l.name, "%s %v", about, f)
 	if f.spoilt == flippedThere { // what is repeated on the way is repeated as it is
 		body = flip(body)
@@ -175,12 +175,30 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 // arrival is the key of the moment at which a request came in, in its context.
 type arrival struct{}
 
+// worker is the key of the name of one of a process's runners of jobs, in its context.
+type worker struct{}
+
 // begun tells callers that go on at one moment from each other, by when their
-// request came in and when they are to be done.
+// request came in, when they are to be done, and whose runner of jobs they are.
 func (w *world) begun(ctx context.Context) string {
 	limit, _ := ctx.Deadline()
 	came, _ := ctx.Value(arrival{}).(time.Time)
-	return limit.Sub(w.start).String() + " " + came.Sub(w.start).String()
+	name, _ := ctx.Value(worker{}).(string)
+	return limit.Sub(w.start).String() + " " + came.Sub(w.start).String() + name
+}
+
+// billLink is how bills travel: with the wallets' other messages, and with a fate of
+// their own.
+const billLink = "bill"
+
+// of is the link with the name that decides what befalls a message.
+func (l *link) of(req *http.Request, body []byte) *link {
+	if !strings.Contains(req.URL.Path, "bill") && !strings.Contains(req.URL.Path, "fundflow") && !bytes.Contains(body, []byte("dataservice.bill")) {
+		return l
+	}
+	bill := *l
+	bill.name = billLink
+	return &bill
 }
 
 // about says which message it is, without what is random in it.

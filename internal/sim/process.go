@@ -11,12 +11,16 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"cloudpay/internal/api"
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
+	"cloudpay/internal/jobs"
 	"cloudpay/internal/monitor"
 	"cloudpay/internal/notify"
+	"cloudpay/internal/recon"
 	"cloudpay/internal/report"
 	"cloudpay/internal/store"
 )
@@ -29,6 +33,7 @@ type process struct {
 	people  *directory.Directory
 	notify  *notify.Client
 	gateway *gateway.Gateway
+	recon   *recon.Recon
 	handler http.Handler
 	cancel  context.CancelFunc
 	ended   chan error
@@ -98,13 +103,47 @@ func (w *world) startProcess(ctx context.Context) error {
 	}).Handler()
 	running, cancel := context.WithCancel(ctx)
 	p.cancel = cancel
-	w.spawn(func() { p.ended <- gw.Run(running) })
+	p.recon = recon.New(recon.Config{Store: st, Directory: people, Gateway: gw, Channels: accounts.Channel, Now: p.now, Log: log})
+	w.spawn(func() { p.ended <- p.run(running, log) })
 	w.mu.Lock()
 	w.process = p
 	w.mu.Unlock()
 	w.note("process", "%d starts", p.no)
 	w.checkRunning(ctx) // nothing that was told may be gone
 	return nil
+}
+
+// run does the work of the background until ctx ends. Bills and closed days are
+// of seeds with a night only: in the others nothing would be there for them.
+func (p *process) run(ctx context.Context, log *slog.Logger) error {
+	if p.w.night == nil {
+		return p.gateway.Run(ctx)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.gateway.Run(ctx) })
+	g.Go(func() error { return p.recon.Run(context.WithValue(ctx, worker{}, "recon"), idleAtNight) })
+	g.Go(func() error {
+		ctx, days := context.WithValue(ctx, worker{}, "days"), p.days(log)
+		if err := days.Schedule(ctx); err != nil {
+			log.WarnContext(ctx, "the closing of days is not planned", slog.String("error", err.Error()))
+		}
+		return jobs.New(jobs.Config{
+			Queue: p.store, Now: p.now, Log: log, Workers: 1, MaxIdle: idleAtNight, Kinds: map[string]jobs.Kind{day.CloseKind: days.Kind()},
+		}).Run(ctx)
+	})
+	return g.Wait()
+}
+
+// days closes days and reads closed ones.
+func (p *process) days(log *slog.Logger) *day.Days {
+	trust := func(ctx context.Context, merchantID, outTradeNo string) error {
+		m, err := p.people.Merchant(ctx, merchantID)
+		if err != nil {
+			return err
+		}
+		return p.gateway.TrustBill(ctx, m, outTradeNo)
+	}
+	return day.New(day.Config{Store: p.store, Vault: p.people.Vault, Trust: trust, Now: p.now, Log: log})
 }
 
 // running is the process that serves now, or nil.

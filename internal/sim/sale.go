@@ -173,7 +173,7 @@ func (s *sale) charge(ctx context.Context, c *cpay.Client, no string) cpay.State
 			return res.State
 		case cpay.StateUnknown, cpay.StateWaiting:
 		}
-		if w.Now().After(w.calm.Add(2 * truthWithin)) {
+		if w.Now().After(w.lastCalm().Add(2 * truthWithin)) {
 			w.violated("P7: the till is still told nothing of %s: %v", no, res.Err)
 			return res.State
 		}

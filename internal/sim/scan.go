@@ -38,7 +38,7 @@ func (s *sale) sellByCode(ctx context.Context, c *cpay.Client) {
 		} else if e, ok := errors.AsType[*cpay.Error](err); ok && e.NotFound() && url == "" {
 			return // it was never made
 		}
-		if w.Now().After(w.calm.Add(3 * truthWithin)) {
+		if w.Now().After(w.lastCalm().Add(3 * truthWithin)) {
 			w.violated("P7: the till is still told nothing of %s: %s", no, verdict(err))
 			return
 		}

@@ -122,6 +122,9 @@ func (w *world) run(ctx context.Context) (err error) {
 	w.plan() //nolint:contextcheck // the sandbox takes its faults without one
 	w.drive(ctx, w.calm)
 	w.settleDown(ctx)
+	if w.night != nil {
+		w.liveOn(ctx)
+	}
 	w.finalCheck(ctx)
 	return nil
 }
@@ -137,14 +140,16 @@ const (
 	patience = 27 * time.Hour
 )
 
-// settleDown lets the calm do its work: no faults from here on.
+// settleDown lets the calm do its work: no faults from here on, until the next
+// morning if there is one.
 func (w *world) settleDown(ctx context.Context) {
 	w.becomeCalm(ctx)
-	w.drive(ctx, w.calm.Add(truthWithin))
+	calm := w.lastCalm()
+	w.drive(ctx, calm.Add(truthWithin))
 	w.checkFinal(ctx)
 	w.decide(ctx)
-	for at := w.calm.Add(truthWithin); at.Before(w.calm.Add(patience)); at = at.Add(stepAtEnd) {
-		if w.quiet(ctx) {
+	for at := calm.Add(truthWithin); at.Before(calm.Add(patience)); at = at.Add(stepAtEnd) {
+		if w.quiet(ctx) || w.night != nil && at.Before(w.night.dawn) && !at.Add(stepAtEnd).Before(w.night.dawn) {
 			return
 		}
 		w.drive(ctx, at.Add(stepAtEnd))

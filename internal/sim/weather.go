@@ -118,8 +118,13 @@ func rate(r *rand.Rand, most float64) float64 {
 
 // throwSpans throws at most n times within a run.
 func (w *world) throwSpans(r *rand.Rand, lasts time.Duration, n int, low, high time.Duration) (out spans) {
+	return throwSpans(r, w.start, lasts, n, low, high)
+}
+
+// throwSpans throws at most n times that begin within a while.
+func throwSpans(r *rand.Rand, start time.Time, lasts time.Duration, n int, low, high time.Duration) (out spans) {
 	for range 1 + r.IntN(n) {
-		from := w.start.Add(between(r, 0, lasts))
+		from := start.Add(between(r, 0, lasts))
 		out = append(out, span{from, from.Add(between(r, low, high))})
 	}
 	return out
@@ -297,7 +302,10 @@ func (w *world) sendNotices(ctx context.Context) {
 		}
 	})
 	every := 4 * time.Second
-	switch calm := w.Now().Sub(w.calm); {
+	if w.night.rough(w.Now()) {
+		every = 15 * time.Second
+	}
+	switch calm := w.Now().Sub(w.lastCalm()); {
 	case calm > time.Hour: // nothing is left but callbacks
 		every = 5 * time.Minute
 	case calm >= 0:
@@ -319,11 +327,12 @@ func (w *world) becomeCalm(ctx context.Context) {
 	}
 	for name, n := range totals.Faults {
 		w.mu.Lock()
-		w.faults["wallet: "+name] += int(n)
+		w.faults["wallet: "+name] = int(n)
 		w.mu.Unlock()
 	}
 	if err := w.box.ClearFaults(); err != nil { //nolint:contextcheck // it takes none
 		w.violated("the sandbox keeps its faults: %v", err)
 	}
+	w.lieOn() //nolint:contextcheck // as above
 	w.note("weather", "is calm")
 }

@@ -39,6 +39,7 @@ type world struct {
 	bad     []string
 	process *process // nil while none runs
 	weather *weather
+	night   *night // nil if the run ends with its day
 	// keys are those that tills were given, newest last; accepted are those that
 	// callbacks may be signed with beside the first.
 	keys, accepted []cpay.Key
@@ -63,8 +64,10 @@ func newWorld(c Config, dir string) *world {
 		told: newTold(), keys: []cpay.Key{c.Kit.authenKey}, operator: make(chan struct{}, 1),
 	}
 	w.api = w.throwAPI()
+	w.throwNight()
 	w.weather = w.forecast()
 	w.calm = w.start.Add(w.weather.lasts)
+	w.throwMorning()
 	return w
 }
 
@@ -175,8 +178,20 @@ func (w *world) actor(f func()) {
 	})
 }
 
-// calmed reports whether the faults are over.
-func (w *world) calmed() bool { return !w.Now().Before(w.calm) }
+// calmed reports whether nothing goes wrong at this moment.
+func (w *world) calmed() bool {
+	now := w.Now()
+	return !now.Before(w.calm) && !w.night.rough(now)
+}
+
+// lastCalm is when the faults that have begun are over: those of the run, or those
+// of the morning after it.
+func (w *world) lastCalm() time.Time {
+	if w.night != nil && !w.Now().Before(w.night.dawn) {
+		return w.night.over
+	}
+	return w.calm
+}
 
 // event is something the driver does at its moment.
 type event struct {

@@ -148,6 +148,7 @@ func (s *Store) DraftDay(ctx context.Context, merchantID, date string) (unit str
 	u, q := s.newUnit("", merchantID)
 	u.add(1)(q.TakeDayDraft(ctx, sqlcgen.TakeDayDraftParams{MerchantID: merchantID, Date: date, Unit: u.id}))
 	u.add(anyRows)(q.ClearDayDraft(ctx, sqlcgen.ClearDayDraftParams{MerchantID: merchantID, Date: date, Unit: u.id}))
+	u.add(anyRows)(q.ClearUnbegunDays(ctx, sqlcgen.ClearUnbegunDaysParams{MerchantID: merchantID, Unit: u.id}))
 	if _, err = s.submit(ctx, u); err != nil {
 		return "", fmt.Errorf("begin to close day %s: %w", date, err)
 	}

@@ -49,6 +49,14 @@ WHERE day_items.merchant_id = sqlc.arg(merchant_id) AND day_items.closed_date = 
   AND EXISTS (SELECT 1 FROM day_drafts AS d WHERE d.merchant_id = sqlc.arg(merchant_id) AND d.unit = sqlc.arg(unit))
   AND NOT EXISTS (SELECT 1 FROM days AS x WHERE x.merchant_id = sqlc.arg(merchant_id) AND x.date = sqlc.arg(date));
 
+-- name: ClearUnbegunDays :execrows
+-- ClearUnbegunDays removes what attempts to close a first day have left, whichever day
+-- they were at: a chain that has not begun has closed nothing.
+DELETE FROM day_items
+WHERE day_items.merchant_id = sqlc.arg(merchant_id)
+  AND EXISTS (SELECT 1 FROM day_drafts AS d WHERE d.merchant_id = sqlc.arg(merchant_id) AND d.unit = sqlc.arg(unit))
+  AND NOT EXISTS (SELECT 1 FROM days AS x WHERE x.merchant_id = sqlc.arg(merchant_id));
+
 -- name: PutDayItem :execrows
 -- PutDayItem writes an item of the day that is being closed.
 INSERT INTO day_items (merchant_id, item, closed_date, own_date, channel, out_trade_no, at_ms, amount, settle, booked, told, was_date, was_amount)

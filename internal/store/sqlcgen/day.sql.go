@@ -31,6 +31,28 @@ func (q *Queries) ClearDayDraft(ctx context.Context, arg ClearDayDraftParams) (i
 	return result.RowsAffected(), nil
 }
 
+const clearUnbegunDays = `-- name: ClearUnbegunDays :execrows
+DELETE FROM day_items
+WHERE day_items.merchant_id = $1
+  AND EXISTS (SELECT 1 FROM day_drafts AS d WHERE d.merchant_id = $1 AND d.unit = $2)
+  AND NOT EXISTS (SELECT 1 FROM days AS x WHERE x.merchant_id = $1)
+`
+
+type ClearUnbegunDaysParams struct {
+	MerchantID string
+	Unit       string
+}
+
+// ClearUnbegunDays removes what attempts to close a first day have left, whichever day
+// they were at: a chain that has not begun has closed nothing.
+func (q *Queries) ClearUnbegunDays(ctx context.Context, arg ClearUnbegunDaysParams) (int64, error) {
+	result, err := q.db.Exec(ctx, clearUnbegunDays, arg.MerchantID, arg.Unit)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const firstDay = `-- name: FirstDay :one
 SELECT merchant_id, number, date, hash, record, signature, closed_ms, unit
 FROM days WHERE merchant_id = $1 ORDER BY number LIMIT 1
