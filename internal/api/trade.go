@@ -32,7 +32,7 @@ func (s *Server) reverse(ctx context.Context, c *call, m *cpay.ReverseRequest) (
 	if err := mustSign(c); err != nil {
 		return nil, err
 	}
-	o, err := s.Gateway.Reverse(ctx, c.merchant, m.OutTradeNo, m.OrderClient.DeviceID)
+	o, err := s.Gateway.Reverse(ctx, reversing(c.merchant, &m.PayMchKey), m.OutTradeNo, m.OrderClient.DeviceID)
 	if err == nil {
 		err = o.ReverseAnswer()
 	}
@@ -40,6 +40,21 @@ func (s *Server) reverse(ctx context.Context, c *call, m *cpay.ReverseRequest) (
 		return nil, err
 	}
 	return &cpay.ReverseResponse{}, nil
+}
+
+// reversing is the merchant for a reverse. Of a paid order it is a refund, so that
+// whoever is named as consenting must be allowed to refund (money.md §3 row 8);
+// an unpaid one anybody may reverse. A reverse has no api_version to ask for more.
+func reversing(m *directory.Merchant, k *cpay.PayMchKey) *directory.Merchant {
+	if k.AuthorizationStaffID == "" && !k.IsSubMchAdmin {
+		return m
+	}
+	if _, err := directory.MayRefund(m, k.OutShopID, k.AuthorizationStaffID, k.IsSubMchAdmin); err == nil {
+		return m
+	}
+	unpaid := *m
+	unpaid.ReversePaid = false
+	return &unpaid
 }
 
 // refund gives money back. Status 0 means accepted.

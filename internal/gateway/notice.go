@@ -155,6 +155,8 @@ func (g *Gateway) hinted(ctx context.Context, m *directory.Merchant, wallet chan
 			return fmt.Errorf("read refund: %w", err)
 		case r.OutTradeNo != o.OutTradeNo:
 			return pay.Refuse(pay.ErrDenied, "notice_differs", "the refund is of another order")
+		case r.State == pay.RefundRejected:
+			return g.madeAfterAll(ctx, m, wallet, req, o, r)
 		}
 		c := g.profile(o).LookRefund(r, g.now())
 		if c.From == c.Refund {

@@ -35,6 +35,9 @@ func (g *Gateway) outside(ctx context.Context, wallet channel.Channel, req chann
 	for _, r := range list.Refunds {
 		switch ours, err := g.Store.Refund(ctx, o.MerchantID, r.OutRefundNo); {
 		case err == nil && ours.OutTradeNo == o.OutTradeNo:
+			if ours.State == pay.RefundRejected && r.Kind != pay.Declined { // its reservation was freed
+				found.Open, found.Made, found.Whole = true, true, false
+			}
 			continue
 		case err == nil: // the number is another order's with us
 			found.Open, found.Whole = true, false
@@ -99,7 +102,28 @@ func (g *Gateway) madeElsewhere(ctx context.Context, m *directory.Merchant, wall
 		}
 	}
 	_, err := g.settleWithRefunds(ctx, m, o, out, found)
+	if err == nil && found.Lost { // the notice says that there is one, and nothing else does
+		err = pay.Refuse(pay.ErrUnavailable, "wallet_silent", "the wallet does not list the refunds of the order")
+	}
 	return err
+}
+
+// madeAfterAll takes a notice of a refund that the wallet had refused, and whose
+// reservation was freed: if the wallet has made it all the same, a person is
+// asked, and the order is looked at for what may still be refunded.
+func (g *Gateway) madeAfterAll(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order, r pay.Refund) error {
+	one, cancel := context.WithTimeout(ctx, channel.QueryTimeout)
+	out := wallet.QueryRefund(one, channel.RefundRequest{OrderRequest: req, OutRefundNo: r.OutRefundNo, Amount: r.Amount})
+	cancel()
+	switch {
+	case out.Kind == pay.Paid || out.Kind == pay.Waiting || out.ByHand:
+		g.raise(ctx, pay.Change{From: o, Order: o, Raise: pay.RaiseMade})
+		_, err := g.change(ctx, m, o, g.profile(o).Look)
+		return err
+	case out.Kind == pay.Unknown && !out.Verified:
+		return pay.Refuse(pay.ErrUnavailable, "wallet_silent", "the wallet does not say how the refund is")
+	}
+	return nil // refused, as we have it
 }
 
 // named asks for the one refund that a notice names. Alipay's notice has the sum

@@ -38,7 +38,7 @@ var positions = []struct {
 	{"REVERSING sent", Order{State: REVERSING, ReverseSentAt: at(60), ReverseTries: 1}},
 	{"REVERSING done", Order{State: REVERSING, ReverseSentAt: at(60), ReverseTries: 1, ReverseDone: true}},
 	{"REVERSING paid", Order{State: REVERSING, ReverseSentAt: at(60), ReverseTries: 1, PaidSeen: true, Settlement: settled}},
-	{"REVERSING gone", Order{State: REVERSING, ReverseSentAt: at(60), ReverseTries: 1, ReverseGone: true, MissingAt: at(120)}},
+	{"REVERSING gone", Order{State: REVERSING, ReverseSentAt: at(60), ReverseTries: 1, ReverseGone: true, MissingAt: at(120), ReversedAt: at(180)}},
 	{"REVERSED", Order{State: REVERSED}},
 	{"REVERSED watched", Order{State: REVERSED, Watch: true, AskAt: at(200)}},
 	{"CLOSED", Order{State: CLOSED}},

@@ -18,6 +18,8 @@ type Outside struct {
 	Whole bool
 	// Open says that there are others: under way, or not to be made out.
 	Open bool
+	// Made says that one is listed as made, or under way, that was refused with us.
+	Made bool
 	// Lost says that the list was not answered.
 	Lost bool
 }
@@ -39,7 +41,7 @@ func (p Profile) Import(c Change, out Outside, now time.Time) Change {
 		return c
 	}
 	if out.Lost {
-		if n.Finished { // there are some, and the list will say which
+		if n.Finished || c.From.Watch { // there are some, or somebody has said so, and the list will say which
 			n.Watch, n.AskAt = true, now.Add(listAgain)
 		}
 		return p.seal(c, now)
@@ -70,6 +72,9 @@ func (p Profile) Import(c Change, out Outside, now time.Time) Change {
 		c.Postings = append(c.Postings, PostChannelRefund(r.OutRefundNo, r.Refund, net))
 		n.Reserved, n.Refunded = n.Reserved+r.Refund, n.Refunded+r.Refund
 		c.Raise = "the wallet lists refunds that were not made here; they were taken over"
+	}
+	if out.Made {
+		c.Raise = RaiseMade
 	}
 	switch {
 	case out.Open:

@@ -50,6 +50,14 @@ func (o Order) booked() bool {
 	return o.State == PAID || o.PaidSeen || o.Late != LateNone
 }
 
+// another reports whether a payment is a second one of an order whose payment is
+// booked: the wallet has another number for it. A number of ours, which stands
+// until the wallet's is known, begins with a letter.
+func (o Order) another(pm Payment) bool {
+	known := o.TransactionID != "" && o.TransactionID[0] >= '0' && o.TransactionID[0] <= '9'
+	return o.booked() && known && pm.TransactionID != "" && pm.TransactionID != o.TransactionID
+}
+
 // returned reports whether a payment that the wallet reports went back in full,
 // so that it is no money of a dead or dying order. A refund of ours that was
 // paid is proof of it, whatever the wallet says of the order.
@@ -83,6 +91,9 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 	if pm.Total != 0 && pm.Total != n.Total {
 		p.otherPayment(c, truth, now)
 		return
+	}
+	if n.another(pm) {
+		c.Raise = RaiseTwice
 	}
 	switch n.State {
 	case PAYING, CLOSING:
@@ -328,7 +339,7 @@ func (p Profile) rolledBack(c *Change, truth Truth, out Outcome, now time.Time) 
 		return
 	}
 	rest := n.Total - n.Reserved
-	net := min(rest, n.Settlement)
+	net := n.Settlement - n.Settlement*n.Reserved/n.Total // wallets round the sum, so that the last refund takes the rest
 	// What was returned before makes the number new each time.
 	no := "outside-" + n.OutTradeNo + "-" + strconv.FormatInt(int64(n.Refunded), 10)
 	c.Refunds = append(c.Refunds, Refund{

@@ -357,6 +357,9 @@ func TestRow11UnknownOrderIsClosedAfterTwoSightings(t *testing.T) {
 		if age := s.now.Sub(begin); age < 150*time.Second || s.now.Sub(s.o.MissingAt) < time.Minute || age > 200*time.Second {
 			t.Errorf("%s: closed at %v, first missed at %v", ch, age, s.o.MissingAt)
 		}
+		if s.o.ReversedAt.Sub(s.o.MissingAt) < time.Minute || s.w.reverses != 2 { // both say so, twice
+			t.Errorf("%s: %d reverses, the last at %v, first missed at %v", ch, s.w.reverses, s.o.ReversedAt, s.o.MissingAt)
+		}
 		kindOf(t, s.o.PayAnswer(), ErrDead)
 	}
 }
@@ -469,12 +472,19 @@ func TestRow11SightingsAreAMinuteApart(t *testing.T) {
 	t.Parallel()
 	missing := Outcome{Kind: Unknown, Verified: true, Reason: ReasonNotFound, Code: "ORDERNOTEXIST"}
 	for _, c := range []struct {
-		first, now float64
-		want       OrderState
-	}{{151, 210.9, REVERSING}, {151, 211, CLOSED}, {60, 149.9, REVERSING}, {60, 150, CLOSED}} {
-		o := Order{State: REVERSING, ReverseSentAt: at(60), ReverseGone: true, MissingAt: at(c.first), Total: total, SentAt: begin}
-		if got := Profiles[Wxpay].Apply(o, CallQuery, missing, at(c.now)).Order.State; got != c.want {
-			t.Errorf("first missed at %v s, again at %v s: %s, want %s", c.first, c.now, got, c.want)
+		first, reversed, now float64
+		want                 OrderState
+	}{
+		{151, 211, 210.9, REVERSING}, {151, 211, 211, CLOSED}, {60, 149, 149.9, REVERSING}, {60, 149, 150, CLOSED},
+		{60, 119.9, 150, REVERSING}, {60, 120, 150, CLOSED}, // the reverse has said it once, or twice
+	} {
+		o := Order{State: REVERSING, ReverseSentAt: at(60), ReversedAt: at(c.reversed), ReverseGone: true, MissingAt: at(c.first), Total: total, SentAt: begin}
+		got := Profiles[Wxpay].Apply(o, CallQuery, missing, at(c.now)).Order
+		if got.State != c.want {
+			t.Errorf("first missed at %v s, reversed at %v s, again at %v s: %s, want %s", c.first, c.reversed, c.now, got.State, c.want)
+		}
+		if step := Profiles[Wxpay].Next(got, at(c.now)); c.reversed == 119.9 && step.Act != ActReverse {
+			t.Errorf("next is %q, want the reverse once more", step.Act)
 		}
 	}
 }

@@ -305,7 +305,10 @@ func (p Profile) missingReverse(c *Change, truth Truth, now time.Time) {
 		n.AskAt = time.Time{} // only the query said so: ask the reverse, too
 	case n.MissingAt.IsZero():
 		n.MissingAt = now
-	case now.Sub(n.MissingAt) >= p.MissingGap && now.Sub(n.SentAt) >= p.MissingAfter: // row 11
+	case now.Sub(n.MissingAt) < p.MissingGap || now.Sub(n.SentAt) < p.MissingAfter:
+	case n.ReversedAt.Before(n.MissingAt.Add(p.MissingGap)): // the reverse, too, must say it twice
+		n.ReverseDone, n.ReverseGone, n.AskAt = false, false, time.Time{}
+	default: // row 11
 		n.State, n.Truth = CLOSED, truth
 	}
 }

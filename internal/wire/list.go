@@ -24,7 +24,7 @@ func ListOrder(o pay.Order, poundage pay.Fen, n Names) *cpay.ListOrder {
 		FeeType:   o.Currency, Poundage: int64(poundage),
 		TimeEnd: c.TimeEnd, CreateTime: c.CreateTime, LastUpdateTime: c.LastUpdateTime,
 		CouponInfos: c.CouponInfos, Body: c.Body, Detail: c.Detail, ClientFlowID: c.ClientFlowID, Remark: c.Remark,
-		RefundedFee: int64(o.Refunded),
+		RefundedFee: refunded(o),
 	}
 	if o.Taken() {
 		out.CashFee, out.CashFeeType, out.SettlementTotalFee = int64(o.Cash), o.Currency, int64(o.Settlement)
@@ -115,7 +115,7 @@ func OrderMch(o pay.Order, shop string) cpay.OrderMch {
 // is there because tills learn of Alipay's partial refunds by it (seed S002).
 func ReceiptOrder(o pay.Order) *cpay.ReceiptOrder {
 	c := Order(o)
-	c.RefundedFee = int64(o.Refunded)
+	c.RefundedFee = refunded(o)
 	return &cpay.ReceiptOrder{
 		OrderMch: OrderMch(o, o.ShopID), OrderContent: c, OrderClient: Client(o), AuthenInfo: Authen(o.Authen), Originator: originSubMerchant,
 	}

@@ -53,7 +53,7 @@ func Order(o pay.Order) cpay.OrderContent {
 	c := cpay.OrderContent{
 		OutTradeNo: o.OutTradeNo, TransactionID: cut(o.TransactionID), TotalFee: int64(o.Total),
 		CreateTime: unix(o.CreatedAt), LastUpdateTime: unix(o.UpdatedAt),
-		IsTransforming: !o.State.Final() || o.Refunded < o.Reserved,
+		IsTransforming: !o.State.Final() || o.State == pay.PAID && o.Refunded < o.Reserved,
 		TradeType:      cpay.TradeType(o.TradeType), FeeType: o.Currency,
 		Body: o.Body, Detail: x.Detail, Remark: x.Remark, ClientFlowID: x.ClientFlowID,
 		CallerNotifyURL: o.NotifyURL, ExchangeRate: exchangeRate, SourceType: o.SourceType,
@@ -92,6 +92,15 @@ func Order(o pay.Order) cpay.OrderContent {
 		}
 	}
 	return c
+}
+
+// refunded is what the merchant has refunded of an order. What a reverse or late
+// money gave back was never his.
+func refunded(o pay.Order) int64 {
+	if !o.Taken() {
+		return 0
+	}
+	return int64(o.Refunded)
 }
 
 // tradeStatePaid is the trade_state of a paid order in the documents' samples.
