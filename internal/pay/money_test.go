@@ -113,7 +113,7 @@ func TestRefundSentBackByTheBankHoldsItsAmountToTheEnd(t *testing.T) {
 		t.Errorf("offline: %+v, %v", offline, err)
 	}
 	arrived := Outcome{Kind: Paid, Verified: true}
-	resumed, err := p.Resume(r, arrived, RefundPaid{Refund: 60, Settlement: 58}, false, Hand{}, at(9))
+	resumed, err := p.Resume(r, arrived, RefundPaid{Refund: 60, Settlement: 58}, false, false, Hand{}, at(9))
 	if err != nil || resumed.Reserved != 0 || resumed.Refunded != 60 || resumed.Refund.State != RefundSucceeded || resumed.Refund.Settlement != 58 {
 		t.Errorf("resumed: %+v, %v", resumed, err)
 	}
@@ -121,7 +121,7 @@ func TestRefundSentBackByTheBankHoldsItsAmountToTheEnd(t *testing.T) {
 		paid   RefundPaid
 		byHand bool
 	}{"another amount": {RefundPaid{Refund: 59}, false}, "still at the bank": {RefundPaid{Refund: 60}, true}} {
-		if got, err := p.Resume(r, arrived, c.paid, c.byHand, Hand{}, at(9)); err == nil || got.Refund != r || got.Refunded != 0 {
+		if got, err := p.Resume(r, arrived, c.paid, c.byHand, false, Hand{}, at(9)); err == nil || got.Refund != r || got.Refunded != 0 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -191,5 +191,84 @@ func TestPaymentFirstSeenFinishedIsPaidAndNotRefundable(t *testing.T) {
 			t.Errorf("%s: %s, finished %v, told %v", call, c.Order.State, c.Order.Finished, c.Callbacks)
 		}
 		refused(t, string(call), p.CheckRefund(c.Order, total, 1, at(10)), ErrDenied, "refund_finished")
+	}
+}
+
+// TestRefusedRefundIsFreedAtExactlyAMinute: the second "no such refund" counts
+// from the sixtieth second after the first, not before (money.md §2).
+func TestRefusedRefundIsFreedAtExactlyAMinute(t *testing.T) {
+	t.Parallel()
+	missing := Outcome{Kind: Unknown, Verified: true, Reason: ReasonNotFound, Code: "REFUNDNOTEXIST"}
+	for ch, p := range Profiles {
+		for now, want := range map[float64]RefundState{59.999: RefundPending, 60: RefundRejected} {
+			r := Refund{State: RefundPending, Origin: OriginAPI, OutRefundNo: "R", Amount: 60, Total: total, Refused: true, Unanswered: true, MissingAt: at(0), Tries: 4}
+			if got := p.ApplyRefund(r, CallQueryRefund, missing, RefundPaid{}, false, false, at(now)).Refund.State; got != want {
+				t.Errorf("%s: %v s after the first sighting %s, want %s", ch, now, got, want)
+			}
+		}
+	}
+}
+
+// TestRefundOutsideSettlesNoMoreThanItsAmount: r bounds n, as of a refund of ours.
+func TestRefundOutsideSettlesNoMoreThanItsAmount(t *testing.T) {
+	t.Parallel()
+	p := Profiles[Wxpay]
+	o := Order{MerchantID: "m", OutTradeNo: "T", Channel: Wxpay, State: PAID, Total: total, Settlement: settled}
+	for said, want := range map[Fen]Fen{-1: 30, 0: 30, 29: 29, 30: 30, 31: 30} {
+		c := p.Import(Change{From: o, Order: o}, Outside{Refunds: []OutsideRefund{{OutRefundNo: "a", RefundPaid: RefundPaid{Refund: 30, Settlement: said}}}}, at(9))
+		if len(c.Refunds) != 1 || c.Refunds[0].Settlement != want || Balances(c.Postings)[AccReceivable] != -want {
+			t.Errorf("the wallet says %d: %+v, booked %v", said, c.Refunds, c.Postings)
+		}
+	}
+}
+
+// TestReverseThatBecameARefundIsNotBookedTwice: the refund that stands for it is
+// under way when the wallet shows the payment as given back (money.md §3 row 10, §5).
+func TestReverseThatBecameARefundIsNotBookedTwice(t *testing.T) {
+	t.Parallel()
+	o := Order{
+		State: REVERSING, Channel: Wxpay, TradeType: TradeMicroPay, Total: total, Settlement: settled, SentAt: begin, PaidAt: at(3), ReverseSentAt: at(60),
+		PaidSeen: true, RefundInstead: true, Reserved: total, TransactionID: "4200",
+	}
+	out := Outcome{Kind: Declined, Verified: true, Code: "REVOKED", Returned: true, Payment: Payment{TransactionID: "4200", Total: total, PaidAt: at(3)}}
+	for _, call := range []Call{CallQuery, CallNotice} {
+		c := Profiles[Wxpay].Apply(o, call, out, at(99))
+		if c.Order.State != REVERSED || len(c.Postings) != 0 || count(c.Callbacks, EventReversed) != 1 {
+			t.Errorf("%s: %s, booked %v, told %v", call, c.Order.State, c.Postings, c.Callbacks)
+		}
+	}
+}
+
+// TestOrderThatEndsAsAnothersNumberTellsOfNoReverse: nothing of it was reversed,
+// and its number's earlier payment stands (money.md §3 row 6).
+func TestOrderThatEndsAsAnothersNumberTellsOfNoReverse(t *testing.T) {
+	t.Parallel()
+	for name, out := range map[string]Outcome{
+		"closed":  {Kind: Declined, Verified: true, Code: "CLOSED"},
+		"missing": {Kind: Unknown, Verified: true, Reason: ReasonNotFound, Code: "ORDERNOTEXIST"},
+		"earlier": {Kind: Paid, Verified: true, Code: "SUCCESS", Payment: Payment{TransactionID: "4199", Total: total, PaidAt: begin.Add(-time.Hour)}},
+	} {
+		o := Order{State: REVERSING, ReverseAsk: true, Channel: Wxpay, TradeType: TradeMicroPay, Total: total, SentAt: begin, NoReverse: true}
+		c := Profiles[Wxpay].Apply(o, CallQuery, out, at(20))
+		if c.Order.State != REVERSED || !c.Order.Duplicate || len(c.Callbacks) != 0 || len(c.Postings) != 0 {
+			t.Errorf("%s: %s, duplicate %v, told %v, booked %v", name, c.Order.State, c.Order.Duplicate, c.Callbacks, c.Postings)
+		}
+		kindOf(t, c.Order.PayAnswer(), ErrConflict)
+	}
+}
+
+// TestOnlyRefusalsOfTheCustomersSideAreAskedForOnceMore: Alipay may leave such a
+// trade open (money.md §3 row 5); what the merchant's side was refused for is over.
+func TestOnlyRefusalsOfTheCustomersSideAreAskedForOnceMore(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []Reason{ReasonCustomer, ReasonMerchant, ReasonConfiguration, ReasonOrderDead, ReasonRisk} {
+		for ch, p := range Profiles {
+			o := Order{State: PAYING, Channel: ch, TradeType: TradeMicroPay, Total: total, SentAt: begin}
+			c := p.Apply(o, CallPay, Outcome{Kind: Declined, Verified: true, Reason: reason, Code: "X"}, at(1))
+			step := p.Next(c.Order, at(1))
+			if want := ch == Alipay && reason == ReasonCustomer; c.Order.State != DECLINED || (step.Act == ActQuery) != want || want && !step.At.Equal(at(30)) {
+				t.Errorf("%s %s: %s, next %+v", ch, reason, c.Order.State, step)
+			}
+		}
 	}
 }

@@ -81,6 +81,7 @@ func (p Profile) Import(c Change, out Outside, now time.Time) Change {
 		n.Finished, n.Watch, n.AskAt = true, true, now.Add(listOpen)
 	case out.Whole:
 		n.Finished = false
+		c.Calm = append(c.Calm, RaiseMade)
 	}
 	return p.seal(c, now)
 }
