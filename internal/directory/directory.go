@@ -44,6 +44,7 @@ type Directory struct {
 	vault     *cache[*secret.DataKey]
 	stranger  *Merchant
 	seen      seenKeys
+	pins      tries
 }
 
 // now is the present as it is stored: whole milliseconds, UTC.

@@ -191,6 +191,25 @@ func TestPIN(t *testing.T) {
 		if !check("clerk", "4711") {
 			t.Error("another edit lost the PIN")
 		}
+		// Guessing is refused after five, the right PIN too, until time passes or a new one is set.
+		for range 5 {
+			if check("clerk", "0000") {
+				t.Error("a wrong PIN is taken")
+			}
+		}
+		_, err := h.CheckPIN(ctx, h.merchant(), theShop, "clerk", pin) //nolint:contextcheck // the house has the test's context
+		refused(t, err, pay.ErrDenied, "pin_wait")
+		h.advance(time.Minute)
+		if !check("clerk", "4711") {
+			t.Error("the right PIN after the pause is refused")
+		}
+		for range 5 {
+			check("clerk", "0000")
+		}
+		must(t, h.SetPIN(ctx, byOperator, theMerchant, theShop, "clerk", pin))
+		if !check("clerk", "4711") {
+			t.Error("a new PIN has to wait for the tries at the old one")
+		}
 		got[directory.Staff](t)(h.UpdateStaff(ctx, byOperator, theMerchant, theShop, "clerk", func(s *directory.Staff) error { s.HasPIN = false; return nil }))
 		if check("clerk", "4711") {
 			t.Error("a removed PIN still works")

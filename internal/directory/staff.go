@@ -131,14 +131,22 @@ func (d *Directory) SetPIN(ctx context.Context, by Actor, merchantID, shopID, id
 		p.HasPIN, p.newPIN = true, sealed
 		return nil
 	})
+	if err == nil {
+		d.pins.forget(pinPlace(merchantID, shopID, id).Owner)
+	}
 	return err
 }
 
 // CheckPIN reports whether a person's PIN is that. It takes as long for a
-// person who does not exist or has none. Callers limit the number of tries.
+// person who does not exist or has none. After five wrong ones it refuses for a
+// while, longer each time, whatever is tried: pay.ErrDenied, pin_wait.
 func (d *Directory) CheckPIN(ctx context.Context, m *Merchant, shopID, id string, pin secret.Secret) (bool, error) {
 	key, err := d.merchantKey(ctx, m.ID)
 	if err != nil {
+		return false, err
+	}
+	place := pinPlace(m.ID, shopID, id)
+	if err := d.pins.begin(place.Owner, d.now()); err != nil {
 		return false, err
 	}
 	hash := secret.Secret{}
@@ -146,11 +154,15 @@ func (d *Directory) CheckPIN(ctx context.Context, m *Merchant, shopID, id string
 	if p, ok := shop.Person(id); ok && p.HasPIN {
 		want := StaffRow{MerchantID: m.ID, ShopID: shopID, ID: id}.object()
 		row, _ := lookUp(m.rows.Staff, want.id, func(r StaffRow) string { return r.object().id })
-		if hash, err = key.Open(pinPlace(m.ID, shopID, id), row.PIN); err != nil {
+		if hash, err = key.Open(place, row.PIN); err != nil {
 			return false, fmt.Errorf("open the PIN of staff %s: %w", id, err)
 		}
 	}
-	return secret.CheckPassword(hash, pin), nil
+	if !secret.CheckPassword(hash, pin) {
+		return false, nil
+	}
+	d.pins.forget(place.Owner)
+	return true, nil
 }
 
 // merchantKey returns the data key under which a merchant's secrets are sealed.

@@ -50,7 +50,7 @@ type setStaffInput struct {
 type setPINInput struct {
 	StaffPath
 	Body struct {
-		PIN string `json:"pin" doc:"6 到 12 位数字，空串去掉 PIN" writeOnly:"true" maxLength:"12"`
+		PIN string `json:"pin" doc:"4 到 12 位数字，空串去掉 PIN" writeOnly:"true" maxLength:"12"`
 	}
 }
 
