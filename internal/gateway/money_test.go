@@ -2,15 +2,18 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"cloudpay/internal/channel"
+	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/sandbox"
+	"cloudpay/internal/secret"
 	"cloudpay/internal/store"
 )
 
@@ -210,4 +213,114 @@ func TestAlipayReverseAfterMidnightIsARefund(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRepetitionsWhileAnOrderIsUndone: a repetition is answered by the state of
+// the moment and never sent again, and another request under the number is 407,
+// whatever is done about the order just then; neither changes the row (money.md §2).
+func TestRepetitionsWhileAnOrderIsUndone(t *testing.T) {
+	t.Parallel()
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
+		sent := 0
+		h := newHouse(t, options{channels: wrap(wrapped{
+			pay: func(_ context.Context, _ channel.PayRequest, out pay.Outcome) pay.Outcome { sent++; return out },
+		})})
+		unchanged := func(no string, want pay.OrderState, kind error, again, other func() error) {
+			t.Helper()
+			before := h.order(no)
+			if before.State != want {
+				t.Fatalf("the order is %s, want %s", before.State, want)
+			}
+			if err := again(); !errors.Is(err, kind) {
+				t.Errorf("%s: the same request: %v, want %v", want, err, kind)
+			}
+			if err := other(); code(err) != "reentry" {
+				t.Errorf("%s: another request: %v, want 407", want, err)
+			}
+			if after := h.order(no); after != before {
+				t.Errorf("%s: changed to %+v from %+v", want, after, before)
+			}
+		}
+		in := h.request(ch)
+		in.AuthCode, in.Total = secret.New(h.code(ch, "anna").AuthCode), 60000 // a password is wanted
+		micro := func(in gateway.MicroPay) func() error {
+			return func() error {
+				o, err := h.gw.MicroPay(t.Context(), h.merchant, in)
+				return errors.Join(err, o.PayAnswer())
+			}
+		}
+		if err := micro(in)(); err != nil {
+			t.Fatal(err)
+		}
+		more, moved := in, in
+		more.Total++
+		moved.DeviceID = "till-2"
+		if _, err := h.gw.Reverse(t.Context(), h.merchant, in.OutTradeNo, "till-2"); code(err) != "reverse_other_device" {
+			t.Errorf("another till reverses: %v", err)
+		}
+		if _, err := h.gw.Reverse(t.Context(), h.merchant, in.OutTradeNo, "till-1"); err != nil {
+			t.Fatal(err)
+		}
+		unchanged(in.OutTradeNo, pay.REVERSING, pay.ErrUnavailable, micro(in), micro(more))
+		h.until(in.OutTradeNo, time.Minute, func(o pay.Order) bool { return o.State == pay.REVERSED })
+		unchanged(in.OutTradeNo, pay.REVERSED, pay.ErrDead, micro(in), micro(moved))
+
+		scan := h.scan(ch)
+		prepay := func(in gateway.Prepay) func() error {
+			return func() error { _, _, err := h.gw.Prepay(t.Context(), h.merchant, in); return err }
+		}
+		if err := prepay(scan)(); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.gw.CloseOrder(t.Context(), h.merchant, scan.OutTradeNo); err != nil && !errors.Is(err, pay.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		dearer := scan
+		dearer.Total++
+		<-time.After(10 * time.Second)
+		unchanged(scan.OutTradeNo, pay.CLOSING, pay.ErrDead, prepay(scan), prepay(dearer)) // seen unpaid: the close was told
+		if sent != 1 {
+			t.Errorf("the payment was sent %d times", sent)
+		}
+	})
+}
+
+// TestRequestsUnderANumberWhoseLateMoneyIsHeld change nothing of it: a repetition
+// is 102, another request 407, and it is not refunded (money.md §1, §2).
+func TestRequestsUnderANumberWhoseLateMoneyIsHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, no := lateOrder(t, options{settle: directory.Settle{Late: directory.LateHold}})
+		before := h.order(no)
+		in := h.scan(pay.Wxpay)
+		in.OutTradeNo = no
+		if _, _, err := h.gw.Prepay(t.Context(), h.merchant, in); !errors.Is(err, pay.ErrDead) {
+			t.Errorf("a repetition: %v", err)
+		}
+		in.Total++
+		if _, _, err := h.gw.Prepay(t.Context(), h.merchant, in); code(err) != "reentry" {
+			t.Errorf("another amount: %v", err)
+		}
+		if _, _, err := h.refund(no, h.number(), 100, 100); code(err) != "refund_dead" {
+			t.Errorf("a refund: %v", err)
+		}
+		if err := h.gw.CloseOrder(t.Context(), h.merchant, no); err != nil {
+			t.Errorf("a close: %v", err)
+		}
+		if after := h.order(no); after != before {
+			t.Errorf("changed to %+v from %+v", after, before)
+		}
+		if _, err := h.gw.AdoptLate(t.Context(), h.merchant, no, operator); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := h.refund(no, h.number(), 100, 100); err != nil {
+			t.Errorf("a refund of adopted money: %v", err)
+		}
+		h.until(no, 10*time.Minute, func(o pay.Order) bool { return o.Refunded == 100 && o.State == pay.CLOSED })
+		if kept, _ := h.kept(no); kept != 0 {
+			t.Errorf("the wallet kept %d", kept)
+		}
+		h.checkBooks(no)
+	})
 }
