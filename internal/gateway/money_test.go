@@ -324,3 +324,54 @@ func TestRequestsUnderANumberWhoseLateMoneyIsHeld(t *testing.T) {
 		h.checkBooks(no)
 	})
 }
+
+// TestRefundNumberIsOneRefundOfOneOrder: under the same number another order,
+// amount or total is refused and reserves nothing, whatever has become of the
+// first (money.md §2).
+func TestRefundNumberIsOneRefundOfOneOrder(t *testing.T) {
+	t.Parallel()
+	both(t, func(b bubble) {
+		t, ch := b.T, b.ch
+		h := newHouse(t, options{})
+		var nos [2]string
+		for i := range nos {
+			o, err := h.pay(ch, 100, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			nos[i] = o.OutTradeNo
+		}
+		refund := h.number()
+		again := func(when string) {
+			t.Helper()
+			for name, err := range map[string]error{
+				"another order":  third(h.refund(nos[1], refund, 100, 40)),
+				"another amount": third(h.refund(nos[0], refund, 100, 41)),
+				"another total":  third(h.refund(nos[0], refund, 101, 40)),
+			} {
+				if code(err) != "refund_reentry" {
+					t.Errorf("%s, %s: %v", when, name, err)
+				}
+			}
+			if _, r, err := h.refund(nos[0], refund, 100, 40); err != nil || r.Amount != 40 {
+				t.Errorf("%s, the same: %+v, %v", when, r, err)
+			}
+			if first, other := h.order(nos[0]), h.order(nos[1]); first.Reserved != 40 || other.Reserved != 0 {
+				t.Errorf("%s: reserved %d and %d", when, first.Reserved, other.Reserved)
+			}
+		}
+		if _, _, err := h.refund(nos[0], refund, 100, 40); err != nil {
+			t.Fatal(err)
+		}
+		again("right after")
+		h.until(nos[0], 10*time.Minute, func(o pay.Order) bool { return o.Refunded == 40 })
+		again("once it is there")
+		for _, c := range []struct{ no, want string }{{"900000020000000000000001", "prefix"}, {"", "prefix"}} {
+			if err := third(h.refund(nos[1], c.no, 100, 1)); code(err) != c.want {
+				t.Errorf("refund number %q: %v, want %s", c.no, err, c.want)
+			}
+		}
+	})
+}
+
+func third(_ pay.Order, _ pay.Refund, err error) error { return err }
