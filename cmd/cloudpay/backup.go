@@ -96,7 +96,7 @@ func (c *backupCmd) write(ctx context.Context, f io.Writer, pass secret.Secret) 
 // absentFile refuses a path where something is.
 func absentFile(path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(fmt.Errorf("%s exists; a backup replaces nothing", path), err)
+		return usage("%w", errors.Join(fmt.Errorf("%s exists; a backup replaces nothing", path), err))
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (c *caInitCmd) Run(e env) error {
 	}
 	for _, name := range []string{rootCertName, rootKeyName} {
 		if _, err := os.Lstat(filepath.Join(c.Dir, name)); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s exists; a root is never replaced, because terminals trust it: choose another --dir", filepath.Join(c.Dir, name))
+			return usage("%s exists; a root is never replaced, because terminals trust it: choose another --dir", filepath.Join(c.Dir, name))
 		}
 	}
 	key, err := rsa.GenerateKey(rand.Reader, c.Bits)

@@ -102,6 +102,9 @@ func (c *dayCloseCmd) Run(ctx context.Context, e env) (err error) {
 		case err == nil:
 			_, err = fmt.Fprintln(e.stdout, dayLine(r))
 		}
+		if c.Merchant != "" && (errors.Is(err, day.ErrBill) || errors.Is(err, day.ErrBusy) || errors.Is(err, day.ErrClosed)) {
+			return refused("%w", err)
+		}
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
@@ -145,7 +148,9 @@ func (c *dayShowCmd) Run(ctx context.Context, e env) (err error) {
 	defer func() { err = errors.Join(err, st.Close()) }()
 	days := day.New(day.Config{Store: st, Now: time.Now, Log: newLog(e.stderr, "warn")})
 	if c.Date == "" {
-		return days.Each(ctx, c.Merchant, func(row store.ClosedDay) error {
+		none := true
+		err := days.Each(ctx, c.Merchant, func(row store.ClosedDay) error {
+			none = false
 			if c.JSON {
 				_, err := fmt.Fprintln(e.stdout, row.Record)
 				return err
@@ -157,10 +162,14 @@ func (c *dayShowCmd) Run(ctx context.Context, e env) (err error) {
 			_, err := fmt.Fprintln(e.stdout, dayLine(r))
 			return err
 		})
+		if err == nil && none && !c.JSON {
+			_, err = fmt.Fprintln(e.stdout, "no closed days")
+		}
+		return err
 	}
 	r, hash, err := days.Show(ctx, c.Merchant, string(c.Date))
 	if errors.Is(err, pay.ErrNotFound) {
-		return fmt.Errorf("%s of merchant %s is not closed", c.Date, c.Merchant)
+		return refused("%s of merchant %s is not closed", c.Date, c.Merchant)
 	}
 	if err != nil {
 		return err
@@ -260,7 +269,7 @@ func (c *dayStatementCmd) Run(ctx context.Context, e env) (err error) {
 	days := day.New(day.Config{Store: st, Now: time.Now, Log: newLog(e.stderr, "warn")})
 	err = writeSheet(c.File, func(w sheet.Writer) error { return days.WriteStatement(ctx, w, c.Merchant, string(c.Date)) })
 	if errors.Is(err, pay.ErrNotFound) {
-		return fmt.Errorf("%s of merchant %s is not closed", c.Date, c.Merchant)
+		return refused("%s of merchant %s is not closed", c.Date, c.Merchant)
 	}
 	if err == nil {
 		_, err = fmt.Fprintln(e.stdout, c.File)

@@ -55,7 +55,7 @@ func TestScriptABuriedJobIsReleased(t *testing.T) {
 		r := jobs()
 		return strings.Contains(r.stdout, "ready") && strings.Contains(r.stdout, ref) && strings.Contains(r.stdout, "HTTP 500")
 	})
-	jobs("release", m.OutSubMchID, "callback", ref).want(t, exitFailed, "not found") // it is not buried
+	jobs("release", m.OutSubMchID, "callback", ref).want(t, exitDeclined, "not found") // it is not buried
 	d.end(t)
 
 	payload := editJob(t, dir, ref, "unreadable")
@@ -74,7 +74,7 @@ func TestScriptABuriedJobIsReleased(t *testing.T) {
 	editJob(t, dir, ref, payload)
 	healthy.Store(1)
 	jobs("release", m.OutSubMchID, "callback", ref).want(t, exitOK, "released")
-	jobs("release", m.OutSubMchID, "callback", ref).want(t, exitFailed, "not found")
+	jobs("release", m.OutSubMchID, "callback", ref).want(t, exitDeclined, "not found")
 	jobs("--buried").want(t, exitOK, "no jobs")
 	d = startDemo(t, dir)
 	d.until(t, "the delivery", func() bool { return delivered.Load() == 1 })

@@ -49,6 +49,11 @@ func usage(format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
+// refused wraps a wish that was not granted: nothing was changed.
+func refused(format string, args ...any) error {
+	return &exitError{code: exitDeclined, err: fmt.Errorf(format, args...)}
+}
+
 // env is the outside world of one run, so that tests can give their own.
 type env struct {
 	stdin          io.Reader

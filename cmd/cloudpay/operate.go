@@ -106,7 +106,7 @@ func (c *jobsListCmd) Run(ctx context.Context, e env) error {
 	_, _ = fmt.Fprintln(w, "STATE\tMERCHANT\tKIND\tREF\tDUE\tTRIES\tLAST ERROR")
 	for _, j := range list {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", j.State, j.MerchantID, j.Kind, j.Ref,
-			j.RunAt.Local().Format(time.DateTime), j.Attempt, j.LastError)
+			j.RunAt.Local().Format(time.RFC3339), j.Attempt, j.LastError)
 	}
 	return w.Flush()
 }
@@ -163,7 +163,7 @@ func (c *jobsListCmd) ask(ctx context.Context, e env, state jobs.State, limit in
 // jobsReleaseCmd releases one buried job.
 type jobsReleaseCmd struct {
 	jobsFlags
-	Merchant string `arg:"" help:"Merchant id, as listed."`
+	Merchant string `arg:"" help:"Merchant id, as listed; '' where the list has none."`
 	Kind     string `arg:"" help:"Kind, as listed."`
 	Ref      string `arg:"" help:"Reference, as listed."`
 }
@@ -191,7 +191,7 @@ func (c *jobsReleaseCmd) Run(ctx context.Context, e env) error {
 		return err
 	}
 	if !ok {
-		return errors.New("not found: no buried job has this merchant, kind and reference; see cloudpay jobs --buried")
+		return refused("not found: no buried job has this merchant, kind and reference; see cloudpay jobs --buried")
 	}
 	_, err = fmt.Fprintln(e.stdout, "released")
 	return err

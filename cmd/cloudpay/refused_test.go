@@ -1,0 +1,38 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestExitCodesTellRefusalsFromFailures: what was refused and changed nothing is
+// 1, a mistake of whoever typed is 64, and 70 is left for what broke.
+func TestExitCodesTellRefusalsFromFailures(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dsn, file, ca := "sqlite:"+filepath.Join(dir, "pay.db"), filepath.Join(dir, "a.backup"), filepath.Join(dir, "ca")
+	cloudpay(t, "migrate", "--dsn", dsn).want(t, exitOK, "schema")
+	cloudpay(t, "jobs", "release", "", "settle", "1", "--dsn", dsn).want(t, exitDeclined, "no buried job")
+	cloudpay(t, "day", "show", "--dsn", dsn, "--merchant", "m").want(t, exitOK, "no closed days")
+	cloudpay(t, "day", "show", "--dsn", dsn, "--merchant", "m", "--date", "2025-11-22").want(t, exitDeclined, "is not closed")
+	cloudpay(t, "backup", "--dsn", dsn, file).want(t, exitOK, "written")
+	cloudpay(t, "backup", "--dsn", dsn, file).want(t, exitUsage, "a backup replaces nothing")
+	cloudpay(t, "ca", "init", "--dir", ca).want(t, exitOK, "sha256")
+	cloudpay(t, "ca", "init", "--dir", ca).want(t, exitUsage, "a root is never replaced")
+	cloudpay(t, "backup", "--dsn", "sqlite:"+filepath.Join(dir, "none.db"), filepath.Join(dir, "b.backup")).want(t, exitFailed, "check its path, owner and mode")
+}
+
+// TestLogsSayTimesWithTheirUnit: a bare number of nanoseconds means nothing at
+// three in the morning.
+func TestLogsSayTimesWithTheirUnit(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	newLog(&b, "info").Info("answered", slog.Duration("took", 230_426*time.Nanosecond), slog.Int("bytes", 573))
+	if got := b.String(); !strings.Contains(got, `"took":"230µs","bytes":573`) {
+		t.Errorf("logged %s", got)
+	}
+}
