@@ -84,7 +84,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	accounts := wallets.New(wallets.Config{
-		Directory: dir, Build: func(a *directory.Account) (channel.Channel, error) { return newChannel(a, s.now) }, Keeper: st, Now: s.now, Log: log,
+		Directory: dir, Build: func(a *directory.Account) (channel.Channel, error) { return newChannel(a, s.now) }, Keeper: st, Changed: dir.AccountChanged, Now: s.now, Log: log,
 	})
 	reg.MustRegister(accounts)
 	seen := evidenceOn(st, vault, s, reg, log)

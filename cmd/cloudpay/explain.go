@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ type explainCmd struct {
 	Order    string `arg:"" help:"out_trade_no."`
 	Merchant string `name:"merchant" placeholder:"ID" help:"out_sub_mch_id; without it the order's prefix says whose it is."`
 	Raw      bool   `name:"raw" help:"With the bytes as they were on the wire. They hold payment codes; reading them is recorded."`
+	Verify   bool   `name:"verify" help:"Check the signature of every kept answer and notice of a wallet again; exit 1 if one does not hold or kept pages do not open."`
 	Lang     string `name:"lang" enum:"zh,en" default:"zh" help:"zh or en."`
 }
 
@@ -31,20 +33,41 @@ func (c *explainCmd) Run(ctx context.Context, e env) error {
 	if c.Raw {
 		q.Set("raw", "true")
 	}
+	if c.Verify {
+		q.Set("verify", "true")
+	}
 	return c.with(ctx, e, func(i *installation) error {
 		raw, err := i.call(ctx, http.MethodGet, pathOf("orders", c.Order, "explanation")+"?"+q.Encode(), nil)
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return c.print(e, raw)
-		}
 		var x manage.Explanation
 		if err := json.Unmarshal(raw, &x); err != nil {
 			return fmt.Errorf("read the answer: %w", err)
 		}
-		return printExplanation(e.stdout, x, c.Lang == "en")
+		if c.JSON {
+			err = c.print(e, raw)
+		} else {
+			err = printExplanation(e.stdout, x, c.Lang == "en")
+		}
+		if err != nil {
+			return err
+		}
+		return c.judge(x.Verified)
 	})
+}
+
+// judge is how the command ends after a verification.
+func (c *explainCmd) judge(v *manage.Verification) error {
+	switch {
+	case !c.Verify:
+		return nil
+	case v == nil:
+		return errors.New("the server checked nothing: it is older than this command")
+	case !v.Good:
+		return &exitError{code: exitDeclined, err: fmt.Errorf("what is kept of order %s does not verify: %d answers or notices failed, %d pages do not open", c.Order, v.Counts.Failed, v.Unreadable)}
+	}
+	return nil
 }
 
 // kindNames are the kinds of entries in both languages, each of one width.
@@ -76,6 +99,9 @@ func printExplanation(w io.Writer, x manage.Explanation, english bool) error {
 		for _, d := range v.Details {
 			line("%20s%s", "", shown(d))
 		}
+		for _, k := range v.Checks {
+			line("%20s%s %s", "", checkMarks[k.Result], k.Text)
+		}
 		for _, r := range v.Raw {
 			printRaw(line, r)
 		}
@@ -89,9 +115,18 @@ func printExplanation(w io.Writer, x manage.Explanation, english bool) error {
 	for _, n := range x.Verdict.Next {
 		line("%s  %s", say("接着", "next "), shown(n))
 	}
+	if s := x.Verified; s != nil {
+		n := s.Counts
+		line(say("验签  有效 %d，不符 %d，密钥已不保存 %d，协议不签名 %d，当时已拒绝 %d，没有应答 %d，未存全 %d，解不开 %d 页",
+			"check  %d verified, %d FAILED, %d without their key, %d unsigned by protocol, %d refused then and now, %d lost, %d incomplete; %d pages do not open"),
+			n.Verified, n.Failed, n.NoKey, n.Unsigned, n.Refused, n.Lost, n.Incomplete, s.Unreadable)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// checkMarks stand before the results of a verification.
+var checkMarks = map[string]string{"verified": "✔", "failed": "✘", "no_key": "？", "incomplete": "？", "unsigned": "－", "refused": "－", "lost": "－"}
 
 // printRaw writes the bytes of one exchange. A terminal obeys no byte of them.
 func printRaw(line func(string, ...any), r manage.RawText) {

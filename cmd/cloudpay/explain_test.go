@@ -1,7 +1,9 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -54,6 +56,12 @@ func TestScriptExplainsAnOrderWhoseAnswerWasLost(t *testing.T) {
 			t.Errorf("--raw --lang en does not say %q:\n%s", want, raw)
 		}
 	}
+	verified := explain("--verify", "--lang", "en")
+	for _, want := range []string{`✔ checked again: the signature holds`, ` verified, 0 FAILED, 0 without their key`, `; 0 pages do not open`} {
+		if !strings.Contains(verified, want) {
+			t.Errorf("--verify does not say %q:\n%s", want, verified)
+		}
+	}
 	var x manage.Explanation
 	if err := json.Unmarshal([]byte(explain("--json")), &x); err != nil || x.Order.OutTradeNo != order || len(x.Entries) < 10 {
 		t.Errorf("--json: %v, %d entries", err, len(x.Entries))
@@ -63,4 +71,45 @@ func TestScriptExplainsAnOrderWhoseAnswerWasLost(t *testing.T) {
 	}
 	cloudpay(t, "explain", "99999999x", "--dsn", "sqlite:"+filepath.Join(d.dir, "cloudpay.db"), "--master-key-file", filepath.Join(d.dir, "master.key")).
 		want(t, exitDeclined, "不存在")
+}
+
+// TestScriptVerifyFindsAChangedByteOfWhatIsKept: what lies in the database cannot
+// be changed unseen.
+func TestScriptVerifyFindsAChangedByteOfWhatIsKept(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, t.TempDir())
+	order := d.file.Merchants[0].Prefixes[0] + "0000000000000001"
+	code := strings.TrimSpace(cloudpay(t, "sandbox", "paycode", "--channel", "alipay", "--data", d.dir).stdout)
+	cloudpay(t, "pay", "--data", d.dir, "--order", order, "--auth-code", code, "--amount", "0.02").want(t, exitOK, "收款成功")
+	d.end(t)
+	args := []string{"explain", order, "--verify", "--dsn", "sqlite:" + filepath.Join(d.dir, "cloudpay.db"), "--master-key-file", filepath.Join(d.dir, "master.key")}
+	cloudpay(t, args...).want(t, exitOK, "验签  有效 ")
+	db, err := sql.Open("sqlite", filepath.Join(d.dir, "cloudpay.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var merchant, page string
+	var sealed []byte
+	rows, err := db.QueryContext(t.Context(), "SELECT merchant_id, page, sealed FROM evidence_pages ORDER BY LENGTH(sealed) DESC LIMIT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		if err := rows.Scan(&merchant, &page, &sealed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sealed[len(sealed)/2] ^= 1
+	if _, err := db.ExecContext(t.Context(), "UPDATE evidence_pages SET sealed = ? WHERE merchant_id = ? AND page = ?", sealed, merchant, page); err != nil {
+		t.Fatal(err)
+	}
+	r := cloudpay(t, args...)
+	r.want(t, exitDeclined, "解不开 1 页")
+	if !strings.Contains(r.stderr, "does not verify") {
+		t.Errorf("it says %q", r.stderr)
+	}
 }

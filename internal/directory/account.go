@@ -303,3 +303,13 @@ func checkBase(s string) error {
 	}
 	return nil
 }
+
+// AccountChanged returns when a provider's account at a wallet was last written,
+// by the trail; zero when the trail does not know.
+func (d *Directory) AccountChanged(ctx context.Context, providerID string, ch pay.Channel) (time.Time, error) {
+	lines, err := d.Audit(ctx, AuditFilter{ProviderID: providerID, ObjectKind: "account", ObjectID: accountKey(providerID, ch), Limit: 1})
+	if err != nil || len(lines) == 0 {
+		return time.Time{}, err
+	}
+	return lines[0].At, nil
+}

@@ -18,6 +18,8 @@ type Explanation struct {
 	Entries []TimelineEntry `json:"entries" doc:"经过，旧的在前"`
 	Verdict TimelineVerdict `json:"verdict" doc:"结论"`
 	Notes   []string        `json:"notes" doc:"可能缺失什么，为什么"`
+	// Verified is the sum of all checks.
+	Verified *Verification `json:"verification,omitempty" doc:"重新验签的合计，仅 verify=true 时有"`
 }
 
 // TimelineEntry is one thing that happened.
@@ -27,6 +29,7 @@ type TimelineEntry struct {
 	Text    string    `json:"text" doc:"发生了什么"`
 	Details []string  `json:"details" doc:"细节"`
 	Raw     []RawText `json:"raw,omitempty" doc:"线上的原始字节，仅 raw=true 且有权限时有"`
+	Checks  []Recheck `json:"checks,omitempty" doc:"所存应答或通知重新验签的结果，仅 verify=true 时有"`
 }
 
 // RawText is one request and its answer as they were on the wire. Bytes that
@@ -54,6 +57,7 @@ type explainInput struct {
 	Order      string `path:"out_trade_no" maxLength:"32"`
 	MerchantID string `query:"out_sub_mch_id" doc:"不填则按订单前缀查找" maxLength:"32"`
 	Lang       string `query:"lang" enum:"zh,en" default:"zh" doc:"语言"`
+	Verify     bool   `query:"verify" doc:"对所存的每个钱包应答与通知重新验签"`
 	Raw        bool   `query:"raw" doc:"带上原始字节，其中有付款码；仅限 operator，会记入审计"`
 }
 
@@ -115,6 +119,11 @@ func (s *Server) explainOrder(ctx context.Context, a *actor, in *explainInput) (
 			t.Raw = rawView(v.Exchanges)
 		}
 		out.Entries = append(out.Entries, t)
+	}
+	if in.Verify {
+		if out.Verified, err = s.verify(ctx, o, e, out.Entries, in.Lang == string(timeline.English)); err != nil {
+			return nil, err
+		}
 	}
 	return ok(out), nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudpay/internal/channel"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store/storetest"
 	"cloudpay/internal/wallets"
@@ -50,6 +51,32 @@ func TestHealthOfAnAccountOnlyMovesForward(t *testing.T) {
 			}
 			if got, err = s.Healths(t.Context(), "nobody"); err != nil || len(got) != 0 {
 				t.Errorf("a provider that has none: %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestKeysOfAWalletAreKeptForGood: each once, as it was met first.
+func TestKeysOfAWalletAreKeptForGood(t *testing.T) {
+	t.Parallel()
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			seeded(t, s, "1")
+			a := channel.WalletKey{Role: channel.RolePlatform, Serial: "A", PEM: "pem of A"}
+			b := channel.WalletKey{Role: channel.RolePublicKey, Serial: "B", PEM: "pem of B"}
+			for i, keys := range [][]channel.WalletKey{{a}, {{Role: a.Role, Serial: "A", PEM: "another"}, b}} {
+				if err := s.AddWalletKeys(t.Context(), "p1", pay.Wxpay, keys, arrived.Add(time.Duration(i)*time.Hour)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := s.WalletKeys(t.Context(), "p1", pay.Wxpay)
+			if diff := cmp.Diff([]channel.WalletKey{b, a}, got); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+			if got, err := s.WalletKeys(t.Context(), "p1", pay.Alipay); err != nil || len(got) != 0 {
+				t.Errorf("of the other wallet: %v, %v", got, err)
 			}
 		})
 	}

@@ -105,10 +105,25 @@ func (s *Store) Attentions(ctx context.Context, merchantID string, limit int) ([
 	if err != nil {
 		return nil, fmt.Errorf("read what wants a person: %w", err)
 	}
-	return mapped(rows, func(r sqlcgen.Attention) Attention {
-		return Attention{
-			MerchantID: r.MerchantID, OutTradeNo: r.OutTradeNo, OutRefundNo: r.OutRefundNo, Why: r.Why,
-			First: at(r.FirstMs), Last: at(r.LastMs), Times: r.Times,
-		}
-	}), nil
+	return mapped(rows, attentionOf), nil
+}
+
+// AttentionsOf reads what about one order and its refunds wants a person, oldest
+// first.
+func (s *Store) AttentionsOf(ctx context.Context, merchantID, outTradeNo string, limit int) ([]Attention, error) {
+	if limit < 1 || limit > MaxAttention {
+		return nil, errors.New("read what wants a person: limit is out of range")
+	}
+	rows, err := s.read.ListAttentionOf(ctx, sqlcgen.ListAttentionOfParams{MerchantID: merchantID, OutTradeNo: outTradeNo, RowLimit: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read what wants a person: %w", err)
+	}
+	return mapped(rows, attentionOf), nil
+}
+
+func attentionOf(r sqlcgen.Attention) Attention {
+	return Attention{
+		MerchantID: r.MerchantID, OutTradeNo: r.OutTradeNo, OutRefundNo: r.OutRefundNo, Why: r.Why,
+		First: at(r.FirstMs), Last: at(r.LastMs), Times: r.Times,
+	}
 }

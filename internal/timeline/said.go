@@ -17,6 +17,7 @@ func (t *Timelines) said(ctx context.Context, b *builder) (evidence.Found, error
 	if err != nil {
 		return f, err
 	}
+	b.e.Unreadable, b.e.Stopped = f.Unreadable, f.Stopped
 	for i, r := range f.Records {
 		switch r.Kind {
 		case evidence.Request:
@@ -46,7 +47,11 @@ func (t *Timelines) said(ctx context.Context, b *builder) (evidence.Found, error
 // with adds an entry that has bytes.
 func (b *builder) with(r evidence.Record, k Kind, rank int, text string, details ...string) {
 	b.add(r.At, k, rank, text, details...)
-	b.e.Entries[len(b.e.Entries)-1].Exchanges = r.Exchanges
+	e := &b.e.Entries[len(b.e.Entries)-1]
+	e.Exchanges = r.Exchanges
+	if r.Kind == evidence.Call || r.Kind == evidence.Notice {
+		e.Said = &r
+	}
 }
 
 // sameQuestion reports whether two records are one till asking the same thing

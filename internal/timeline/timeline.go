@@ -24,10 +24,9 @@ import (
 
 // Limits of one explanation.
 const (
-	maxJobs    = 1000 // open callbacks of the merchant that are looked through
 	maxMonitor = 200
 	maxAudit   = 200
-	maxRaised  = store.MaxAttention
+	maxRaised  = 200 // reasons of one order
 )
 
 // Lang is the language of the words.
@@ -65,6 +64,8 @@ type Entry struct {
 	// Exchanges are the bytes on the wire, as evidence keeps them: sealed until
 	// now. They hold payment codes.
 	Exchanges []evidence.Exchange
+	// Said is the record of a Call or a Notice, nil for everything else.
+	Said *evidence.Record
 	// rank orders entries of one millisecond as they follow from each other.
 	rank int
 	// late is how much later it may have been: wallets' times are whole seconds.
@@ -86,6 +87,11 @@ type Explanation struct {
 	Verdict Verdict
 	// Notes say what may be missing, and why.
 	Notes []string
+	// Unreadable is how many pages of evidence did not open: they were changed, or
+	// sealed under another installation's key.
+	Unreadable int
+	// Stopped says that there was more evidence than one search looks through.
+	Stopped bool
 }
 
 // Options say what is wanted.
@@ -331,17 +337,26 @@ func (t *Timelines) work(ctx context.Context, b *builder) (openWork, error) {
 			}
 		}
 	}
-	list, err := t.Store.ListJobs(ctx, store.JobFilter{MerchantID: o.MerchantID, Kind: kindCallback, Limit: maxJobs})
-	if err != nil {
-		return w, err
-	}
-	for _, j := range list {
-		if no, event := cut(j.Ref); no == o.OutTradeNo {
-			w.callbacks = append(w.callbacks, j)
+	for _, event := range b.events() {
+		j, err := find(kindCallback, o.OutTradeNo+"/"+event)
+		if err != nil {
+			return w, err
+		}
+		if j != nil {
+			w.callbacks = append(w.callbacks, *j)
 			b.add(j.CreatedAt, Callback, rankLater, b.f("回调 %s 落库待送", "callback %s committed, to be delivered", event))
 		}
 	}
 	return w, nil
+}
+
+// events are all that the merchant may be told about the order.
+func (b *builder) events() []string {
+	all := []string{pay.EventPaid, pay.EventReversed}
+	for _, r := range b.e.Refunds {
+		all = append(all, pay.EventRefund+r.OutRefundNo)
+	}
+	return all
 }
 
 // clients adds what devices told of the order.
@@ -377,9 +392,13 @@ func (t *Timelines) people(ctx context.Context, b *builder) error {
 		b.add(h.At, Person, rankState, b.f("人工处理 %s：%s", "settled by hand, %s: %s", h.Act, h.Who),
 			b.pairs("原因", "why", h.Why, "退款单号", "refund", h.OutRefundNo))
 	}
-	lines, err := t.Directory.Audit(ctx, directory.AuditFilter{MerchantID: o.MerchantID, ObjectKind: "order", ObjectID: o.OutTradeNo, Limit: maxAudit})
+	lines, err := t.Directory.Audit(ctx, directory.AuditFilter{MerchantID: o.MerchantID, ObjectKind: "order", ObjectID: o.OutTradeNo, Limit: maxAudit + 1})
 	if err != nil {
 		return err
+	}
+	if len(lines) > maxAudit {
+		lines = lines[:maxAudit]
+		b.note(b.f("人工操作多于 %d 次，只列出最新的", "more than %d things were done by hand; the newest are shown", maxAudit))
 	}
 	for _, l := range lines {
 		b.add(l.At, Person, rankLater, b.f("人工操作 %s：%s", "done by hand, %s: %s", l.Action, or(l.ActorName, l.ActorID)),
@@ -390,14 +409,17 @@ func (t *Timelines) people(ctx context.Context, b *builder) error {
 
 // wanted adds to what comes next for what a person is asked.
 func (t *Timelines) wanted(ctx context.Context, b *builder) error {
-	list, err := t.Store.Attentions(ctx, b.e.Order.MerchantID, maxRaised)
+	o := b.e.Order
+	list, err := t.Store.AttentionsOf(ctx, o.MerchantID, o.OutTradeNo, maxRaised+1)
 	if err != nil {
 		return err
 	}
+	if len(list) > maxRaised {
+		list = list[:maxRaised]
+		b.note(b.f("需要人处理的事项多于 %d 条，只列出最早的", "more than %d things want a person; the oldest are shown", maxRaised))
+	}
 	for _, a := range list {
-		if a.OutTradeNo == b.e.Order.OutTradeNo {
-			b.e.Verdict.Next = append(b.e.Verdict.Next, b.f("需要人处理：%s（自 %s，共 %d 次）", "wants a person: %s (since %s, %d times)", a.Why, b.time(a.First), a.Times))
-		}
+		b.e.Verdict.Next = append(b.e.Verdict.Next, b.f("需要人处理：%s（自 %s，共 %d 次）", "wants a person: %s (since %s, %d times)", a.Why, b.time(a.First), a.Times))
 	}
 	return nil
 }

@@ -45,6 +45,11 @@ type Keeper interface {
 	PutHealth(ctx context.Context, r Row) error
 	// Healths returns the rows of a provider, "" for all, at most MaxAccounts.
 	Healths(ctx context.Context, providerID string) ([]Row, error)
+	// AddWalletKeys keeps keys of a wallet for good. Adding one again changes nothing.
+	AddWalletKeys(ctx context.Context, providerID string, ch pay.Channel, keys []channel.WalletKey, seen time.Time) error
+	// WalletKeys returns the kept keys of an account, at most MaxWalletKeys, the
+	// newest first.
+	WalletKeys(ctx context.Context, providerID string, ch pay.Channel) ([]channel.WalletKey, error)
 }
 
 // credentials is what Row.Credentials holds. Names of members are stored.
@@ -189,7 +194,11 @@ func (w *Wallets) write(ctx context.Context, wanted func(was, is Row) bool) {
 		if !wanted(was, is) {
 			continue
 		}
-		if err := w.Keeper.PutHealth(ctx, is); err != nil {
+		err = w.Keeper.PutHealth(ctx, is)
+		if v, ok := b.channel.(channel.Rechecker); ok && err == nil && serials(was) != serials(is) {
+			err = w.keepKeys(ctx, k, v.WalletKeys(), now)
+		}
+		if err != nil {
 			if ctx.Err() == nil {
 				w.Log.WarnContext(ctx, "health of an account was not kept", slog.String("provider_id", k.providerID),
 					slog.String("channel", string(k.channel)), slog.String("error", err.Error()))

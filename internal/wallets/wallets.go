@@ -31,7 +31,7 @@ type Directory interface {
 	Providers(ctx context.Context, after string, limit int) ([]directory.Provider, error)
 }
 
-// Config is everything that Wallets needs. All members but Keeper are required.
+// Config is everything that Wallets needs. All members but Keeper and Changed are required.
 type Config struct {
 	Directory Directory
 	// Build makes the adapter of an account. It connects to nothing, and its
@@ -39,8 +39,11 @@ type Config struct {
 	Build func(*directory.Account) (channel.Channel, error)
 	// Keeper keeps health where other processes see it; nil keeps it nowhere.
 	Keeper Keeper
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Changed tells when an account was last changed; nil takes every account to
+	// have been changed since.
+	Changed func(ctx context.Context, providerID string, ch pay.Channel) (time.Time, error)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Wallets is the accounts in use. It is safe for concurrent use. The owner of

@@ -25,6 +25,7 @@ type house struct {
 	mu      sync.Mutex
 	account *directory.Account
 	rows    []wallets.Row
+	keys    []channel.WalletKey
 	made    []*wallet
 }
 
@@ -55,6 +56,19 @@ func (h *house) Healths(context.Context, string) ([]wallets.Row, error) {
 		return nil, nil
 	}
 	return h.rows[len(h.rows)-1:], nil
+}
+
+func (h *house) AddWalletKeys(_ context.Context, _ string, _ pay.Channel, keys []channel.WalletKey, _ time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.keys = append(h.keys, keys...)
+	return nil
+}
+
+func (h *house) WalletKeys(context.Context, string, pay.Channel) ([]channel.WalletKey, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.keys, nil
 }
 
 func (h *house) written() int {

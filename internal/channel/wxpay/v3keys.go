@@ -46,6 +46,7 @@ const publicPrefix = "PUB_KEY_ID_"
 type platformKey struct {
 	serial      string
 	key         *rsa.PublicKey
+	der         []byte    // of the certificate, nil for the public key
 	from, until time.Time // zero for the public key, which never expires
 	gone        time.Time // when it was first missing from the list; zero while listed
 	used        *atomic.Int64
@@ -485,7 +486,7 @@ func parsePlatform(text []byte) (*platformKey, error) {
 	if !ok || key.N.BitLen() < minKeyBits {
 		return nil, errCertsForm
 	}
-	return &platformKey{serial: serialOf(cert), key: key, from: cert.NotBefore.UTC(), until: cert.NotAfter.UTC(), used: new(atomic.Int64)}, nil
+	return &platformKey{serial: serialOf(cert), key: key, der: cert.Raw, from: cert.NotBefore.UTC(), until: cert.NotAfter.UTC(), used: new(atomic.Int64)}, nil
 }
 
 // minKeyBits is the size that the scheme names.

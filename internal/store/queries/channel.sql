@@ -28,3 +28,19 @@ FROM channel_health
 WHERE CAST(sqlc.arg(provider_id) AS TEXT) = '' OR provider_id = CAST(sqlc.arg(provider_id) AS TEXT)
 ORDER BY provider_id, channel
 LIMIT sqlc.arg(row_limit);
+
+-- name: AddWalletKey :execrows
+-- AddWalletKey keeps a key of a wallet. One that is kept stays as it is.
+INSERT INTO wallet_keys (provider_id, channel, role, serial, pem, seen_ms)
+VALUES (
+    sqlc.arg(provider_id), sqlc.arg(channel), sqlc.arg(role), sqlc.arg(serial), sqlc.arg(pem), sqlc.arg(seen_ms)
+)
+ON CONFLICT (provider_id, channel, role, serial) DO NOTHING;
+
+-- name: ListWalletKeys :many
+-- ListWalletKeys reads the kept keys of one account, the newest first.
+SELECT role, serial, pem, seen_ms
+FROM wallet_keys
+WHERE provider_id = sqlc.arg(provider_id) AND channel = sqlc.arg(channel)
+ORDER BY seen_ms DESC, role, serial
+LIMIT sqlc.arg(row_limit);

@@ -63,3 +63,11 @@ LIMIT sqlc.arg(row_limit);
 -- CountAttention counts what wants a person, up to a limit.
 SELECT CAST(COUNT(*) AS BIGINT) AS open
 FROM (SELECT 1 AS one FROM attention WHERE done_ms = 0 LIMIT sqlc.arg(row_limit)) AS seen;
+
+-- name: ListAttentionOf :many
+-- ListAttentionOf reads what about one order wants a person, oldest first.
+SELECT merchant_id, out_trade_no, out_refund_no, why, first_ms, last_ms, times, done_ms, done_by, done_why
+FROM attention
+WHERE merchant_id = sqlc.arg(merchant_id) AND out_trade_no = sqlc.arg(out_trade_no) AND done_ms = 0
+ORDER BY first_ms, out_refund_no, why
+LIMIT sqlc.arg(row_limit);

@@ -9,6 +9,39 @@ import (
 	"context"
 )
 
+const addWalletKey = `-- name: AddWalletKey :execrows
+INSERT INTO wallet_keys (provider_id, channel, role, serial, pem, seen_ms)
+VALUES (
+    $1, $2, $3, $4, $5, $6
+)
+ON CONFLICT (provider_id, channel, role, serial) DO NOTHING
+`
+
+type AddWalletKeyParams struct {
+	ProviderID string
+	Channel    string
+	Role       string
+	Serial     string
+	Pem        string
+	SeenMs     int64
+}
+
+// AddWalletKey keeps a key of a wallet. One that is kept stays as it is.
+func (q *Queries) AddWalletKey(ctx context.Context, arg AddWalletKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, addWalletKey,
+		arg.ProviderID,
+		arg.Channel,
+		arg.Role,
+		arg.Serial,
+		arg.Pem,
+		arg.SeenMs,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const listChannelHealth = `-- name: ListChannelHealth :many
 SELECT provider_id, channel, account, credentials, verified_ms, failed_ms, failed_call, failure, written_ms
 FROM channel_health
@@ -42,6 +75,53 @@ func (q *Queries) ListChannelHealth(ctx context.Context, arg ListChannelHealthPa
 			&i.FailedCall,
 			&i.Failure,
 			&i.WrittenMs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listWalletKeys = `-- name: ListWalletKeys :many
+SELECT role, serial, pem, seen_ms
+FROM wallet_keys
+WHERE provider_id = $1 AND channel = $2
+ORDER BY seen_ms DESC, role, serial
+LIMIT $3
+`
+
+type ListWalletKeysParams struct {
+	ProviderID string
+	Channel    string
+	RowLimit   int32
+}
+
+type ListWalletKeysRow struct {
+	Role   string
+	Serial string
+	Pem    string
+	SeenMs int64
+}
+
+// ListWalletKeys reads the kept keys of one account, the newest first.
+func (q *Queries) ListWalletKeys(ctx context.Context, arg ListWalletKeysParams) ([]ListWalletKeysRow, error) {
+	rows, err := q.db.Query(ctx, listWalletKeys, arg.ProviderID, arg.Channel, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListWalletKeysRow
+	for rows.Next() {
+		var i ListWalletKeysRow
+		if err := rows.Scan(
+			&i.Role,
+			&i.Serial,
+			&i.Pem,
+			&i.SeenMs,
 		); err != nil {
 			return nil, err
 		}

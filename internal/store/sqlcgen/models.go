@@ -805,3 +805,12 @@ type Token struct {
 	UsedMs    int64
 	RevokedMs int64
 }
+
+type WalletKey struct {
+	ProviderID string
+	Channel    string
+	Role       string
+	Serial     string
+	Pem        string
+	SeenMs     int64
+}

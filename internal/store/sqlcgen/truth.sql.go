@@ -166,6 +166,52 @@ func (q *Queries) ListAttention(ctx context.Context, arg ListAttentionParams) ([
 	return items, nil
 }
 
+const listAttentionOf = `-- name: ListAttentionOf :many
+SELECT merchant_id, out_trade_no, out_refund_no, why, first_ms, last_ms, times, done_ms, done_by, done_why
+FROM attention
+WHERE merchant_id = $1 AND out_trade_no = $2 AND done_ms = 0
+ORDER BY first_ms, out_refund_no, why
+LIMIT $3
+`
+
+type ListAttentionOfParams struct {
+	MerchantID string
+	OutTradeNo string
+	RowLimit   int32
+}
+
+// ListAttentionOf reads what about one order wants a person, oldest first.
+func (q *Queries) ListAttentionOf(ctx context.Context, arg ListAttentionOfParams) ([]Attention, error) {
+	rows, err := q.db.Query(ctx, listAttentionOf, arg.MerchantID, arg.OutTradeNo, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Attention
+	for rows.Next() {
+		var i Attention
+		if err := rows.Scan(
+			&i.MerchantID,
+			&i.OutTradeNo,
+			&i.OutRefundNo,
+			&i.Why,
+			&i.FirstMs,
+			&i.LastMs,
+			&i.Times,
+			&i.DoneMs,
+			&i.DoneBy,
+			&i.DoneWhy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listHands = `-- name: ListHands :many
 SELECT merchant_id, out_trade_no, unit, out_refund_no, act, who, why, at_ms
 FROM hands
