@@ -375,3 +375,26 @@ func TestRefundNumberIsOneRefundOfOneOrder(t *testing.T) {
 }
 
 func third(_ pay.Order, _ pay.Refund, err error) error { return err }
+
+// TestNoticeOfTheOtherWalletIsNotOurs: under the number of an order that is paid at
+// the one wallet the other says nothing, whoever signed it.
+func TestNoticeOfTheOtherWalletIsNotOurs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var next channel.Notice
+		h := noticed(t, newReceiver(), &next)
+		in := h.scan(pay.Wxpay)
+		if _, _, err := h.gw.Prepay(t.Context(), h.merchant, in); err != nil {
+			t.Fatal(err)
+		}
+		before := h.order(in.OutTradeNo)
+		next = paidNotice(h, in.OutTradeNo)
+		next.SubMerchant = h.merchant.Ali.SellerID
+		if ack, _, err := h.gw.Notice(t.Context(), pay.Alipay, "provider", "merchant", nil, nil); code(err) != "notice_differs" || ack != "" {
+			t.Errorf("acknowledged with %q, %v", ack, err)
+		}
+		if after := h.order(in.OutTradeNo); after != before {
+			t.Errorf("changed to %+v", after)
+		}
+	})
+}

@@ -51,11 +51,15 @@ func (o Order) booked() bool {
 }
 
 // another reports whether a payment is a second one of an order whose payment is
-// booked: the wallet has another number for it. A number of ours, which stands
-// until the wallet's is known, begins with a letter.
+// booked: the wallet has another number for it.
 func (o Order) another(pm Payment) bool {
-	known := o.TransactionID != "" && o.TransactionID[0] >= '0' && o.TransactionID[0] <= '9'
-	return o.booked() && known && pm.TransactionID != "" && pm.TransactionID != o.TransactionID
+	return o.booked() && o.walletsNumber() && pm.TransactionID != "" && pm.TransactionID != o.TransactionID
+}
+
+// walletsNumber reports whether the wallet's number is known. One of ours, which
+// stands until then, begins with a letter.
+func (o Order) walletsNumber() bool {
+	return o.TransactionID != "" && o.TransactionID[0] >= '0' && o.TransactionID[0] <= '9'
 }
 
 // returned reports whether a payment that the wallet reports went back in full,
@@ -150,6 +154,9 @@ func (p Profile) paidAgain(c *Change, truth Truth, pm Payment) {
 	}
 	if asked && n.Watch {
 		n.Watch, n.Truth = false, truth // confirmed
+	}
+	if !n.walletsNumber() && pm.TransactionID != "" {
+		n.TransactionID = pm.TransactionID
 	}
 	if pm.Finished && !n.Finished {
 		n.Finished, n.Truth = true, truth

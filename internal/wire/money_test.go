@@ -40,3 +40,20 @@ func TestBugReturnOfLateMoneyShowedOnTheWire(t *testing.T) {
 		}
 	}
 }
+
+// A refund that the bank sent back, and that the wallet then paid to the merchant's
+// own account, was shown with the time at which it succeeded.
+func TestBugRefundAtTheMerchantShowedASuccess(t *testing.T) {
+	t.Parallel()
+	for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
+		for state, shown := range map[pay.RefundState]bool{pay.RefundNeedsHand: false, pay.RefundOffline: true, pay.RefundSucceeded: true} {
+			o := paid(order(ch, pay.TradeMicroPay))
+			r := refund(o, state)
+			r.SucceededAt = at
+			c := wire.Refund(o, r)
+			if (c.RefundSuccessTime != 0) != shown || c.AlipayExt != nil && (c.AlipayExt.GmtRefundPay != 0) != shown {
+				t.Errorf("%s %s: %+v", ch, state, c)
+			}
+		}
+	}
+}

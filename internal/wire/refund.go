@@ -14,7 +14,7 @@ func Refund(o pay.Order, r pay.Refund) cpay.RefundOrderContent {
 		IsTransforming: r.State == pay.RefundPending || r.State == pay.RefundNeedsHand,
 		TradeType:      cpay.TradeType(o.TradeType), RefundReason: r.Reason,
 		InnerRefundSuccessTime: learned(r),
-		RefundSuccessTime:      unix(r.SucceededAt), SettlementRefundFee: int64(r.Settlement),
+		RefundSuccessTime:      arrived(r), SettlementRefundFee: int64(r.Settlement),
 		ExchangeRate: exchangeRate, ClientRefundFlowID: decodeExtra(r.Extra).RefundFlowID,
 	}
 	promo := pay.DecodePromotion(r.Promo)
@@ -27,13 +27,22 @@ func Refund(o pay.Order, r pay.Refund) cpay.RefundOrderContent {
 		}
 	case pay.Alipay:
 		c.AlipayExt = &cpay.AlipayRefundOrderContentExt{
-			RefundStatus: alipayRefundState(r.State), GmtRefundPay: unix(r.SucceededAt), RefundDetailItemList: billsOf(promo),
+			RefundStatus: alipayRefundState(r.State), GmtRefundPay: arrived(r), RefundDetailItemList: billsOf(promo),
 		}
 		if r.State == pay.RefundSucceeded {
 			c.AlipayExt.FundChange = "Y"
 		}
 	}
 	return c
+}
+
+// arrived is when a refund reached the customer, 0 while it has not: one that the
+// bank sent back may have reached the merchant only.
+func arrived(r pay.Refund) int64 {
+	if r.State != pay.RefundSucceeded && r.State != pay.RefundOffline {
+		return 0
+	}
+	return unix(r.SucceededAt)
 }
 
 // learned is when we knew that a refund succeeded, 0 while it has not.
