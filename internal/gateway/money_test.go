@@ -90,7 +90,7 @@ func TestBugRefundMadeAfterItsRefusalWasTakenForKnown(t *testing.T) {
 		}
 		<-time.After(2 * time.Minute)
 		h.refundElsewhere(ch, no, refund, 60)
-		h.until(no, 10*time.Minute, func(o pay.Order) bool {
+		h.until(no, 10*time.Minute, func(pay.Order) bool {
 			h.tell()
 			return slices.ContainsFunc(h.attention(), func(a store.Attention) bool { return a.OutTradeNo == no && a.Why == pay.RaiseMade })
 		})

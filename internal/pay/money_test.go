@@ -218,7 +218,8 @@ func TestRefundOutsideSettlesNoMoreThanItsAmount(t *testing.T) {
 	t.Parallel()
 	p := Profiles[Wxpay]
 	o := Order{MerchantID: "m", OutTradeNo: "T", Channel: Wxpay, State: PAID, Total: total, Settlement: settled}
-	for said, want := range map[Fen]Fen{-1: 30, 0: 30, 29: 29, 30: 30, 31: 30} {
+	for _, pair := range [][2]Fen{{-1, 30}, {0, 30}, {29, 29}, {30, 30}, {31, 30}} {
+		said, want := pair[0], pair[1]
 		c := p.Import(Change{From: o, Order: o}, Outside{Refunds: []OutsideRefund{{OutRefundNo: "a", RefundPaid: RefundPaid{Refund: 30, Settlement: said}}}}, at(9))
 		if len(c.Refunds) != 1 || c.Refunds[0].Settlement != want || Balances(c.Postings)[AccReceivable] != -want {
 			t.Errorf("the wallet says %d: %+v, booked %v", said, c.Refunds, c.Postings)

@@ -81,15 +81,7 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 	n := &c.Order
 	pm := out.Payment
 	if truth != TruthAnswer && p.foreign(*n, out, now) {
-		if truth == TruthNotice {
-			askAboutForeign(c, now)
-			return
-		}
-		if p.doubtful(*n, out, now) {
-			p.doubt(c, truth, out, now)
-			return
-		}
-		p.notOurs(c, truth)
+		p.paidBefore(c, truth, out, now)
 		return
 	}
 	if pm.Total != 0 && pm.Total != n.Total {
@@ -142,6 +134,18 @@ func (p Profile) paid(c *Change, truth Truth, out Outcome, now time.Time) {
 			return
 		}
 		p.lateMoney(c, truth, out, now)
+	}
+}
+
+// paidBefore takes a payment that was made before this order existed.
+func (p Profile) paidBefore(c *Change, truth Truth, out Outcome, now time.Time) {
+	switch {
+	case truth == TruthNotice:
+		askAboutForeign(c, now)
+	case p.doubtful(c.Order, out, now):
+		p.doubt(c, truth, out, now)
+	default:
+		p.notOurs(c, truth)
 	}
 }
 

@@ -475,8 +475,12 @@ func TestRow11SightingsAreAMinuteApart(t *testing.T) {
 		first, reversed, now float64
 		want                 OrderState
 	}{
-		{151, 211, 210.9, REVERSING}, {151, 211, 211, CLOSED}, {60, 149, 149.9, REVERSING}, {60, 149, 150, CLOSED},
-		{60, 119.9, 150, REVERSING}, {60, 120, 150, CLOSED}, // the reverse has said it once, or twice
+		{151, 211, 210.9, REVERSING},
+		{151, 211, 211, CLOSED},
+		{60, 149, 149.9, REVERSING},
+		{60, 149, 150, CLOSED},
+		{60, 119.9, 150, REVERSING},
+		{60, 120, 150, CLOSED}, // the reverse has said it once, or twice
 	} {
 		o := Order{State: REVERSING, ReverseSentAt: at(60), ReversedAt: at(c.reversed), ReverseGone: true, MissingAt: at(c.first), Total: total, SentAt: begin}
 		got := Profiles[Wxpay].Apply(o, CallQuery, missing, at(c.now)).Order

@@ -46,7 +46,8 @@ func TestBugReturnOfLateMoneyShowedOnTheWire(t *testing.T) {
 func TestBugRefundAtTheMerchantShowedASuccess(t *testing.T) {
 	t.Parallel()
 	for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
-		for state, shown := range map[pay.RefundState]bool{pay.RefundNeedsHand: false, pay.RefundOffline: true, pay.RefundSucceeded: true} {
+		for _, state := range pay.RefundStates {
+			shown := state == pay.RefundOffline || state == pay.RefundSucceeded
 			o := paid(order(ch, pay.TradeMicroPay))
 			r := refund(o, state)
 			r.SucceededAt = at
