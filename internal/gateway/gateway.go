@@ -46,6 +46,10 @@ const (
 	// leaseFor is how long a claimed job is ours: longer than the longest call
 	// and two commits.
 	leaseFor = 40 * time.Second
+	// leaveWithin is how long after its intent a pay request may still be sent: its
+	// call is over before the first ladder reverses (30 s), so that an order whose
+	// process was stopped meanwhile is never charged after another has ended it.
+	leaveWithin = 15 * time.Second
 	// drain is how long running jobs may go on when the process stops. What is
 	// cut off is given back at once, within the second that cmd waits for it;
 	// without that it would wait for the end of its lease after the next start.
@@ -189,40 +193,59 @@ func (g *Gateway) wallet(ctx context.Context, m *directory.Merchant, ch pay.Chan
 const jobLook = 50 * time.Millisecond
 
 // runFor runs one job, if it is due, for a caller who waits at most
-// AnswerWithin, also when a worker was faster and has it. The job goes on without
-// the caller. What it fails at is its own business: its row stays and it runs again.
+// AnswerWithin, also when a worker was faster and has it: what was put to be done
+// while he had it is done after him. The job goes on without the caller. What it
+// fails at is its own business: its row stays and it runs again.
 func (g *Gateway) runFor(ctx context.Context, k jobs.Key) {
 	after := context.WithoutCancel(ctx)
-	done, ran := make(chan struct{}), false
-	began := g.calls.Go(func() {
-		defer close(done)
-		ran, _ = g.runner.RunNow(after, k)
-		g.runner.Wake()
-	})
-	if !began {
-		return
-	}
-	timer := time.NewTimer(g.AnswerWithin)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-		return
-	case <-ctx.Done():
-		return
-	}
-	look := time.NewTicker(jobLook)
-	defer look.Stop()
-	for !ran {
-		if j, err := g.Store.Job(ctx, k); err != nil || j.Lease == "" {
-			return // it is done, or not due
+	ctx, cancel := context.WithTimeout(ctx, g.AnswerWithin)
+	defer cancel()
+	// Once more than it was seen with another: he may have freed it just before we looked.
+	for spare := true; ; {
+		done, ran := make(chan struct{}), false
+		began := g.calls.Go(func() {
+			defer close(done)
+			ran, _ = g.runner.RunNow(after, k)
+			g.runner.Wake()
+		})
+		if !began {
+			return
 		}
 		select {
-		case <-look.C:
-		case <-timer.C:
-			return
+		case <-done:
 		case <-ctx.Done():
 			return
+		}
+		if ran {
+			return
+		}
+		seen, due := g.waitFor(ctx, k)
+		if !due || !seen && !spare {
+			return // done, not due, or behind another of its line
+		}
+		spare = spare && seen
+	}
+}
+
+// waitFor waits until nobody has the job any more. seen says that somebody had it,
+// due that it is to be done at once after that.
+func (g *Gateway) waitFor(ctx context.Context, k jobs.Key) (seen, due bool) {
+	look := time.NewTicker(jobLook)
+	defer look.Stop()
+	for {
+		j, err := g.Store.Job(ctx, k)
+		now := g.now()
+		switch {
+		case err != nil:
+			return seen, false
+		case j.Lease == "" || !j.LeaseUntil.After(now):
+			return seen, j.State == jobs.Ready && !j.RunAt.After(now)
+		}
+		seen = true
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return seen, false
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"cloudpay/internal/channel"
@@ -42,7 +43,7 @@ func (g *Gateway) settleJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	if err != nil {
 		return jobs.Verdict{}, fmt.Errorf("find channel: %w", err)
 	}
-	after, heard, err := g.act(ctx, m, wallet, orderRequest(o, sub), o, step.Act)
+	after, heard, err := g.act(ctx, turn{m, wallet, orderRequest(o, sub), j.LeaseUntil}, o, step.Act)
 	if err != nil {
 		return jobs.Verdict{}, err
 	}
@@ -50,8 +51,7 @@ func (g *Gateway) settleJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 }
 
 // verdict says when the order wants its job again. The unit that settled it
-// has already moved or finished the job; saying it once more changes nothing
-// then, because the lease is gone.
+// has already moved or finished the job; saying it once more only frees it then.
 func (g *Gateway) verdict(o pay.Order) jobs.Verdict {
 	now := g.now()
 	step := g.profile(o).Next(o, now)
@@ -68,18 +68,39 @@ func (g *Gateway) verdict(o pay.Order) jobs.Verdict {
 // lateLook is how often an order looks whether the refund it waits for is done.
 const lateLook = 10 * time.Second
 
+// turn is one attempt at driving an order.
+type turn struct {
+	m      *directory.Merchant
+	wallet channel.Channel
+	req    channel.OrderRequest
+	until  time.Time // others may take the job over then
+}
+
+// over reports that a call that changes something at a wallet would outlast the
+// turn: this process was stopped, or its machine, or its disk is slow. It must
+// not be made, because whoever has taken over may have drawn his conclusions. A
+// deadline of ctx alone would not see it: its clock stands still with the machine.
+func (g *Gateway) over(ctx context.Context, until time.Time, what, ref string) bool {
+	if !g.now().Add(channel.ChangeTimeout).After(until) {
+		return false
+	}
+	g.Log.WarnContext(ctx, "not sent: the lease of the job is nearly over", slog.String("act", what), slog.String("ref", ref))
+	return true
+}
+
 // act calls the wallet once and settles what it says. heard tells whether it
 // answered.
-func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel.Channel, req channel.OrderRequest, o pay.Order, act pay.Act) (after pay.Order, heard answered, err error) {
+func (g *Gateway) act(ctx context.Context, t turn, o pay.Order, act pay.Act) (after pay.Order, heard answered, err error) {
+	m, wallet := t.m, t.wallet
 	ask := func(limit time.Duration, do func(context.Context, channel.OrderRequest) pay.Outcome) pay.Outcome {
-		out := ask(ctx, limit, req, do)
+		out := ask(ctx, limit, t.req, do)
 		heard = answeredBy(out)
 		return out
 	}
 	switch act {
 	case pay.ActQuery:
 		out := ask(channel.QueryTimeout, wallet.Query)
-		outside, listed := g.outside(ctx, wallet, req, o, out)
+		outside, listed := g.outside(ctx, wallet, t.req, o, out)
 		if !listed {
 			after, err = g.settle(ctx, m, o, pay.CallQuery, out)
 			return after, heard, err
@@ -89,8 +110,8 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 	case pay.ActClose:
 		p := g.profile(o)
 		started, ours, err := g.start(ctx, m, o, p.StartClose)
-		if err != nil || !ours {
-			return started, heard, err // somebody else changed the order: look again
+		if err != nil || !ours || g.over(ctx, t.until, string(act), o.OutTradeNo) {
+			return started, heard, err // somebody else changed the order, or may have: look again
 		}
 		do := wallet.Close
 		if p.ClosesByCancel(started) {
@@ -100,8 +121,8 @@ func (g *Gateway) act(ctx context.Context, m *directory.Merchant, wallet channel
 		return after, heard, err
 	case pay.ActReverse, pay.ActCancel:
 		started, ours, err := g.start(ctx, m, o, g.profile(o).StartReverse)
-		if err != nil || !ours {
-			return started, heard, err // somebody else changed the order: look again
+		if err != nil || !ours || g.over(ctx, t.until, string(act), o.OutTradeNo) {
+			return started, heard, err // somebody else changed the order, or may have: look again
 		}
 		call, do := pay.CallReverse, wallet.Reverse
 		if act == pay.ActCancel && started.State == pay.REVERSING { // row 10: waiting, so close

@@ -82,6 +82,9 @@ func (g *Gateway) MicroPay(ctx context.Context, m *directory.Merchant, in MicroP
 			return pay.Order{}, err
 		case won:
 			return g.send(ctx, o, func(ctx context.Context) (pay.Order, error) {
+				if late := g.now().Sub(o.SentAt); late > leaveWithin {
+					return o, fmt.Errorf("the request was not sent: %v have passed since its commit", late)
+				}
 				call, cancel := context.WithTimeout(ctx, channel.PayTimeout)
 				defer cancel()
 				return g.settle(ctx, m, o, pay.CallPay, wallet.Pay(call, req))

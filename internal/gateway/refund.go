@@ -191,7 +191,9 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 		if err != nil || !won {
 			return jobs.Again(now), err
 		}
-		r = started
+		if r = started; g.over(ctx, j.LeaseUntil, string(call), r.OutRefundNo) {
+			return jobs.Again(r.DoAt), nil
+		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	out := do(bounded, req)
@@ -208,7 +210,7 @@ func (g *Gateway) refundJob(ctx context.Context, j jobs.Job) (jobs.Verdict, erro
 	if _, _, err := g.changeRefund(ctx, m, o, c); err != nil {
 		return jobs.Verdict{}, err
 	}
-	// The unit above has moved or finished the job; a lost race is looked at
-	// again, and this verdict then finds the lease gone.
+	// The unit above has moved or finished the job, which this verdict then only
+	// frees; a lost race is looked at again.
 	return answeredBy(out.Outcome).of(jobs.Again(g.now())), nil
 }

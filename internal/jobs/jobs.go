@@ -60,9 +60,14 @@ const (
 // Edit changes one job inside somebody else's unit of work. Exactly one
 // member is set.
 type Edit struct {
-	Put  *Job // insert, or move an existing one: State ready, RunAt, Payload, Attempt 0, no lease
+	// Put inserts a job, or moves the one that exists: State ready, RunAt, Payload,
+	// Attempt 0. An attempt under way keeps a lease that ends after RunAt, so that
+	// no second one begins; its verdict then only frees the job, which stands as it
+	// was put.
+	Put  *Job
 	Done *Key // delete, whoever holds the lease
-	// Touch moves RunAt of an existing job and drops its lease; Attempt stays.
+	// Touch moves RunAt of an existing job that nobody holds at that time; Attempt
+	// stays.
 	Touch *Touch
 }
 
@@ -94,6 +99,8 @@ type Queue interface {
 	// there is none. It may be too early, never too late.
 	NextDue(ctx context.Context, kinds []string) (at time.Time, ok bool, err error)
 	// Finish deletes the job if j's lease still holds it; otherwise it does nothing.
+	// A job that was put again since it was claimed is only freed, by Finish as by
+	// Retry, Shift and Bury: it is due when it was put to be.
 	Finish(ctx context.Context, j Job) error
 	// Retry makes the job ready at the given time, with the error text and with
 	// j's Attempt, which the runner lowers when no attempt was spent, if j's lease

@@ -38,6 +38,9 @@ func (m *memory) put(j Job) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	j.State, j.Attempt, j.Lease, j.LeaseUntil = Ready, 0, "", time.Time{}
+	if old, ok := m.rows[j.Key]; ok && old.LeaseUntil.After(j.RunAt) {
+		j.Lease, j.LeaseUntil = old.Lease, old.LeaseUntil
+	}
 	m.rows[j.Key] = &j
 }
 
@@ -191,10 +194,16 @@ func (m *memory) Shift(_ context.Context, j Job, lane string) error {
 	return nil
 }
 
-// held returns the row if j's lease still holds it.
+// held returns the row if j's lease still holds it. One that was put again since is
+// freed instead.
 func (m *memory) held(j Job) (*Job, bool) {
 	row, ok := m.rows[j.Key]
-	return row, ok && row.State == Ready && row.Lease == j.Lease
+	ok = ok && row.State == Ready && row.Lease == j.Lease
+	if ok && row.Attempt == 0 {
+		row.Lease, row.LeaseUntil = "", time.Time{}
+		return row, false
+	}
+	return row, ok
 }
 
 func (m *memory) Finish(ctx context.Context, j Job) error {

@@ -139,6 +139,56 @@ func TestAttemptEndsBeforeItsLease(t *testing.T) {
 	})
 }
 
+// TestOneJobIsNeverAtWorkTwice: whoever moves a job while it is being done, and
+// whatever its attempt says, the next one begins after it has ended.
+func TestOneJobIsNeverAtWorkTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var n notes
+		m := newMemory(job("a"))
+		begin := time.Now()
+		working, runs := 0, 0
+		k := Kind{Forever: true, Lease: time.Minute, Handler: func(_ context.Context, j Job) (Verdict, error) {
+			if working++; working > 1 {
+				t.Errorf("%d attempts of one job at once", working)
+			}
+			n.add("%v", time.Since(begin))
+			moved := job("a")
+			moved.RunAt = time.Now().Add(time.Second)
+			m.put(moved) // the first step's own commit, or somebody else's
+			time.Sleep(3 * time.Second)
+			working--
+			switch runs++; runs {
+			case 1:
+				return Done(), nil
+			case 2:
+				return Bury("why"), nil
+			case 3:
+				return Again(time.Now().Add(time.Hour)), nil
+			case 4:
+				return Verdict{}, errors.New("it failed")
+			case 5:
+				return Kept(), nil
+			}
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			delete(m.rows, j.Key)
+			return Done(), nil
+		}}
+		var stops []func()
+		for range 3 { // processes
+			stops = append(stops, start(t, New(config(m, k))))
+		}
+		time.Sleep(2 * time.Minute)
+		for _, stop := range stops {
+			stop()
+		}
+		if diff := cmp.Diff([]string{"0s", "3s", "6s", "9s", "12s", "15s"}, n.all()); diff != "" {
+			t.Errorf("beginnings (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestLinesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

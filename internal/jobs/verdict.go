@@ -60,7 +60,8 @@ func Done() Verdict { return Verdict{what: verdictDone} }
 func Again(at time.Time) Verdict { return Verdict{what: verdictAgain, at: at} }
 
 // Kept says that the handler has already deleted or moved the job in its own
-// unit of work: the runner leaves it alone.
+// unit of work: the runner only frees it. A job that was not moved waits for the
+// end of its lease.
 func Kept() Verdict { return Verdict{what: verdictKept} }
 
 // Shift says that the job belongs to another lane: it is moved there, and no
@@ -89,6 +90,7 @@ func (r *Runner) record(ctx context.Context, k *kind, j Job, v Verdict, failed e
 		err = r.queue.Finish(ctx, j)
 	case verdictKept:
 		k.stats.kept.Add(1)
+		err = r.queue.Retry(ctx, j, j.LeaseUntil, j.LastError)
 	case verdictAgain:
 		k.stats.again.Add(1)
 		j.Attempt = 0

@@ -219,33 +219,41 @@ func (s *Store) NextDue(ctx context.Context, kinds []string) (next time.Time, ok
 	return next, ok, nil
 }
 
+// said submits what the holder of a job says of it, and frees the job instead if it
+// was moved while he held it.
+func (s *Store) said(ctx context.Context, j jobs.Job, doing string, verdict func(*sqlcgen.Queries) (int64, error)) error {
+	u, q := s.newUnit("", j.MerchantID)
+	u.always = true // of the two at most one finds the job
+	u.add(anyRows)(verdict(q))
+	u.add(anyRows)(q.FreeJob(ctx, sqlcgen.FreeJobParams{MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease}))
+	_, err := s.submit(ctx, u)
+	return wrap(doing, err)
+}
+
 // Finish implements jobs.Queue.
 func (s *Store) Finish(ctx context.Context, j jobs.Job) error {
-	u, q := s.newUnit("", j.MerchantID)
-	u.add(1)(q.FinishJob(ctx, sqlcgen.FinishJobParams{MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease}))
-	_, err := s.submit(ctx, u)
-	return wrap("finish job", err)
+	return s.said(ctx, j, "finish job", func(q *sqlcgen.Queries) (int64, error) {
+		return q.FinishJob(ctx, sqlcgen.FinishJobParams{MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease})
+	})
 }
 
 // Retry implements jobs.Queue.
 func (s *Store) Retry(ctx context.Context, j jobs.Job, at time.Time, why string) error {
-	u, q := s.newUnit("", j.MerchantID)
-	u.add(1)(q.RetryJob(ctx, sqlcgen.RetryJobParams{
-		RunMs: ms(at), Attempt: j.Attempt, LastError: shortened(why),
-		MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease,
-	}))
-	_, err := s.submit(ctx, u)
-	return wrap("retry job", err)
+	return s.said(ctx, j, "retry job", func(q *sqlcgen.Queries) (int64, error) {
+		return q.RetryJob(ctx, sqlcgen.RetryJobParams{
+			RunMs: ms(at), Attempt: j.Attempt, LastError: shortened(why),
+			MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease,
+		})
+	})
 }
 
 // Bury implements jobs.Queue.
 func (s *Store) Bury(ctx context.Context, j jobs.Job, why string) error {
-	u, q := s.newUnit("", j.MerchantID)
-	u.add(1)(q.BuryJob(ctx, sqlcgen.BuryJobParams{
-		LastError: shortened(why), MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease,
-	}))
-	_, err := s.submit(ctx, u)
-	return wrap("bury job", err)
+	return s.said(ctx, j, "bury job", func(q *sqlcgen.Queries) (int64, error) {
+		return q.BuryJob(ctx, sqlcgen.BuryJobParams{
+			LastError: shortened(why), MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease,
+		})
+	})
 }
 
 // shortened cuts a text to jobs.MaxError bytes, between characters, and drops

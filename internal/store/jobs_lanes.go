@@ -63,10 +63,9 @@ func (s *Store) ClaimLanes(ctx context.Context, kind string, now time.Time, leas
 
 // Shift implements jobs.Queue.
 func (s *Store) Shift(ctx context.Context, j jobs.Job, lane string) error {
-	u, q := s.newUnit("", j.MerchantID)
-	u.add(1)(q.ShiftJob(ctx, sqlcgen.ShiftJobParams{Lane: lane, MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease}))
-	_, err := s.submit(ctx, u)
-	return wrap("shift job", err)
+	return s.said(ctx, j, "shift job", func(q *sqlcgen.Queries) (int64, error) {
+		return q.ShiftJob(ctx, sqlcgen.ShiftJobParams{Lane: lane, MerchantID: j.MerchantID, Kind: j.Kind, Ref: j.Ref, Lease: j.Lease})
+	})
 }
 
 // BuriedJobs reads at most limit of the jobs of one kind and lane that are out of

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"cloudpay/internal/jobs"
+	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
 	"cloudpay/internal/store/storetest"
 )
@@ -270,6 +272,87 @@ func TestEditsMoveAJob(t *testing.T) {
 			edit(jobs.Edit{Done: &j.Key})
 			edit(jobs.Edit{Touch: &jobs.Touch{Key: j.Key, RunAt: noon}})
 			same(t, "done", len(all(t, s)), 0)
+		})
+	}
+}
+
+// TestAJobThatIsPutWhileHeldIsDoneAfterItsHolder: whatever the holder says of it then,
+// nobody else begins meanwhile, and it is due when it was put to be.
+func TestAJobThatIsPutWhileHeldIsDoneAfterItsHolder(t *testing.T) {
+	t.Parallel()
+	verdicts := map[string]func(*store.Store, context.Context, jobs.Job) error{
+		"finish": (*store.Store).Finish,
+		"bury":   func(s *store.Store, ctx context.Context, j jobs.Job) error { return s.Bury(ctx, j, "why") },
+		"retry":  func(s *store.Store, ctx context.Context, j jobs.Job) error { return s.Retry(ctx, j, noon.Add(time.Hour), "why") },
+		"shift":  func(s *store.Store, ctx context.Context, j jobs.Job) error { return s.Shift(ctx, j, "elsewhere") },
+	}
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			opened := e.New(t)
+			s := opened()
+			o := newOrder(s, "order")
+			open(t, s, o)
+			for name, say := range verdicts {
+				put(t, s, job("a", name, "", 0, noon))
+				held := claim(t, s, noon, 9, "a")[0]
+				again := job("a", name, "", 0, noon.Add(time.Second))
+				again.Payload = "{}"
+				if name == "finish" { // the same, as part of a unit that writes an order
+					next := o
+					next.Unit, next.State = s.NewUnit(), pay.PAID
+					wins(t, true)(s.SettleOrder(t.Context(), pay.Change{From: o, Order: next}, jobs.Edit{Put: &again}))
+				} else {
+					put(t, s, again)
+				}
+				if err := s.EditJobs(t.Context(), merchant, jobs.Edit{Touch: &jobs.Touch{Key: again.Key, RunAt: noon}}); err != nil {
+					t.Fatal(err)
+				}
+				now := noon.Add(lease - time.Millisecond)
+				same(t, name+": claimed by another", refs(claim(t, s, now, 9, "a")), "")
+				if _, ok, err := s.ClaimOne(t.Context(), now, lease, again.Key); ok || err != nil {
+					t.Errorf("%s: begun a second time: %v, %v", name, ok, err)
+				}
+				stranger := held
+				stranger.Lease = "another"
+				for _, j := range []jobs.Job{stranger, held, held} {
+					if err := say(s, t.Context(), j); err != nil {
+						t.Fatal(err)
+					}
+				}
+				same(t, name+": afterwards", all(t, s), []jobs.Job{again})
+				same(t, name+": before its time", refs(claim(t, s, noon, 9, "a")), "")
+				last := claim(t, s, noon.Add(time.Second), 9, "a")
+				same(t, name+": in its time", refs(last), name)
+				if err := s.Finish(t.Context(), last[0]); err != nil {
+					t.Fatal(err)
+				}
+				same(t, name+": done", len(all(t, s)), 0)
+			}
+		})
+	}
+}
+
+// TestAJobThatIsPutWhileItsHolderIsDeadIsTakenOver: when the lease runs out, as ever.
+func TestAJobThatIsPutWhileItsHolderIsDeadIsTakenOver(t *testing.T) {
+	t.Parallel()
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			opened := e.New(t)
+			s := opened()
+			put(t, s, job("a", "1", "", 0, noon))
+			dead := claim(t, s, noon, 1, "a")[0]
+			put(t, s, job("a", "1", "", 0, noon.Add(time.Second)))
+			same(t, "while it is leased", refs(claim(t, s, noon.Add(lease-time.Millisecond), 1, "a")), "")
+			second := claim(t, s, noon.Add(lease), 1, "a")
+			same(t, "after its lease", refs(second), "1")
+			if err := s.Finish(t.Context(), dead); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "after the dead has spoken", all(t, s), second)
+			put(t, s, job("a", "1", "", 0, noon.Add(3*lease))) // after this lease, so that it holds nothing up
+			same(t, "put beyond the lease", all(t, s), []jobs.Job{job("a", "1", "", 0, noon.Add(3*lease))})
 		})
 	}
 }

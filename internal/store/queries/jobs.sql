@@ -1,6 +1,8 @@
 -- name: PutJobOfUnit :execrows
 -- PutJobOfUnit adds a job, or moves the one that exists, if this unit wrote the
--- order. Repeating it leaves the same row.
+-- order. Repeating it leaves the same row. Who holds the job beyond its new time
+-- keeps it, so that nobody begins it a second time meanwhile: attempt 0 tells his
+-- verdict that it was moved (FreeJob).
 INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, attempt, lease, payload, created_ms, last_error, lane)
 SELECT o.merchant_id, CAST(sqlc.arg(kind) AS TEXT), CAST(sqlc.arg(ref) AS TEXT), 'ready', CAST(sqlc.arg(queue) AS TEXT),
     CAST(sqlc.arg(seq) AS BIGINT), CAST(sqlc.arg(run_ms) AS BIGINT), CAST(sqlc.arg(run_ms) AS BIGINT), 0, '',
@@ -8,8 +10,10 @@ SELECT o.merchant_id, CAST(sqlc.arg(kind) AS TEXT), CAST(sqlc.arg(ref) AS TEXT),
 FROM orders AS o
 WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
 ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
-    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
-    attempt = 0, lease = '', payload = excluded.payload, last_error = '', lane = excluded.lane;
+    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms,
+    lease = CASE WHEN jobs.due_ms > excluded.due_ms THEN jobs.lease ELSE '' END,
+    due_ms = CASE WHEN jobs.lease <> '' AND jobs.due_ms > excluded.due_ms THEN jobs.due_ms ELSE excluded.due_ms END,
+    attempt = 0, payload = excluded.payload, last_error = '', lane = excluded.lane;
 
 -- name: DeleteJobOfUnit :execrows
 -- DeleteJobOfUnit ends a job, whoever holds it, if this unit wrote the order.
@@ -21,9 +25,11 @@ WHERE jobs.merchant_id = sqlc.arg(merchant_id) AND jobs.kind = sqlc.arg(kind) AN
   );
 
 -- name: TouchJobOfUnit :execrows
--- TouchJobOfUnit moves a job in time and frees it, if this unit wrote the order.
+-- TouchJobOfUnit moves a job in time that nobody holds, if this unit wrote the
+-- order.
 UPDATE jobs SET run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), lease = ''
 WHERE jobs.merchant_id = sqlc.arg(merchant_id) AND jobs.kind = sqlc.arg(kind) AND jobs.ref = sqlc.arg(ref)
+  AND (jobs.lease = '' OR jobs.due_ms <= sqlc.arg(run_ms))
   AND EXISTS (
       SELECT 1 FROM orders AS o
       WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
@@ -35,17 +41,20 @@ INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, att
 VALUES (sqlc.arg(merchant_id), sqlc.arg(kind), sqlc.arg(ref), 'ready', sqlc.arg(queue), sqlc.arg(seq),
     sqlc.arg(run_ms), sqlc.arg(run_ms), 0, '', sqlc.arg(payload), sqlc.arg(created_ms), '', sqlc.arg(lane))
 ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
-    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
-    attempt = 0, lease = '', payload = excluded.payload, last_error = '', lane = excluded.lane;
+    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms,
+    lease = CASE WHEN jobs.due_ms > excluded.due_ms THEN jobs.lease ELSE '' END,
+    due_ms = CASE WHEN jobs.lease <> '' AND jobs.due_ms > excluded.due_ms THEN jobs.due_ms ELSE excluded.due_ms END,
+    attempt = 0, payload = excluded.payload, last_error = '', lane = excluded.lane;
 
 -- name: DeleteJob :execrows
 -- DeleteJob ends a job, whoever holds it.
 DELETE FROM jobs WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
 
 -- name: TouchJob :execrows
--- TouchJob moves a job in time and frees it.
+-- TouchJob moves a job in time that nobody holds.
 UPDATE jobs SET run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), lease = ''
-WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
+  AND (lease = '' OR due_ms <= sqlc.arg(run_ms));
 
 -- name: ListDue :many
 -- ListDue reads when the oldest claimable jobs of one kind without a lane were
@@ -118,20 +127,27 @@ LIMIT 1;
 -- FinishJob ends a job that the lease still holds.
 DELETE FROM jobs
 WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
-  AND state = 'ready' AND lease = sqlc.arg(lease);
+  AND state = 'ready' AND lease = sqlc.arg(lease) AND attempt > 0;
+
+-- name: FreeJob :execrows
+-- FreeJob frees a job that was moved while this lease held it: it stands where it
+-- was moved to, whatever its holder says.
+UPDATE jobs SET lease = '', due_ms = run_ms
+WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
+  AND state = 'ready' AND lease = sqlc.arg(lease) AND attempt = 0;
 
 -- name: RetryJob :execrows
 -- RetryJob gives a job that the lease still holds back, for a later time.
 UPDATE jobs SET lease = '', run_ms = sqlc.arg(run_ms), due_ms = sqlc.arg(run_ms), attempt = sqlc.arg(attempt),
     last_error = sqlc.arg(last_error)
 WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
-  AND state = 'ready' AND lease = sqlc.arg(lease);
+  AND state = 'ready' AND lease = sqlc.arg(lease) AND attempt > 0;
 
 -- name: BuryJob :execrows
 -- BuryJob takes a job that the lease still holds out of service.
 UPDATE jobs SET state = 'buried', lease = '', last_error = sqlc.arg(last_error)
 WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
-  AND state = 'ready' AND lease = sqlc.arg(lease);
+  AND state = 'ready' AND lease = sqlc.arg(lease) AND attempt > 0;
 
 -- name: ReleaseJob :execrows
 -- ReleaseJob puts a buried job back into service, from its first attempt.
@@ -233,4 +249,4 @@ ORDER BY run_ms, merchant_id, kind, ref;
 -- attempt of the claim given back.
 UPDATE jobs SET lane = sqlc.arg(lane), lease = '', due_ms = run_ms, attempt = attempt - 1
 WHERE merchant_id = sqlc.arg(merchant_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref)
-  AND state = 'ready' AND lease = sqlc.arg(lease);
+  AND state = 'ready' AND lease = sqlc.arg(lease) AND attempt > 0;

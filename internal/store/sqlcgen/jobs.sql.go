@@ -12,7 +12,7 @@ import (
 const buryJob = `-- name: BuryJob :execrows
 UPDATE jobs SET state = 'buried', lease = '', last_error = $1
 WHERE merchant_id = $2 AND kind = $3 AND ref = $4
-  AND state = 'ready' AND lease = $5
+  AND state = 'ready' AND lease = $5 AND attempt > 0
 `
 
 type BuryJobParams struct {
@@ -213,7 +213,7 @@ func (q *Queries) DeleteJobOfUnit(ctx context.Context, arg DeleteJobOfUnitParams
 const finishJob = `-- name: FinishJob :execrows
 DELETE FROM jobs
 WHERE merchant_id = $1 AND kind = $2 AND ref = $3
-  AND state = 'ready' AND lease = $4
+  AND state = 'ready' AND lease = $4 AND attempt > 0
 `
 
 type FinishJobParams struct {
@@ -226,6 +226,34 @@ type FinishJobParams struct {
 // FinishJob ends a job that the lease still holds.
 func (q *Queries) FinishJob(ctx context.Context, arg FinishJobParams) (int64, error) {
 	result, err := q.db.Exec(ctx, finishJob,
+		arg.MerchantID,
+		arg.Kind,
+		arg.Ref,
+		arg.Lease,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const freeJob = `-- name: FreeJob :execrows
+UPDATE jobs SET lease = '', due_ms = run_ms
+WHERE merchant_id = $1 AND kind = $2 AND ref = $3
+  AND state = 'ready' AND lease = $4 AND attempt = 0
+`
+
+type FreeJobParams struct {
+	MerchantID string
+	Kind       string
+	Ref        string
+	Lease      string
+}
+
+// FreeJob frees a job that was moved while this lease held it: it stands where it
+// was moved to, whatever its holder says.
+func (q *Queries) FreeJob(ctx context.Context, arg FreeJobParams) (int64, error) {
+	result, err := q.db.Exec(ctx, freeJob,
 		arg.MerchantID,
 		arg.Kind,
 		arg.Ref,
@@ -687,8 +715,10 @@ INSERT INTO jobs (merchant_id, kind, ref, state, queue, seq, run_ms, due_ms, att
 VALUES ($1, $2, $3, 'ready', $4, $5,
     $6, $6, 0, '', $7, $8, '', $9)
 ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
-    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
-    attempt = 0, lease = '', payload = excluded.payload, last_error = '', lane = excluded.lane
+    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms,
+    lease = CASE WHEN jobs.due_ms > excluded.due_ms THEN jobs.lease ELSE '' END,
+    due_ms = CASE WHEN jobs.lease <> '' AND jobs.due_ms > excluded.due_ms THEN jobs.due_ms ELSE excluded.due_ms END,
+    attempt = 0, payload = excluded.payload, last_error = '', lane = excluded.lane
 `
 
 type PutJobParams struct {
@@ -730,8 +760,10 @@ SELECT o.merchant_id, CAST($1 AS TEXT), CAST($2 AS TEXT), 'ready', CAST($3 AS TE
 FROM orders AS o
 WHERE o.merchant_id = $9 AND o.out_trade_no = $10 AND o.unit = $11
 ON CONFLICT (merchant_id, kind, ref) DO UPDATE SET
-    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms, due_ms = excluded.due_ms,
-    attempt = 0, lease = '', payload = excluded.payload, last_error = '', lane = excluded.lane
+    state = 'ready', queue = excluded.queue, seq = excluded.seq, run_ms = excluded.run_ms,
+    lease = CASE WHEN jobs.due_ms > excluded.due_ms THEN jobs.lease ELSE '' END,
+    due_ms = CASE WHEN jobs.lease <> '' AND jobs.due_ms > excluded.due_ms THEN jobs.due_ms ELSE excluded.due_ms END,
+    attempt = 0, payload = excluded.payload, last_error = '', lane = excluded.lane
 `
 
 type PutJobOfUnitParams struct {
@@ -749,7 +781,9 @@ type PutJobOfUnitParams struct {
 }
 
 // PutJobOfUnit adds a job, or moves the one that exists, if this unit wrote the
-// order. Repeating it leaves the same row.
+// order. Repeating it leaves the same row. Who holds the job beyond its new time
+// keeps it, so that nobody begins it a second time meanwhile: attempt 0 tells his
+// verdict that it was moved (FreeJob).
 func (q *Queries) PutJobOfUnit(ctx context.Context, arg PutJobOfUnitParams) (int64, error) {
 	result, err := q.db.Exec(ctx, putJobOfUnit,
 		arg.Kind,
@@ -800,7 +834,7 @@ const retryJob = `-- name: RetryJob :execrows
 UPDATE jobs SET lease = '', run_ms = $1, due_ms = $1, attempt = $2,
     last_error = $3
 WHERE merchant_id = $4 AND kind = $5 AND ref = $6
-  AND state = 'ready' AND lease = $7
+  AND state = 'ready' AND lease = $7 AND attempt > 0
 `
 
 type RetryJobParams struct {
@@ -833,7 +867,7 @@ func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, erro
 const shiftJob = `-- name: ShiftJob :execrows
 UPDATE jobs SET lane = $1, lease = '', due_ms = run_ms, attempt = attempt - 1
 WHERE merchant_id = $2 AND kind = $3 AND ref = $4
-  AND state = 'ready' AND lease = $5
+  AND state = 'ready' AND lease = $5 AND attempt > 0
 `
 
 type ShiftJobParams struct {
@@ -863,6 +897,7 @@ func (q *Queries) ShiftJob(ctx context.Context, arg ShiftJobParams) (int64, erro
 const touchJob = `-- name: TouchJob :execrows
 UPDATE jobs SET run_ms = $1, due_ms = $1, lease = ''
 WHERE merchant_id = $2 AND kind = $3 AND ref = $4
+  AND (lease = '' OR due_ms <= $1)
 `
 
 type TouchJobParams struct {
@@ -872,7 +907,7 @@ type TouchJobParams struct {
 	Ref        string
 }
 
-// TouchJob moves a job in time and frees it.
+// TouchJob moves a job in time that nobody holds.
 func (q *Queries) TouchJob(ctx context.Context, arg TouchJobParams) (int64, error) {
 	result, err := q.db.Exec(ctx, touchJob,
 		arg.RunMs,
@@ -889,6 +924,7 @@ func (q *Queries) TouchJob(ctx context.Context, arg TouchJobParams) (int64, erro
 const touchJobOfUnit = `-- name: TouchJobOfUnit :execrows
 UPDATE jobs SET run_ms = $1, due_ms = $1, lease = ''
 WHERE jobs.merchant_id = $2 AND jobs.kind = $3 AND jobs.ref = $4
+  AND (jobs.lease = '' OR jobs.due_ms <= $1)
   AND EXISTS (
       SELECT 1 FROM orders AS o
       WHERE o.merchant_id = $2 AND o.out_trade_no = $5 AND o.unit = $6
@@ -904,7 +940,8 @@ type TouchJobOfUnitParams struct {
 	Unit       string
 }
 
-// TouchJobOfUnit moves a job in time and frees it, if this unit wrote the order.
+// TouchJobOfUnit moves a job in time that nobody holds, if this unit wrote the
+// order.
 func (q *Queries) TouchJobOfUnit(ctx context.Context, arg TouchJobOfUnitParams) (int64, error) {
 	result, err := q.db.Exec(ctx, touchJobOfUnit,
 		arg.RunMs,
