@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,93 +163,124 @@ func TestReverseWaitsForTheQuestionBeforeIt(t *testing.T) {
 // gatewayEarliest is when a reverse may be sent, and a little more.
 const gatewayEarliest = 16 * time.Second
 
-// TestAStoppedMachineSendsNothingOld stops the machine for a minute when an attempt
-// has begun and has not yet called: its clock has moved when it wakes up, its
-// timers have not, and its lease belongs to others. Nothing that changes something
-// at a wallet may leave then; what is due is done by a later attempt.
-func TestAStoppedMachineSendsNothingOld(t *testing.T) {
-	t.Parallel()
-	const nap = time.Minute
-	for _, call := range []string{"pay", "reverse", "refund", "close"} {
-		t.Run(call, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var h *house
-				naps := func() bool { return false }
-				seen, before := gauges(0, func() {
-					if naps() {
-						naps = func() bool { return false }
-						h.ahead.Add(int64(nap))
-					}
-				})
-				h = newHouse(t, options{channels: before})
-				now := func() bool { return true }
-				turnOf := func(no string, act pay.Act) func() bool {
-					return func() bool {
-						o, err := h.store.Order(context.WithoutCancel(t.Context()), "merchant", no)
-						step := pay.Profiles[o.Channel].For(o.TradeType, o.Settle).Next(o, time.Now())
-						return err == nil && step.Act == act && !step.At.After(time.Now())
-					}
-				}
-				switch call {
-				case "pay":
-					naps = now
-					in := h.request(pay.Wxpay)
-					if _, err := h.gw.MicroPay(t.Context(), h.merchant, in); !errors.Is(err, pay.ErrUnavailable) {
-						t.Errorf("pay = %v, want that it is not known", err)
-					}
-					<-time.After(15 * time.Minute)
-					if o := h.order(in.OutTradeNo); seen.count("pay") != 0 || o.State != pay.CLOSED && o.State != pay.REVERSED {
-						t.Errorf("the order is %s after %d pay calls, want it ended without one", o.State, seen.count("pay"))
-					}
-				case "reverse":
-					o, err := h.pay(pay.Wxpay, 60000, "anna")
-					if err != nil {
-						t.Fatal(err)
-					}
-					naps = turnOf(o.OutTradeNo, pay.ActReverse)
-					h.once(seen, call, func() { h.until(o.OutTradeNo, 3*time.Minute, func(o pay.Order) bool { return o.State == pay.REVERSING }) })
-					h.until(o.OutTradeNo, 5*time.Minute, func(o pay.Order) bool { return o.State == pay.REVERSED })
-				case "refund":
-					o, err := h.pay(pay.Wxpay, 100, "")
-					if err != nil {
-						t.Fatal(err)
-					}
-					naps = now
-					h.once(seen, call, func() {
-						if _, _, err := h.refund(o.OutTradeNo, h.number(), 100, 40); err != nil {
-							t.Error(err)
-						}
-					})
-					h.until(o.OutTradeNo, 10*time.Minute, func(o pay.Order) bool { return o.Refunded == 40 })
-					if kept, _ := h.kept(o.OutTradeNo); kept != 60 {
-						t.Errorf("the wallet keeps %d, want 60", kept)
-					}
-				case "close":
-					_, no := h.shown(pay.Wxpay, nil)
-					<-time.After(6 * time.Minute)
-					naps = turnOf(no, pay.ActClose)
-					h.once(seen, call, func() {
-						if err := h.gw.CloseOrder(t.Context(), h.merchant, no); err != nil && !errors.Is(err, pay.ErrUnavailable) {
-							t.Error(err)
-						}
-					})
-					h.until(no, 10*time.Minute, func(o pay.Order) bool { return o.State == pay.CLOSED })
-				}
-			})
-		})
+// nap stops the machine of a house for a minute when an attempt has begun and has
+// not yet called: its clock has moved when it wakes up, its timers have not, and
+// its lease belongs to others.
+type nap struct {
+	*house
+
+	call  string
+	seen  *gauged
+	when  atomic.Pointer[func() bool] // an attempt that has found its wallet falls asleep
+	slept atomic.Bool
+}
+
+// newNap builds a house whose machine may be stopped.
+func newNap(t *testing.T, call string) *nap {
+	t.Helper()
+	n := &nap{call: call}
+	seen, before := gauges(0, func() {
+		if when := n.when.Load(); when != nil && !n.slept.Load() && (*when)() {
+			n.slept.Store(true)
+			n.ahead.Add(int64(time.Minute))
+		}
+	})
+	n.seen, n.house = seen, newHouse(t, options{channels: before})
+	return n
+}
+
+// next lets the machine stop when the order's next step is due and is this one, or
+// at the next attempt of whatever kind.
+func (n *nap) next(no string, act pay.Act) {
+	ctx := context.WithoutCancel(n.t.Context())
+	when := func() bool {
+		if act == pay.ActNone {
+			return true
+		}
+		o, err := n.store.Order(ctx, "merchant", no)
+		step := pay.Profiles[o.Channel].For(o.TradeType, o.Settle).Next(o, time.Now())
+		return err == nil && step.Act == act && !step.At.After(time.Now())
+	}
+	n.when.Store(&when)
+}
+
+// once checks that what do begins is not sent when the machine wakes up, but later.
+func (n *nap) once(do func()) {
+	n.t.Helper()
+	for do(); !n.slept.Load(); {
+		<-time.After(10 * time.Millisecond)
+	}
+	<-time.After(10 * time.Millisecond)
+	if sent := n.seen.count(n.call); sent != 0 {
+		n.t.Errorf("%s was sent %d times with a lease that was over", n.call, sent)
+	}
+	<-time.After(4 * time.Minute)
+	if sent := n.seen.count(n.call); sent != 1 {
+		n.t.Errorf("%s was sent %d times in all, want once", n.call, sent)
 	}
 }
 
-// once checks that a call is not sent by what do begins, and is later.
-func (h *house) once(seen *gauged, call string, do func()) {
-	h.t.Helper()
-	do()
-	if n := seen.count(call); n != 0 {
-		h.t.Errorf("%s was sent %d times with a lease that was over", call, n)
-	}
-	<-time.After(4 * time.Minute)
-	if n := seen.count(call); n != 1 {
-		h.t.Errorf("%s was sent %d times in all, want once", call, n)
+// TestAStoppedMachineSendsNothingOld: nothing that changes something at a wallet
+// leaves a machine that was stopped between the claim and the call; what is due is
+// done by a later attempt.
+func TestAStoppedMachineSendsNothingOld(t *testing.T) {
+	t.Parallel()
+	for call, test := range map[string]func(*testing.T, *nap){
+		"pay": func(t *testing.T, h *nap) {
+			t.Helper()
+			h.next("", pay.ActNone)
+			in := h.request(pay.Wxpay)
+			if _, err := h.gw.MicroPay(t.Context(), h.merchant, in); !errors.Is(err, pay.ErrUnavailable) {
+				t.Errorf("pay = %v, want that it is not known", err)
+			}
+			<-time.After(15 * time.Minute)
+			if o := h.order(in.OutTradeNo); h.seen.count("pay") != 0 || o.State != pay.CLOSED && o.State != pay.REVERSED {
+				t.Errorf("the order is %s after %d pay calls, want it ended without one", o.State, h.seen.count("pay"))
+			}
+		},
+		"reverse": func(t *testing.T, h *nap) {
+			t.Helper()
+			o, err := h.pay(pay.Wxpay, 60000, "anna")
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.next(o.OutTradeNo, pay.ActReverse)
+			h.once(func() {})
+			h.until(o.OutTradeNo, 5*time.Minute, func(o pay.Order) bool { return o.State == pay.REVERSED })
+		},
+		"refund": func(t *testing.T, h *nap) {
+			t.Helper()
+			o, err := h.pay(pay.Wxpay, 100, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.next("", pay.ActNone)
+			h.once(func() {
+				if _, _, err := h.refund(o.OutTradeNo, h.number(), 100, 40); err != nil {
+					t.Error(err)
+				}
+			})
+			h.until(o.OutTradeNo, 10*time.Minute, func(o pay.Order) bool { return o.Refunded == 40 })
+			if kept, _ := h.kept(o.OutTradeNo); kept != 60 {
+				t.Errorf("the wallet keeps %d, want 60", kept)
+			}
+		},
+		"close": func(t *testing.T, h *nap) {
+			t.Helper()
+			_, no := h.shown(pay.Wxpay, nil)
+			<-time.After(6 * time.Minute)
+			h.next(no, pay.ActClose)
+			h.once(func() {
+				if err := h.gw.CloseOrder(t.Context(), h.merchant, no); err != nil && !errors.Is(err, pay.ErrUnavailable) {
+					t.Error(err)
+				}
+			})
+			h.until(no, 10*time.Minute, func(o pay.Order) bool { return o.State == pay.CLOSED })
+		},
+	} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { test(t, newNap(t, call)) })
+		})
 	}
 }

@@ -283,8 +283,10 @@ func TestAJobThatIsPutWhileHeldIsDoneAfterItsHolder(t *testing.T) {
 	verdicts := map[string]func(*store.Store, context.Context, jobs.Job) error{
 		"finish": (*store.Store).Finish,
 		"bury":   func(s *store.Store, ctx context.Context, j jobs.Job) error { return s.Bury(ctx, j, "why") },
-		"retry":  func(s *store.Store, ctx context.Context, j jobs.Job) error { return s.Retry(ctx, j, noon.Add(time.Hour), "why") },
-		"shift":  func(s *store.Store, ctx context.Context, j jobs.Job) error { return s.Shift(ctx, j, "elsewhere") },
+		"retry": func(s *store.Store, ctx context.Context, j jobs.Job) error {
+			return s.Retry(ctx, j, noon.Add(time.Hour), "why")
+		},
+		"shift": func(s *store.Store, ctx context.Context, j jobs.Job) error { return s.Shift(ctx, j, "elsewhere") },
 	}
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
