@@ -398,3 +398,51 @@ func TestNoticeOfTheOtherWalletIsNotOurs(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatMakesAnotherRequestOfARepetition: amount, code, wallet, shop and device
+// do, and nothing else that a till may send anew (money.md §2).
+func TestWhatMakesAnotherRequestOfARepetition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		h := newHouse(t, options{channels: wrap(wrapped{
+			pay: func(_ context.Context, _ channel.PayRequest, out pay.Outcome) pay.Outcome { sent++; return out },
+		})})
+		in := h.request(pay.Wxpay)
+		if o, err := h.gw.MicroPay(t.Context(), h.merchant, in); err != nil || o.State != pay.PAID {
+			t.Fatalf("%s, %v", o.State, err)
+		}
+		before := h.order(in.OutTradeNo)
+		for name, c := range map[string]struct {
+			change func(*gateway.MicroPay)
+			want   string
+		}{
+			"amount":         {func(r *gateway.MicroPay) { r.Total++ }, "reentry"},
+			"code":           {func(r *gateway.MicroPay) { r.AuthCode = secret.New(h.code(pay.Wxpay, "").AuthCode) }, "reentry"},
+			"wallet":         {func(r *gateway.MicroPay) { r.AuthCode = secret.New(h.code(pay.Alipay, "").AuthCode) }, "reentry"},
+			"shop":           {func(r *gateway.MicroPay) { r.ShopID = "elsewhere" }, "reentry"},
+			"device":         {func(r *gateway.MicroPay) { r.DeviceID = "till-2" }, "reentry"},
+			"no device":      {func(r *gateway.MicroPay) { r.DeviceID = "" }, "reentry"},
+			"currency":       {func(r *gateway.MicroPay) { r.Currency = "USD" }, "currency"},
+			"the default":    {func(r *gateway.MicroPay) { r.Currency = "CNY" }, ""},
+			"the code's own": {func(r *gateway.MicroPay) { r.Platform = 1 }, ""},
+			"who and whither": {func(r *gateway.MicroPay) {
+				r.StaffID, r.ClientIP, r.NotifyURL, r.Authen = "9", "10.0.0.9", "https://b.example", "{}"
+			}, ""},
+			"what for": {func(r *gateway.MicroPay) { r.Body, r.Attach, r.Extra, r.GoodsTag = "other", "a", "{}", "g" }, ""},
+		} {
+			other := in
+			c.change(&other)
+			o, err := h.gw.MicroPay(t.Context(), h.merchant, other)
+			if code(err) != c.want || c.want == "" && o != before {
+				t.Errorf("%s: %s, %v, want %q", name, o.State, err, c.want)
+			}
+		}
+		if _, _, err := h.gw.Refund(t.Context(), h.merchant, gateway.Refund{OutTradeNo: in.OutTradeNo, OutRefundNo: h.number(), Total: 100, Amount: 1, Currency: "USD"}); code(err) != "currency" {
+			t.Errorf("a refund in dollars: %v", err)
+		}
+		if after := h.order(in.OutTradeNo); after != before || sent != 1 {
+			t.Errorf("sent %d times, changed to %+v", sent, after)
+		}
+	})
+}
