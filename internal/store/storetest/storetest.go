@@ -54,6 +54,15 @@ func Engines() []Engine {
 // New makes a fresh migrated database and returns how to open it.
 func (e Engine) New(tb testing.TB) Open {
 	tb.Helper()
+	if e.Name == store.Postgres {
+		template, err := migratedDatabase()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if template != "" {
+			return opener(tb, postgres(tb, template))
+		}
+	}
 	return Migrated(tb, e.DSN(tb))
 }
 
@@ -61,6 +70,11 @@ func (e Engine) New(tb testing.TB) Open {
 func Migrated(tb testing.TB, dsn string) Open {
 	tb.Helper()
 	Migrate(tb, dsn)
+	return opener(tb, dsn)
+}
+
+// opener returns how to open the migrated database at dsn.
+func opener(tb testing.TB, dsn string) Open {
 	return func(mods ...func(*store.Config)) *store.Store {
 		tb.Helper()
 		c := store.Config{DSN: dsn, PoolSize: 8}
@@ -128,6 +142,12 @@ func SQLite(tb testing.TB) string {
 // CLOUDPAY_REQUIRE_PG is 1.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
+	return postgres(tb, "template1")
+}
+
+// postgres is Postgres with a copy of a database.
+func postgres(tb testing.TB, template string) string {
+	tb.Helper()
 	server, err := private()
 	if err != nil {
 		if v, _ := os.LookupEnv("CLOUDPAY_REQUIRE_PG"); v == "1" {
@@ -136,7 +156,7 @@ func Postgres(tb testing.TB) string {
 		tb.Skipf("NOT TESTED ON POSTGRESQL: %v", err)
 	}
 	name := "t" + strings.ToLower(rand.Text())
-	if err := execute(tb.Context(), server.dsn, "CREATE DATABASE "+name); err != nil {
+	if err := execute(tb.Context(), server.dsn, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -145,12 +165,11 @@ func Postgres(tb testing.TB) string {
 			tb.Error(err)
 		}
 	})
-	u, err := url.Parse(server.dsn)
+	dsn, err := server.database(name)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	u.Path = "/" + name
-	return u.String()
+	return dsn
 }
 
 // execute runs one statement on a connection of its own.
@@ -173,6 +192,40 @@ type server struct {
 	// collector does not close it before.
 	lifeline io.Closer
 }
+
+// database returns the URL of a database of the server.
+func (s server) database(name string) (dsn string, err error) {
+	u, err := url.Parse(s.dsn)
+	if err != nil {
+		return "", err
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+// migratedDatabase makes a migrated, empty database, once per test process, and
+// returns its name. It is "" where there is no server, and on one of others, on
+// which it would stay behind.
+var migratedDatabase = sync.OnceValues(func() (name string, err error) {
+	s, err := private()
+	if err != nil || s.lifeline == nil {
+		return "", nil //nolint:nilerr // Postgres says so, or skips the test
+	}
+	ctx := context.Background()
+	if err := execute(ctx, s.dsn, "CREATE DATABASE migrated"); err != nil {
+		return "", err
+	}
+	dsn, err := s.database("migrated")
+	if err != nil {
+		return "", err
+	}
+	if _, _, err := store.Migrate(ctx, store.Config{DSN: dsn}); err != nil {
+		return "", err
+	}
+	// Only a database that nobody is connected to can be copied, and PostgreSQL
+	// waits five seconds for those who have just gone.
+	return "migrated", execute(ctx, s.dsn, "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = 'migrated'")
+})
 
 // private returns the server of this process, which the first call starts.
 var private = sync.OnceValues(func() (server, error) {
