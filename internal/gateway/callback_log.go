@@ -78,8 +78,23 @@ func attemptOf(m *directory.Merchant, to notify.Target, content []byte, res noti
 // query may be a credential, and Target shows the rest.
 var ownAddress = regexp.MustCompile(`("caller_notify_url":")(?:[^"\\]|\\.)*`)
 
-// shownURL is an address without the values of its query, which may be
-// credentials.
+// keyLike is a piece of a path that may be a credential, as the addresses of
+// chat robots and web hooks carry: long, and of letters and digits mixed.
+var keyLike = regexp.MustCompile(`^[A-Za-z0-9._~%+=-]{20,}$`)
+
+// shownPath is a path with the pieces that may be credentials left out.
+func shownPath(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if keyLike.MatchString(p) && strings.ContainsAny(p, "0123456789") {
+			parts[i] = "***"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// shownURL is an address without the values of its query and the pieces of its
+// path that may be credentials.
 func shownURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -90,7 +105,8 @@ func shownURL(address string) string {
 		q.Set(name, "***")
 	}
 	u.RawQuery, u.User, u.Fragment = strings.ReplaceAll(q.Encode(), url.QueryEscape("***"), "***"), nil, ""
-	return u.String()
+	u.Path, u.RawPath = shownPath(u.Path), ""
+	return strings.ReplaceAll(u.String(), "%2A%2A%2A", "***")
 }
 
 // keepAttempt writes an attempt to the delivery log. That it cannot be written is

@@ -123,6 +123,57 @@ func (s *Server) checkClock(ctx context.Context, c *checkup) {
 	}
 }
 
+// How far a clock may be off. Wallets refuse signatures that are five minutes
+// off, and payments that were sent while the clock was minutes ahead wait for a
+// person (decision 0046); half a minute is no accident of a network.
+const (
+	skewWarn = 30 * time.Second
+	skewFail = 2 * time.Minute
+)
+
+// setClock is what to do about a wrong clock.
+const setClock = "timedatectl set-ntp true; then: timedatectl timesync-status"
+
+// checkSkew compares the clock with that of a wallet, by the Date of an answer.
+func (s *Server) checkSkew(ctx context.Context, c *checkup, p directory.Provider, a *directory.Account) {
+	if s.Wallets == nil {
+		return
+	}
+	m, err := s.someMerchant(ctx, a)
+	if err != nil {
+		c.fail("clock", err.Error(), "")
+		return
+	}
+	ahead, exact, known, err := s.Wallets.Skew(ctx, p.ID, a.Channel, m)
+	whose := string(a.Channel) + " of provider " + p.ID
+	switch {
+	case err != nil:
+		c.warn("clock", "was not compared with "+whose+": "+err.Error(), "")
+		return
+	case !known:
+		c.warn("clock", "was not compared with "+whose+": it did not answer", "cloudpay channel status --provider "+p.ID)
+		return
+	}
+	c.found = append(c.found, skewFinding(ahead, exact, whose))
+}
+
+// skewFinding says how far a clock is off, and what to do.
+func skewFinding(ahead, exact time.Duration, whose string) Finding {
+	way := "ahead of"
+	if ahead < 0 {
+		way = "behind"
+	}
+	off := max(ahead.Abs()-exact, 0) // what is certain of it
+	text := fmt.Sprintf("is %s %s %s (to within %s)", ahead.Abs().Round(time.Second), way, whose, exact.Round(100*time.Millisecond))
+	switch {
+	case off > skewFail:
+		return Finding{"clock", StateFail, text + ": payments wait for a person or are refused", setClock}
+	case off > skewWarn:
+		return Finding{"clock", StateWarn, text, setClock}
+	}
+	return Finding{"clock", StateOK, "agrees with " + whose + " to within " + exact.Round(100*time.Millisecond).String(), ""}
+}
+
 // checkAccounts looks at the wallets of a provider.
 func (s *Server) checkAccounts(ctx context.Context, c *checkup, p directory.Provider) {
 	found := 0
@@ -138,6 +189,7 @@ func (s *Server) checkAccounts(ctx context.Context, c *checkup, p directory.Prov
 		}
 		c.ok("account", string(ch)+" of provider "+p.ID)
 		s.checkCertificates(c, a)
+		s.checkSkew(ctx, c, p, a)
 	}
 	if found == 0 {
 		c.fail("account", "provider "+p.ID+" has no account at a wallet", setAccount(p.ID, "wxpay"))
@@ -372,10 +424,12 @@ func (s *Server) checkTokens(ctx context.Context, c *checkup) {
 
 func (s *Server) checkJobs(ctx context.Context, c *checkup) {
 	const most = 1000
-	buried, err := s.Store.ListJobs(ctx, store.JobFilter{State: jobs.Buried, Limit: most})
+	buried, err := s.Store.ListJobs(ctx, store.JobFilter{State: jobs.Buried, Limit: most + 1})
 	switch {
 	case err != nil:
 		c.fail("jobs", err.Error(), "")
+	case len(buried) > most:
+		c.fail("jobs", fmt.Sprintf("more than %d jobs are buried and need a person", most), "cloudpay jobs --buried")
 	case len(buried) > 0:
 		c.fail("jobs", fmt.Sprintf("%d jobs are buried and need a person", len(buried)), "cloudpay jobs --buried")
 	default:
