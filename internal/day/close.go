@@ -223,13 +223,7 @@ func itemsOf(o store.DayOrder) []store.DayItem {
 	items := []store.DayItem{in}
 	undone := n.State == pay.REVERSED && n.PaidSeen && n.Late == pay.LateNone || n.Late == pay.LateReturned
 	if undone && n.Reserved == 0 || o.BookedBack != 0 {
-		at := n.ReversedAt
-		if at.IsZero() {
-			at = n.ReverseSentAt
-		}
-		if at.IsZero() {
-			at = n.PaidAt
-		}
+		at := n.UndoneAt()
 		back := store.DayItem{
 			Item: "reversal:" + n.OutTradeNo, Channel: n.Channel, OutTradeNo: n.OutTradeNo, At: at, Booked: o.BookedBack, Told: !o.UntoldBack,
 			OwnDate: DateOf(at),

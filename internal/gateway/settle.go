@@ -256,9 +256,10 @@ func (g *Gateway) BookBill(ctx context.Context, step store.ReconStep) (won bool,
 }
 
 // EndDifference closes a difference between a bill and our books, with who and
-// why, and books what repairs it in the same unit of work.
-func (g *Gateway) EndDifference(ctx context.Context, d store.Diff, state, who, why string, ps ...store.BillPosting) (won bool, err error) {
-	if won, err = g.Store.CloseDiff(ctx, d, state, who, why, g.now(), ps...); err == nil && won {
+// why, and books what repairs it in the same unit of work. What was decided by
+// how a run stands is lost if run has moved since; nil is of no run.
+func (g *Gateway) EndDifference(ctx context.Context, d store.Diff, state, who, why string, run *store.ReconRun, ps ...store.BillPosting) (won bool, err error) {
+	if won, err = g.Store.CloseDiff(ctx, d, state, who, why, g.now(), run, ps...); err == nil && won {
 		g.Log.InfoContext(ctx, "difference closed", slog.String("merchant_id", d.MerchantID), slog.String("channel", string(d.Channel)),
 			slog.String("item", d.Item), slog.String("type", string(d.Type)), slog.String("state", state), slog.String("who", who))
 	}

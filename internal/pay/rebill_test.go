@@ -82,3 +82,21 @@ func TestARefundPaidToTheMerchantsAccountIsStillOwed(t *testing.T) {
 		t.Errorf("books: -want +got\n%s", diff)
 	}
 }
+
+// TestAReverseCountsFromItsFirstSend: the wallet did it then or later, so that its
+// bill has it on that day or the next, and never before.
+func TestAReverseCountsFromItsFirstSend(t *testing.T) {
+	t.Parallel()
+	o := Order{PaidAt: at(1)}
+	if got := o.UndoneAt(); !got.Equal(at(1)) {
+		t.Errorf("of no send: %s", got)
+	}
+	o.ReversedAt = at(3)
+	if got := o.UndoneAt(); !got.Equal(at(3)) {
+		t.Errorf("of a cancel: %s", got)
+	}
+	o.ReverseSentAt = at(2)
+	if got := o.UndoneAt(); !got.Equal(at(2)) {
+		t.Errorf("sent twice: %s", got)
+	}
+}

@@ -25,9 +25,13 @@ type books struct {
 	orders  map[string]pay.Order
 	refunds map[string]pay.Refund
 	rolled  map[string]pay.Fen // what the wallet gave back of an order without us
+	given   map[string]given   // and what the lines in force have of it, where it is more than one
 	done    func(day string) bool
 	now     time.Time
 }
+
+// given is the sum of several lines without a number of one order.
+type given struct{ total, settlement, fee pay.Fen }
 
 // finding is what one line comes to.
 type finding struct {
@@ -84,7 +88,7 @@ func (r *Recon) books(ctx context.Context, run store.ReconRun, lines []store.Rec
 	if err != nil {
 		return nil, err
 	}
-	b := &books{run: run, rate: m.Profile.BankRatePPM, rolled: map[string]pay.Fen{}, done: r.doneDays(ctx, run.ReconKey), now: r.now()}
+	b := &books{run: run, rate: m.Profile.BankRatePPM, rolled: map[string]pay.Fen{}, given: map[string]given{}, done: r.doneDays(ctx, run.ReconKey), now: r.now()}
 	var orders, refunds []string
 	for _, l := range lines {
 		orders = append(orders, l.OutTradeNo)
@@ -103,6 +107,12 @@ func (r *Recon) books(ctx context.Context, run store.ReconRun, lines []store.Rec
 			if b.rolled[l.OutTradeNo], err = r.rolledBack(ctx, o); err != nil {
 				return nil, err
 			}
+			if b.rolled[l.OutTradeNo] == l.Total {
+				continue // all in one line, and what is more came twice
+			}
+			if b.given[l.OutTradeNo], err = r.givenBack(ctx, run.ReconKey, l.Item); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return b, nil
@@ -118,6 +128,18 @@ func (r *Recon) rolledBack(ctx context.Context, o pay.Order) (sum pay.Fen, err e
 		}
 	}
 	return sum, err
+}
+
+// givenBack sums the lines of an item. Alipay's refunds without a number are all
+// of one.
+func (r *Recon) givenBack(ctx context.Context, k store.ReconKey, item string) (g given, err error) {
+	list, err := r.Store.LinesOfItem(ctx, k.MerchantID, k.Channel, item)
+	for _, l := range list {
+		g.total += l.Total
+		g.settlement += l.Settlement
+		g.fee += l.Fee
+	}
+	return g, err
 }
 
 // ownName reports whether a refund was made by the wallet without a number, and
@@ -141,6 +163,12 @@ func (r *Recon) doneDays(ctx context.Context, k store.ReconKey) func(string) boo
 
 // judge compares one line with our books.
 func (b *books) judge(l store.ReconLine) finding {
+	if g, ok := b.given[l.OutTradeNo]; ok && l.Item == reversalItem(l.OutTradeNo) && g.total == b.rolled[l.OutTradeNo] {
+		if l.Again {
+			return finding{} // its part of the fee is booked with the first
+		}
+		l.Total, l.Settlement, l.Fee = g.total, g.settlement, g.fee
+	}
 	if l.Again { // the wallet tells of the same thing twice
 		d := b.diff(l, store.WalletMore, 0, "")
 		d.Item += fmt.Sprintf("#%s.%d", b.run.Day, l.Line)
@@ -192,7 +220,7 @@ func (b *books) payment(l store.ReconLine) finding {
 	}
 	f := b.fee(l, string(o.State))
 	if was := o.Settlement + l.Trued; l.Settlement != was { // money.md §5: the wallet did not say, the bill trues up
-		f.book(l, pay.PostNet(l.Item, b.run.Version, was, l.Settlement))
+		f.book(l, pay.PostNet(l.Item, pay.BillName(b.run.Day, b.run.Version), was, l.Settlement))
 	}
 	return b.dated(f, l, o.Total, string(o.State), o.PaidAt)
 }
@@ -227,7 +255,7 @@ func (b *books) refund(l store.ReconLine) finding {
 			f.diffs = append(f.diffs, d)
 			return f
 		}
-		f.book(l, pay.PostNet(l.Item, b.run.Version, was, -l.Settlement))
+		f.book(l, pay.PostNet(l.Item, pay.BillName(b.run.Day, b.run.Version), was, -l.Settlement))
 	}
 	return b.dated(f, l, -rf.Amount, state, refundTime(rf))
 }
@@ -264,21 +292,13 @@ func (b *books) reversal(l store.ReconLine) finding {
 	case l.Total != o.Total:
 		return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, -o.Total, state)}}
 	}
-	return b.dated(b.fee(l, state), l, -o.Total, state, undoneAt(o))
+	return b.dated(b.fee(l, state), l, -o.Total, state, o.UndoneAt())
 }
 
 // undone reports whether an order's payment was given back by a reverse or a
 // cancel, as our ledger has it.
 func undone(o pay.Order) bool {
 	return o.Reserved == 0 && (o.State == pay.REVERSED && o.PaidSeen || o.Late == pay.LateReturned)
-}
-
-// undoneAt is when that was, as far as we know.
-func undoneAt(o pay.Order) time.Time {
-	if o.ReversedAt.IsZero() {
-		return o.UpdatedAt
-	}
-	return o.ReversedAt
 }
 
 // dated compares the day of a line with ours. A neighbouring day that is done
@@ -319,7 +339,7 @@ func (b *books) fee(l store.ReconLine, state string) (f finding) {
 		}
 	}
 	if rest := l.Fee - l.Booked; rest != 0 {
-		f.book(l, pay.PostFee(l.Item, b.run.Version, rest))
+		f.book(l, pay.PostFee(l.Item, pay.BillName(b.run.Day, b.run.Version), rest))
 	}
 	return f
 }

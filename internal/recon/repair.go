@@ -30,6 +30,7 @@ type end struct {
 	state string
 	note  string // what was found out
 	posts []store.BillPosting
+	run   *store.ReconRun // that must not have moved since it was looked at, nil for none
 }
 
 // Repair closes one open difference. Unless it is only explained, the wallet is
@@ -79,7 +80,7 @@ func (r *Recon) Repair(ctx context.Context, in Repair) (store.Diff, error) {
 			}
 		}
 	}
-	won, err := r.Gateway.EndDifference(ctx, d, e.state, in.By.String(), strings.TrimSpace(in.Why)+"（"+e.note+"）", e.posts...)
+	won, err := r.Gateway.EndDifference(ctx, d, e.state, in.By.String(), strings.TrimSpace(in.Why)+"（"+e.note+"）", e.run, e.posts...)
 	if err != nil {
 		return d, err
 	}
@@ -121,9 +122,14 @@ func silent(out pay.Outcome) error {
 	return pay.Refuse(pay.ErrUnavailable, "wallet_silent", "钱包没有给出结论，请稍后重试："+string(out.Kind)+" "+out.Code)
 }
 
-// acceptFee books what is left of a fee.
+// acceptFee books what is left of a fee, unless the day is being done again
+// meanwhile, which may book it itself.
 func (r *Recon) acceptFee(ctx context.Context, d store.Diff) (end, error) {
 	k := store.ReconKey{MerchantID: d.MerchantID, Channel: d.Channel, Day: d.Day}
+	run, err := r.Store.ReconRun(ctx, k)
+	if err != nil {
+		return end{}, err
+	}
 	lines, err := r.Store.ReconLines(ctx, k, max(d.Line, 0), 1)
 	if err != nil {
 		return end{}, err
@@ -131,9 +137,9 @@ func (r *Recon) acceptFee(ctx context.Context, d store.Diff) (end, error) {
 	if len(lines) == 0 || lines[0].Item != d.Item || lines[0].Fee != d.Theirs {
 		return end{}, undecided("账单已更新，请重新对账")
 	}
-	e := end{state: store.DiffRepaired, note: fmt.Sprintf("按账单记手续费 %d 分", d.Theirs)}
+	e := end{state: store.DiffRepaired, note: fmt.Sprintf("按账单记手续费 %d 分", d.Theirs), run: &run}
 	if rest := d.Theirs - lines[0].Booked; rest != 0 {
-		e.posts = []store.BillPosting{{OutTradeNo: d.OutTradeNo, Posting: pay.PostFeeAccepted(d.Item, d.Version, rest)}}
+		e.posts = []store.BillPosting{{OutTradeNo: d.OutTradeNo, Posting: pay.PostFeeAccepted(d.Item, pay.BillName(d.Day, d.Version), rest)}}
 	}
 	return e, nil
 }
@@ -169,7 +175,7 @@ func (r *Recon) suspense(ctx context.Context, d store.Diff) ([]store.BillPosting
 	if d.Ours == 0 {
 		no = billBook
 	}
-	return []store.BillPosting{{OutTradeNo: no, Posting: pay.PostUnexplained(d.Item, d.Version, rest)}}, nil
+	return []store.BillPosting{{OutTradeNo: no, Posting: pay.PostUnexplained(d.Item, pay.BillName(d.Day, d.Version), rest)}}, nil
 }
 
 // findOrder asks for an order of ours and settles the answer.

@@ -101,7 +101,7 @@ func orderExpected(o pay.Order) (list []expected) {
 		})
 	}
 	if undone(o) {
-		list = append(list, expected{item: reversalItem(o.OutTradeNo), order: o.OutTradeNo, ours: -o.Total, state: string(o.State), at: undoneAt(o)})
+		list = append(list, expected{item: reversalItem(o.OutTradeNo), order: o.OutTradeNo, ours: -o.Total, state: string(o.State), at: o.UndoneAt()})
 	}
 	return list
 }
@@ -247,7 +247,7 @@ func (r *Recon) counted(ctx context.Context, d store.Diff) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	if d.Item == reversalItem(d.OutTradeNo) {
-		return undoneAt(o), err
+		return o.UndoneAt(), err
 	}
 	return o.PaidAt, err
 }

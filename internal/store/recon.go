@@ -300,9 +300,10 @@ func (u *unit) diffs(ctx context.Context, q *sqlcgen.Queries, k ReconKey, step R
 }
 
 // CloseDiff closes a difference for a person and books what repairs it, if it
-// is open and still the row that was looked at. state is DiffExplained or
-// DiffRepaired.
-func (s *Store) CloseDiff(ctx context.Context, d Diff, state, who, why string, now time.Time, ps ...BillPosting) (won bool, err error) {
+// is open and still the row that was looked at, and run, unless it is nil, is: a
+// step of that run which reads the books meanwhile is lost then, and made again
+// from what was booked here. state is DiffExplained or DiffRepaired.
+func (s *Store) CloseDiff(ctx context.Context, d Diff, state, who, why string, now time.Time, run *ReconRun, ps ...BillPosting) (won bool, err error) {
 	u, q := s.newUnit("", d.MerchantID)
 	u.found = func(ctx context.Context, q *sqlcgen.Queries) (bool, error) {
 		r, err := q.GetReconDiff(ctx, sqlcgen.GetReconDiffParams{MerchantID: d.MerchantID, Channel: string(d.Channel), Item: d.Item, Type: string(d.Type)})
@@ -310,6 +311,13 @@ func (s *Store) CloseDiff(ctx context.Context, d Diff, state, who, why string, n
 			return false, nil
 		}
 		return r.Unit == u.id, err
+	}
+	if r := run; r != nil {
+		u.add(1)(q.MoveReconRun(ctx, sqlcgen.MoveReconRunParams{
+			Unit: u.id, Round: r.Round, Step: r.Step, Position: r.Position, Version: r.Version, FlowVersion: r.FlowVersion,
+			Lines: r.Lines, Matched: r.Matched, StartedMs: ms(r.StartedAt), DoneMs: ms(r.DoneAt),
+			MerchantID: r.MerchantID, Channel: string(r.Channel), Day: r.Day, FromUnit: r.Unit,
+		}))
 	}
 	u.add(1)(q.CloseReconDiff(ctx, sqlcgen.CloseReconDiffParams{
 		State: state, Who: who, Why: why, ClosedMs: ms(now), Unit: u.id, MerchantID: d.MerchantID, Channel: string(d.Channel),

@@ -173,9 +173,17 @@ func TestDifferencesAgeAndClose(t *testing.T) {
 			book := fee("A1", "fee3:payment:A1", 4)
 			stale := ds[0]
 			stale.Unit = "older"
-			wins(t, false)(s.CloseDiff(ctx, stale, store.DiffRepaired, "anna", "why", noon, book))
-			wins(t, true)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, book))
-			wins(t, false)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, book))
+			wins(t, false)(s.CloseDiff(ctx, stale, store.DiffRepaired, "anna", "why", noon, nil, book))
+			before := run
+			before.Unit = "older"
+			wins(t, false)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, &before, book)) // the day is done again meanwhile
+			before = run
+			wins(t, true)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, &run, book))
+			step := store.ReconStep{From: before, To: before, By: "recon", At: noon}
+			step.To.Unit = s.NewUnit()
+			wins(t, false)(s.MoveRecon(ctx, step)) // it was decided without the repair
+			run = got[store.ReconRun](t)(s.ReconRun(ctx, reconKey))
+			wins(t, false)(s.CloseDiff(ctx, ds[0], store.DiffRepaired, "anna", "why", noon, nil, book))
 			same(t, "fees", got[map[pay.Channel]map[pay.Account]pay.Fen](t)(s.Balances(ctx, merchant))[pay.Wxpay]["F"], pay.Fen(4))
 
 			// Seen once more it stays closed, unless the figures are others.

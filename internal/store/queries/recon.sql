@@ -168,7 +168,8 @@ SELECT
 FROM orders
 WHERE merchant_id = sqlc.arg(merchant_id) AND channel = sqlc.arg(channel)
   AND (updated_ms > sqlc.arg(after_ms) OR updated_ms = sqlc.arg(after_ms) AND out_trade_no > sqlc.arg(after_no))
-  AND (paid_ms >= sqlc.arg(from_ms) AND paid_ms < sqlc.arg(to_ms) OR reversed_ms >= sqlc.arg(from_ms) AND reversed_ms < sqlc.arg(to_ms))
+  AND (paid_ms >= sqlc.arg(from_ms) AND paid_ms < sqlc.arg(to_ms) OR reversed_ms >= sqlc.arg(from_ms) AND reversed_ms < sqlc.arg(to_ms)
+      OR reverse_sent_ms >= sqlc.arg(from_ms) AND reverse_sent_ms < sqlc.arg(to_ms))
 ORDER BY updated_ms, out_trade_no
 LIMIT sqlc.arg(row_limit);
 

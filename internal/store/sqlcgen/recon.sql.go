@@ -1072,7 +1072,8 @@ SELECT
 FROM orders
 WHERE merchant_id = $1 AND channel = $2
   AND (updated_ms > $3 OR updated_ms = $3 AND out_trade_no > $4)
-  AND (paid_ms >= $5 AND paid_ms < $6 OR reversed_ms >= $5 AND reversed_ms < $6)
+  AND (paid_ms >= $5 AND paid_ms < $6 OR reversed_ms >= $5 AND reversed_ms < $6
+      OR reverse_sent_ms >= $5 AND reverse_sent_ms < $6)
 ORDER BY updated_ms, out_trade_no
 LIMIT $7
 `
