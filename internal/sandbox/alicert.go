@@ -240,13 +240,13 @@ func (p *aliPKI) makeApp(a AlipayAccount) (*aliKept, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := p.makeCert(a.AppID, validFrom, validUntil)
+	own, err := p.makeCert(a.AppID, validFrom, validUntil, newRSAKey)
 	return &aliKept{AppCertPEM: appPEM, Certs: []aliCertKept{own}}, err
 }
 
 // makeCert makes a certificate of Alipay's towards an application, with a new key.
-func (p *aliPKI) makeCert(appID string, from, until time.Time) (aliCertKept, error) {
-	key, err := newRSAKey()
+func (p *aliPKI) makeCert(appID string, from, until time.Time, newKey func() (*rsa.PrivateKey, error)) (aliCertKept, error) {
+	key, err := newKey()
 	if err != nil {
 		return aliCertKept{}, err
 	}

@@ -172,7 +172,7 @@ func (s *Sandbox) RotateAlipay(ctx context.Context, appID string, overlap, valid
 		if len(kept.Certs) >= maxAliCerts {
 			return fmt.Errorf("%w: the application has had %d certificates", ErrConflict, maxAliCerts)
 		}
-		made, err := pki.makeCert(appID, from, until)
+		made, err := pki.makeCert(appID, from, until, s.c.NewKey)
 		if err != nil {
 			return err
 		}

@@ -32,17 +32,21 @@ var apis = [][2]string{
 func (w *world) throwAPI() [2]string { return apis[w.dice("api").IntN(len(apis))] }
 
 // accountsOf are the provider's accounts at the wallets, as the wallets gave them.
-func accountsOf(p sandbox.Provider, api string) []directory.Account {
-	wx, ali := p.WeChat, p.Alipay
+func accountsOf(p sandbox.Provider, m modes) []directory.Account {
+	wx := p.WeChat
+	ali := directory.AlipayAccount{
+		AppID: p.Alipay.AppID, PrivateKeyPEM: secret.New(p.Alipay.AppPrivateKeyPEM), AlipayPublicPEM: p.Alipay.AlipayPublicKeyPEM,
+		GatewayURL: "https://ali.wallet.test/gateway.do",
+	}
+	if m.certs {
+		certify(&ali, p.Alipay)
+	}
 	return []directory.Account{
 		{ProviderID: providerID, Channel: pay.Wxpay, Wechat: &directory.WechatAccount{
-			MchID: wx.MchID, AppID: wx.AppID, API: api, APIKey: secret.New(wx.APIv2Key), APIv3Key: secret.New(wx.APIv3Key),
+			MchID: wx.MchID, AppID: wx.AppID, API: m.api, APIKey: secret.New(wx.APIv2Key), APIv3Key: secret.New(wx.APIv3Key),
 			SignType: directory.SignHMAC, CertPEM: wx.ClientCertPEM, KeyPEM: secret.New(wx.ClientKeyPEM), BaseURL: "https://wx.wallet.test",
 		}},
-		{ProviderID: providerID, Channel: pay.Alipay, Alipay: &directory.AlipayAccount{
-			AppID: ali.AppID, PrivateKeyPEM: secret.New(ali.AppPrivateKeyPEM), AlipayPublicPEM: ali.AlipayPublicKeyPEM,
-			GatewayURL: "https://ali.wallet.test/gateway.do",
-		}},
+		{ProviderID: providerID, Channel: pay.Alipay, Alipay: &ali},
 	}
 }
 
@@ -57,6 +61,7 @@ func (p *process) build(a *directory.Account) (channel.Channel, error) {
 	if l := a.Alipay; l != nil {
 		return alipay.New(alipay.Config{
 			GatewayURL: l.GatewayURL, AppID: l.AppID, AppPrivateKeyPEM: l.PrivateKeyPEM, AlipayPublicKeyPEM: l.AlipayPublicPEM,
+			AppCertPEM: l.AppCertPEM, AlipayCertPEM: l.AlipayCertPEM, RootCertPEM: l.RootCertPEM,
 			Now: p.now, Transport: &link{w: p.w, name: "alipay", from: p, to: p.w.wallet},
 		})
 	}
@@ -96,6 +101,7 @@ func (w *world) planAccounts() {
 			w.actor(func() { w.changeAccount(ctx, "API "+w.api[1], func(a *directory.WechatAccount) { a.API = w.api[1] }) })
 		})
 	}
+	w.planCerts()
 	if w.api == apis[0] { // nothing of v2 rotates
 		return
 	}
@@ -168,10 +174,18 @@ func (w *world) migrate(ctx context.Context, unlisted bool) {
 	}
 }
 
-// changeAccount has an operator change the account at WeChat Pay, as often as it
-// takes.
+// changeAccount has an operator change the account at WeChat Pay.
 func (w *world) changeAccount(ctx context.Context, what string, change func(*directory.WechatAccount)) {
-	for !w.tryAccount(ctx, what, change) {
+	w.insist(ctx, what, pay.Wxpay, func(a *directory.Account) {
+		wx := *a.Wechat
+		change(&wx)
+		a.Wechat = &wx
+	})
+}
+
+// insist has an operator change an account as often as it takes.
+func (w *world) insist(ctx context.Context, what string, ch pay.Channel, change func(*directory.Account)) {
+	for !w.tryAccount(ctx, what, ch, change) {
 		w.sleep(between(w.dice("account", what), time.Second, 10*time.Second))
 	}
 	w.fault("account changed: " + what)
@@ -179,7 +193,7 @@ func (w *world) changeAccount(ctx context.Context, what string, change func(*dir
 
 // tryAccount tries once and reports whether it is done. Two changes at a time
 // would undo one another, as two operators' would.
-func (w *world) tryAccount(ctx context.Context, what string, change func(*directory.WechatAccount)) bool {
+func (w *world) tryAccount(ctx context.Context, what string, ch pay.Channel, change func(*directory.Account)) bool {
 	w.operator <- struct{}{}
 	defer func() { <-w.operator }()
 	p := w.running()
@@ -187,14 +201,14 @@ func (w *world) tryAccount(ctx context.Context, what string, change func(*direct
 		return false
 	}
 	p.people.Forget()
-	a, err := p.people.Account(ctx, providerID, pay.Wxpay)
+	was, err := p.people.Account(ctx, providerID, ch)
 	if err != nil {
 		w.note("account", "cannot be read")
 		return false
 	}
-	wx := *a.Wechat
-	change(&wx)
-	err = p.people.PutAccount(ctx, directory.System, directory.Account{ProviderID: providerID, Channel: pay.Wxpay, Wechat: &wx})
+	is := directory.Account{ProviderID: providerID, Channel: ch, Wechat: was.Wechat, Alipay: was.Alipay}
+	change(&is)
+	err = p.people.PutAccount(ctx, directory.System, is)
 	w.note("account", "is changed, %s: %v", what, err == nil)
 	return err == nil
 }

@@ -114,9 +114,9 @@ func (w *world) checkFinal(ctx context.Context) {
 	}
 }
 
-// decide is the person who decides about payments in doubt: he sees in the
-// wallet's console when the customer paid, and by which clock the till was wrong.
-// No number of a run was used before it.
+// decide is the person who decides about payments in doubt and about late money that
+// waits for him: he sees in the wallet's console when the customer paid, and by which
+// clock the till was wrong. No number of a run was used before it.
 func (w *world) decide(ctx context.Context) {
 	p := w.running()
 	if p == nil {
@@ -128,16 +128,24 @@ func (w *world) decide(ctx context.Context) {
 		return
 	}
 	for _, no := range slices.Sorted(maps.Keys(all)) {
-		if o := all[no]; o.Reason != pay.ReasonDoubt || o.Late != pay.LateHeld {
+		o := all[no]
+		do, what := p.gateway.AdoptLate, "payment in doubt"
+		switch {
+		case o.Late != pay.LateHeld || o.Reserved > 0:
+			continue
+		case o.Reason == pay.ReasonDoubt:
+		case o.HoldLate: // its customer was told that he has not paid
+			do, what = p.gateway.ReturnLate, "late money held"
+		default:
 			continue
 		}
-		w.fault("payment in doubt")
+		w.fault(what)
 		m, err := p.people.Merchant(ctx, merchantID)
 		if err == nil {
-			_, err = p.gateway.AdoptLate(ctx, m, no, pay.Hand{Who: "operator", Why: "the clock of the machine was ahead"})
+			_, err = do(ctx, m, no, pay.Hand{Who: "operator", Why: "the wallet's console says so"})
 		}
 		if err != nil {
-			w.violated("%s cannot be adopted: %v", no, err)
+			w.violated("%s of %s cannot be decided: %v", what, no, err)
 		}
 	}
 }

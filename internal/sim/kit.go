@@ -28,13 +28,15 @@ const (
 	prefix     = "90000001"
 	tills      = 3
 	publicHost = "pay.example.com"
+
+	walletsKeep = 6000 // of a payment, in millionths: the sandbox's own rate
 )
 
 // Kit is what every run of a process shares because it takes long to make: keys,
 // accounts, and the two databases of an installation that has done nothing yet.
 type Kit struct {
 	sandboxDB []byte
-	payDB     map[string][]byte // by the API that the account at WeChat Pay is for
+	payDB     map[modes][]byte // by how the wallets are spoken to
 	accounts  sandbox.Provider
 	cert      *x509.Certificate // the provider's, as TLS would show it to the wallet
 	authenKey cpay.Key
@@ -52,7 +54,7 @@ func NewKit(ctx context.Context, now func() time.Time) (*Kit, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kit{payDB: map[string][]byte{}}
+	k := &Kit{payDB: map[modes][]byte{}}
 	if err := errors.Join(k.make(ctx, dir, now), os.RemoveAll(dir)); err != nil {
 		return nil, fmt.Errorf("make the kit of a simulation: %w", err)
 	}
@@ -72,7 +74,7 @@ func (k *Kit) make(ctx context.Context, dir string, now func() time.Time) error 
 	if k.cert, err = x509.ParseCertificate(block.Bytes); err != nil {
 		return err
 	}
-	for range maxRotations + maxRenewals {
+	for range maxRotations + maxRenewals + maxAliRotations {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			return err
@@ -84,11 +86,11 @@ func (k *Kit) make(ctx context.Context, dir string, now func() time.Time) error 
 	if err := k.install(ctx, c, now); err != nil {
 		return err
 	}
-	for _, api := range []string{directory.APIv2, directory.APIv3} {
-		if err := k.open(ctx, c, now, api); err != nil {
+	for _, m := range allModes {
+		if err := k.open(ctx, c, now, m); err != nil {
 			return err
 		}
-		if k.payDB[api], err = os.ReadFile(file); err != nil { //nolint:gosec // our own directory
+		if k.payDB[m], err = os.ReadFile(file); err != nil { //nolint:gosec // our own directory
 			return err
 		}
 	}
@@ -115,9 +117,9 @@ func with(ctx context.Context, c store.Config, now func() time.Time, do func(*di
 }
 
 // open opens the provider's accounts at the wallets.
-func (k *Kit) open(ctx context.Context, c store.Config, now func() time.Time, api string) error {
+func (k *Kit) open(ctx context.Context, c store.Config, now func() time.Time, m modes) error {
 	return with(ctx, c, now, func(people *directory.Directory) error {
-		for _, a := range accountsOf(k.accounts, api) {
+		for _, a := range accountsOf(k.accounts, m) {
 			if err := people.PutAccount(ctx, directory.System, a); err != nil {
 				return err
 			}
@@ -139,9 +141,10 @@ func (k *Kit) install(ctx context.Context, c store.Config, now func() time.Time)
 	wx, ali := k.accounts.WeChat.Merchants[0], k.accounts.Alipay.Merchants[0]
 	m := directory.Merchant{
 		ID: merchantID, ProviderID: providerID, Name: "Simulated Merchant", Prefixes: []string{prefix}, AuthenKey: authen,
-		Wx:    directory.WechatMerchant{SubMchID: wx.SubMchID, SubAppID: wx.SubAppID},
-		Ali:   directory.AlipayMerchant{AppAuthToken: secret.New(ali.AppAuthToken), SellerID: ali.UserID},
-		Shops: []directory.Shop{{ID: shopID, Name: "shop"}},
+		Wx:      directory.WechatMerchant{SubMchID: wx.SubMchID, SubAppID: wx.SubAppID},
+		Ali:     directory.AlipayMerchant{AppAuthToken: secret.New(ali.AppAuthToken), SellerID: ali.UserID},
+		Shops:   []directory.Shop{{ID: shopID, Name: "shop"}},
+		Profile: directory.MerchantProfile{BankRatePPM: walletsKeep},
 	}
 	for i := range tills {
 		m.Shops[0].Devices = append(m.Shops[0].Devices, directory.Device{ID: tillID(i), Name: tillID(i)})
@@ -155,3 +158,13 @@ func (k *Kit) install(ctx context.Context, c store.Config, now func() time.Time)
 }
 
 func tillID(i int) string { return fmt.Sprintf("till-%d", i+1) }
+
+// tillOf is the till of a name: only that may reverse what it has sold.
+func tillOf(id string) int {
+	for i := range tills {
+		if tillID(i) == id {
+			return i
+		}
+	}
+	return 0
+}

@@ -145,6 +145,7 @@ const (
 func (w *world) settleDown(ctx context.Context) {
 	w.becomeCalm(ctx)
 	calm := w.lastCalm()
+	w.callCashiers(ctx)
 	w.drive(ctx, calm.Add(truthWithin))
 	w.checkFinal(ctx)
 	w.decide(ctx)
@@ -153,6 +154,7 @@ func (w *world) settleDown(ctx context.Context) {
 			return
 		}
 		w.drive(ctx, at.Add(stepAtEnd))
+		w.decide(ctx)
 	}
 	w.violated("not quiet %v after the last fault: %s", patience, w.unquiet(ctx))
 }

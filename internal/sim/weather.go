@@ -248,6 +248,7 @@ func (w *world) plan() {
 		w.at(w.start.Add(between(k, 0, w.weather.lasts)), "", w.rotate)
 	}
 	w.planAccounts()
+	w.planSettings()
 	w.planRevival()
 	w.after(between(r, time.Second, 3*time.Second), "", w.sendNotices)
 	for range 3 {

@@ -44,6 +44,8 @@ type world struct {
 	// callbacks may be signed with beside the first.
 	keys, accepted []cpay.Key
 	api            [2]string     // see apis
+	certs          certs         // of Alipay
+	manual         bool          // the server never reverses by itself
 	keysUsed       int           // of the kit's spare ones
 	operator       chan struct{} // held by who changes the account
 	told           told
@@ -63,7 +65,7 @@ func newWorld(c Config, dir string) *world {
 		Config: c, start: c.Now(), dir: dir, poke: make(chan struct{}, 1), faults: map[string]int{},
 		told: newTold(), keys: []cpay.Key{c.Kit.authenKey}, operator: make(chan struct{}, 1),
 	}
-	w.api = w.throwAPI()
+	w.api, w.certs = w.throwAPI(), w.throwCerts()
 	w.throwNight()
 	w.weather = w.forecast()
 	w.calm = w.start.Add(w.weather.lasts)
@@ -76,7 +78,7 @@ func (w *world) open(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(w.dir, "sandbox.db"), w.Kit.sandboxDB, 0o600); err != nil {
 		return err
 	}
-	if err := os.WriteFile(w.payDB(), w.Kit.payDB[w.api[0]], 0o600); err != nil {
+	if err := os.WriteFile(w.payDB(), w.Kit.payDB[modes{w.api[0], w.certs == certsAlways}], 0o600); err != nil {
 		return err
 	}
 	box, err := sandbox.New(ctx, sandbox.Config{
