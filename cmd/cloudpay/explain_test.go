@@ -3,7 +3,6 @@ package main
 import (
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -91,16 +90,8 @@ func TestScriptVerifyFindsAChangedByteOfWhatIsKept(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	var merchant, page string
 	var sealed []byte
-	rows, err := db.QueryContext(t.Context(), "SELECT merchant_id, page, sealed FROM evidence_pages ORDER BY LENGTH(sealed) DESC LIMIT 1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rows.Next() {
-		if err := rows.Scan(&merchant, &page, &sealed); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	row := db.QueryRowContext(t.Context(), "SELECT merchant_id, page, sealed FROM evidence_pages ORDER BY LENGTH(sealed) DESC LIMIT 1")
+	if err := row.Scan(&merchant, &page, &sealed); err != nil {
 		t.Fatal(err)
 	}
 	sealed[len(sealed)/2] ^= 1
