@@ -75,6 +75,7 @@ func Migrated(tb testing.TB, dsn string) Open {
 
 // opener returns how to open the migrated database at dsn.
 func opener(tb testing.TB, dsn string) Open {
+	tb.Helper()
 	return func(mods ...func(*store.Config)) *store.Store {
 		tb.Helper()
 		c := store.Config{DSN: dsn, PoolSize: 8}
@@ -209,7 +210,7 @@ func (s server) database(name string) (dsn string, err error) {
 var migratedDatabase = sync.OnceValues(func() (name string, err error) {
 	s, err := private()
 	if err != nil || s.lifeline == nil {
-		return "", nil //nolint:nilerr // Postgres says so, or skips the test
+		return "", nil // Postgres says so, or skips the test
 	}
 	ctx := context.Background()
 	if err := execute(ctx, s.dsn, "CREATE DATABASE migrated"); err != nil {
