@@ -438,3 +438,41 @@ func TestBugQueryTookThePlaceOfTheBill(t *testing.T) {
 		}
 	}
 }
+
+// Simulation seed 9247: the wallet refused the return of late money because it
+// could not check who asked (SIGN_ERROR), which says nothing about the refund;
+// it was taken for the last word, and the customer's money lay until somebody
+// looked.
+func TestBugReturnOfLateMoneyEndedAtARefusedSignature(t *testing.T) {
+	t.Parallel()
+	refused := Outcome{Kind: Declined, Verified: true, Reason: ReasonConfiguration, Alert: true, Code: "SIGN_ERROR"}
+	for ch, p := range Profiles {
+		_, r := owed(OriginLate)
+		var sends, asks int
+		for now := at(10); r.State == RefundPending; now = r.DoAt {
+			before := r
+			if sends++; sends > 50 {
+				t.Fatalf("%s: a refusal that lasts is never told", ch)
+			}
+			c := p.ApplyRefund(p.StartRefund(r, now).Refund, CallRefund, refused, RefundPaid{}, false, true, now)
+			if r = c.Refund; r.State == RefundPending && (r.Do != ActSend || r.Unanswered || !r.DoAt.After(now) || c.Reserved != 0 || len(c.Postings) > 0 || c.Raise == "") {
+				t.Fatalf("%s: after %d sends %+v, raised %q", ch, sends, r, c.Raise)
+			}
+			// An earlier send that nobody has answered is asked for first.
+			if c := p.ApplyRefund(p.StartRefund(before, now).Refund, CallRefund, refused, RefundPaid{}, false, false, now); c.Refund.State == RefundPending && !c.Refund.Refused {
+				asks++
+				if c.Refund.Do != ActAsk || !c.Refund.Unanswered {
+					t.Errorf("%s: with an unanswered send before, %+v", ch, c.Refund)
+				}
+			}
+		}
+		if want := len(p.RefundPauses); sends != want || r.State != RefundRejected || asks != want-1 {
+			t.Errorf("%s: %s after %d sends, %d with asks, want REJECTED after %d", ch, r.State, sends, asks, want)
+		}
+	}
+	_, r := owed(OriginAPI)
+	p := Profiles[Wxpay]
+	if c := p.ApplyRefund(p.StartRefund(r, at(10)).Refund, CallRefund, refused, RefundPaid{}, false, true, at(10)); c.Refund.State != RefundRejected {
+		t.Errorf("a merchant's refund is %s: it may ask again itself", c.Refund.State)
+	}
+}

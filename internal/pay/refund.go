@@ -117,6 +117,12 @@ func (p Profile) ApplyRefund(r Refund, call RefundCall, out Outcome, pd RefundPa
 		p.refundUnknown(&c, call, out, wait, now)
 	case out.Kind == Declined && call == CallQueryRefund:
 		p.reject(&c, now)
+	case out.Kind == Declined && p.owedAgain(*n, out):
+		n.Unanswered = !answeredBefore
+		n.Do, n.DoAt = ActSend, now.Add(max(pick(p.RefundPauses, n.Tries), out.Pause))
+		if n.Unanswered {
+			n.Do = ActAsk // an earlier send may have been heard
+		}
 	case out.Kind == Declined:
 		if answeredBefore {
 			n.Unanswered = false
@@ -198,6 +204,15 @@ func (p Profile) reject(c *RefundChange, now time.Time) {
 	if r.Origin != OriginAPI {
 		c.Raise = "the wallet refused a refund that the server owes: " + r.Code
 	}
+}
+
+// owedAgain reports whether a refused return of late money is sent again, under
+// its number: the wallet did not look at the refund, only at who asks and how (a
+// key of ours that is being changed, a right not yet given). That may be mended,
+// and meanwhile the money is the customer's. A person decides once the quick
+// steps of the ladder are used up.
+func (p Profile) owedAgain(r Refund, out Outcome) bool {
+	return r.Origin == OriginLate && out.Reason == ReasonConfiguration && r.Tries < int64(len(p.RefundPauses))
 }
 
 // refundUnknown keeps a refund going whose answer says nothing definite.
