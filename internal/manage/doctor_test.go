@@ -191,3 +191,34 @@ func TestTheDoctorSeesAlipaysCertificates(t *testing.T) {
 		t.Errorf("twenty days before their end: %q", got)
 	}
 }
+
+// TestTheDoctorComesBackWhenNoWalletAnswers: each silent wallet takes ten seconds,
+// and whoever called the doctor waits no longer than a minute.
+func TestTheDoctorComesBackWhenNoWalletAnswers(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	a, err := h.people.Account(t.Context(), providerA, pay.Wxpay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"silent-1", "silent-2", "silent-3", "silent-4", "silent-5", "silent-6"} {
+		if _, err := h.people.CreateProvider(t.Context(), directory.System, directory.Provider{ID: id, Name: id}); err != nil {
+			t.Fatal(err)
+		}
+		err := h.people.PutAccount(t.Context(), directory.System, directory.Account{ProviderID: id, Channel: pay.Wxpay, Wechat: a.Wechat})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.silent = func() { h.clock.advance(10 * time.Second) }
+	from := h.clock.now()
+	unknown := 0
+	for _, f := range h.server.Doctor(t.Context()) {
+		if f.Check == "clock" && strings.Contains(f.Text, "was not compared") {
+			unknown++
+		}
+	}
+	if took := h.clock.now().Sub(from); took > 50*time.Second || unknown != 7 {
+		t.Errorf("the doctor took %s and says of %d accounts that they told no time", took, unknown)
+	}
+}

@@ -201,6 +201,7 @@ type house struct {
 	box     *sandbox.Sandbox
 	log     *safeBuffer
 	clock   *clock
+	silent  func() // set: wallets do not answer, and it is called instead
 }
 
 // clock is the house's time: real, and moved on by tests.
@@ -308,7 +309,7 @@ func (h *house) adapter(a *directory.Account) (channel.Channel, error) {
 			AppCertPEM: l.AppCertPEM, AlipayCertPEM: l.AlipayCertPEM, RootCertPEM: l.RootCertPEM, Now: h.clock.now, Transport: direct{handler: h.box.Wallet()},
 		})
 	}
-	w, to := a.Wechat, direct{}
+	w, to := a.Wechat, direct{silent: h.silent}
 	if block, _ := pem.Decode([]byte(w.CertPEM)); block != nil {
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -330,9 +331,14 @@ func (h *house) adapter(a *directory.Account) (channel.Channel, error) {
 type direct struct {
 	handler http.Handler
 	cert    *x509.Certificate
+	silent  func()
 }
 
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if d.silent != nil {
+		d.silent()
+		return nil, context.DeadlineExceeded
+	}
 	in := r.Clone(r.Context())
 	in.RequestURI, in.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:1"
 	in.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{d.cert}}
