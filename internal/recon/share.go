@@ -3,6 +3,7 @@ package recon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"cloudpay/internal/channel"
@@ -29,6 +30,7 @@ type owners struct {
 	m      *directory.Merchant
 	shared bool             // other merchants have the account
 	of     map[string]whose // by order prefix
+	seen   map[string]int   // how many lines of nobody had that name
 }
 
 // owners finds out whose the numbers of a bill are. Prefixes are prefix-free
@@ -38,7 +40,7 @@ func (r *Recon) owners(ctx context.Context, run store.ReconRun, bill channel.Bil
 	if err != nil {
 		return nil, err
 	}
-	o := &owners{m: m, of: map[string]whose{}}
+	o := &owners{m: m, of: map[string]whose{}, seen: map[string]int{}}
 	account := m.Wx.SubMchID
 	if run.Channel == pay.Alipay {
 		account = m.Ali.SellerID
@@ -149,11 +151,16 @@ func (o *owners) whose(no string) whose {
 }
 
 // unclaimed is a line that is of none of those who have the account. Whichever of
-// them reads the bill notes the same.
+// them reads the bill notes the same. Lines of one name are told apart by the day
+// and their place among them: none may hide another.
 func (o *owners) unclaimed(run store.ReconRun, l channel.BillLine, at int64, now time.Time) store.Diff {
 	line := store.ReconLine{BillLine: lineOf(l, at)}
 	b := books{run: run, now: now}
 	d := b.diff(line, store.WalletMore, 0, "")
 	d.MerchantID, d.Item = store.OfProvider(o.m.ProviderID), d.Item+"@"+number(l.Merchant)
+	o.seen[d.Item]++
+	if nth := o.seen[d.Item]; nth > 1 || line.Item == reversalItem(line.OutTradeNo) {
+		d.Item += fmt.Sprintf("#%s.%d", run.Day, nth)
+	}
 	return d
 }

@@ -184,3 +184,30 @@ func (h *house) unclaimed(want ...string) {
 		h.t.Errorf("audit: %+v, %v", rows, err)
 	}
 }
+
+// TestNoLineOfNobodyHidesAnother: what is of none of those who share an account may
+// come twice under one name, as all refunds of Alipay's without a number do.
+func TestNoLineOfNobodyHidesAnother(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(h *house) {
+		h.neighbour("other", "90000002", nil)
+		h.strange("KIOSK-0001", 555)
+		h.set(afterDay1)
+		h.reread = func(raw []byte, parse func([]byte) (channel.Bill, error)) (channel.Bill, error) {
+			bill, err := parse(raw)
+			for _, l := range bill.Lines {
+				if l.OutTradeNo != "KIOSK-0001" {
+					continue
+				}
+				again, back, more := l, l, l
+				back.Kind, back.Total = channel.BillReversal, 55
+				more.Kind, more.Total = channel.BillReversal, 45
+				bill.Lines = append(bill.Lines, again, back, more)
+				break
+			}
+			return bill, err
+		}
+		h.reconcile(day1)
+		h.unclaimed("payment:KIOSK-0001", "payment:KIOSK-0001", "reversal:KIOSK-0001", "reversal:KIOSK-0001")
+	})
+}
