@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +26,22 @@ func TestExitCodesTellRefusalsFromFailures(t *testing.T) {
 	cloudpay(t, "ca", "init", "--dir", ca).want(t, exitOK, "sha256")
 	cloudpay(t, "ca", "init", "--dir", ca).want(t, exitUsage, "a root is never replaced")
 	cloudpay(t, "backup", "--dsn", "sqlite:"+filepath.Join(dir, "none.db"), filepath.Join(dir, "b.backup")).want(t, exitFailed, "check its path, owner and mode")
+}
+
+// TestASandboxSaysWhatIsWrong: its sentence is shown, not its JSON.
+func TestASandboxSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	box := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/totals") {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error":"invalid scenario \"nosuch\""}`))
+	}))
+	defer box.Close()
+	cloudpay(t, "sandbox", "fault", "nosuch", "--control", box.URL).want(t, exitDeclined, `the sandbox refuses: invalid scenario "nosuch"`+"\n")
+	cloudpay(t, "sandbox", "totals", "--control", box.URL).want(t, exitFailed, "the sandbox failed (500)")
 }
 
 // TestLogsSayTimesWithTheirUnit: a bare number of nanoseconds means nothing at

@@ -268,7 +268,17 @@ func (f boxFlags) call(ctx context.Context, method, path string, in any) ([]byte
 		return nil, fmt.Errorf("read the sandbox's answer: %w", err)
 	}
 	if res.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("the sandbox refuses (%d): %s", res.StatusCode, bytes.TrimSpace(raw))
+		var told struct {
+			Error string `json:"error"`
+		}
+		text := string(bytes.TrimSpace(raw))
+		if json.Unmarshal(raw, &told) == nil && told.Error != "" {
+			text = told.Error
+		}
+		if res.StatusCode/100 == 4 {
+			return nil, refused("the sandbox refuses: %s", shown(text))
+		}
+		return nil, fmt.Errorf("the sandbox failed (%d): %s", res.StatusCode, shown(text))
 	}
 	return raw, nil
 }

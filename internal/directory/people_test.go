@@ -197,7 +197,7 @@ func TestPIN(t *testing.T) {
 				t.Error("a wrong PIN is taken")
 			}
 		}
-		_, err := h.CheckPIN(ctx, h.merchant(), theShop, "clerk", pin) //nolint:contextcheck // the house has the test's context
+		_, err := h.CheckPIN(ctx, h.merchant(), theShop, "clerk", pin)
 		refused(t, err, pay.ErrDenied, "pin_wait")
 		h.advance(time.Minute)
 		if !check("clerk", "4711") {
