@@ -8,19 +8,19 @@ import "strconv"
 // bill (BillName).
 
 // PostFee books a fee, or with a negative amount one that came back.
-func PostFee(item string, bill string, fee Fen) Posting {
+func PostFee(item, bill string, fee Fen) Posting {
 	return post("fee@"+bill+":"+item, Leg{AccFee, fee}, Leg{AccReceivable, -fee})
 }
 
 // PostFeeAccepted books the rest of a fee that a person has accepted. The old
 // event, if there is one, is the fee's of the same item.
-func PostFeeAccepted(item string, bill string, rest Fen) Posting {
+func PostFeeAccepted(item, bill string, rest Fen) Posting {
 	return post("feefix@"+bill+":"+item, Leg{AccFee, rest}, Leg{AccReceivable, -rest})
 }
 
 // PostNet books what a bill says of a settlement that was not known: was is what
 // was booked for it so far, is the bill's. Both are negative for what went back.
-func PostNet(item string, bill string, was, is Fen) Posting {
+func PostNet(item, bill string, was, is Fen) Posting {
 	return post("net@"+bill+":"+item, Leg{AccReceivable, is - was}, Leg{AccDiscount, was - is})
 }
 
@@ -32,7 +32,7 @@ func PostPayout(flowNo string, paid Fen) Posting {
 
 // PostUnexplained books what the wallet has more than we have into suspense:
 // received, or with a negative amount given. It repairs the event of that item.
-func PostUnexplained(item string, bill string, more Fen) Posting {
+func PostUnexplained(item, bill string, more Fen) Posting {
 	return post("fix@"+bill+":"+item, Leg{AccReceivable, more}, Leg{AccSuspense, -more})
 }
 
