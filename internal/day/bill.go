@@ -79,6 +79,13 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 		return err
 	}
 	rest, seen := ch.Orders.net()-ch.Bill.net(), map[string]bool{}
+	account := func(item string, ours, theirs pay.Fen) {
+		if isPayment(item) {
+			rest -= ours - theirs
+		} else {
+			rest += ours - theirs
+		}
+	}
 	for _, d := range diffs {
 		rec.differ(Difference{"bill_" + string(d.Type), ch.Channel, d.Item, d.Ours, d.Theirs, d.State, d.Why})
 		item, _, _ := strings.Cut(d.Item, "#") // a line that came twice has its number behind
@@ -90,11 +97,16 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 		if err != nil {
 			return err
 		}
-		if isPayment(d.Item) {
-			rest -= ours - theirs
-		} else {
-			rest += ours - theirs
-		}
+		account(d.Item, ours, theirs)
+	}
+	beside, err := c.beside(ctx, key, seen)
+	if err != nil {
+		return err
+	}
+	for _, e := range beside {
+		d := e.Diff
+		rec.differ(Difference{"bill_" + string(d.Type), ch.Channel, d.Item, d.Ours, d.Theirs, d.State, d.Why})
+		account(d.Item, e.ours, e.theirs)
 	}
 	if rest != 0 {
 		rec.differ(Difference{
@@ -103,6 +115,51 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 		})
 	}
 	return nil
+}
+
+// edge is a difference of date that the bill of a neighbouring day has, and what its
+// item counts in this day.
+type edge struct {
+	store.Diff
+	ours, theirs pay.Fen
+}
+
+// beside finds the differences of date of the days before and after that this day is
+// the other half of: its orders have what the other bill has, or the other way round.
+// What this day's own differences account for, as seen says, is left out.
+func (c *closing) beside(ctx context.Context, key store.ReconKey, seen map[string]bool) (list []edge, err error) {
+	for _, by := range []int{-1, 1} {
+		other := key
+		other.Day = c.from.In(shanghai).AddDate(0, 0, by).Format("20060102")
+		diffs, err := c.c.Store.Diffs(ctx, store.DiffFilter{MerchantID: c.merchant, Channel: key.Channel, FromDay: other.Day, ToDay: other.Day, Limit: maxDiffs})
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range diffs {
+			if d.Type != store.DateEdge || seen[d.Item] {
+				continue
+			}
+			e := edge{Diff: d}
+			if e.ours, e.theirs, err = c.both(ctx, key, d.Item); err != nil {
+				return nil, err
+			}
+			if e.ours == e.theirs {
+				continue // neither half is of this day, or both are
+			}
+			if e.ours != 0 { // a line that the other bill has no more explains nothing
+				there, err := c.c.Store.BillOfItem(ctx, other, d.Item)
+				if err != nil {
+					return nil, err
+				}
+				if there != e.ours {
+					continue
+				}
+			}
+			seen[d.Item] = true
+			list = append(list, e)
+		}
+	}
+	return list, nil
 }
 
 // both returns what an item counts in this day by our orders and by the bill.
