@@ -83,6 +83,7 @@ type options struct {
 	notices   bool          // the wallets' notices arrive
 	ahead     time.Duration // how far our clock runs ahead of the wallets'
 	settle    directory.Settle
+	looked    func() // is called when our clock is looked at
 	api       string // of WeChat Pay that the merchant uses; "" for the account's, which is v2
 }
 
@@ -159,7 +160,13 @@ func newHouse(t *testing.T, o options) *house {
 		Store: st, Directory: people, Channels: find,
 		Notify:   told,
 		CodeKey:  []byte("test code key"),
-		Profiles: o.profiles, MaxIdle: o.idle, Now: func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }, Log: log, PublicURL: "https://pay.example.com/",
+		Profiles: o.profiles, MaxIdle: o.idle, Log: log, PublicURL: "https://pay.example.com/",
+		Now: func() time.Time {
+			if o.looked != nil {
+				o.looked()
+			}
+			return time.Now().Add(time.Duration(h.ahead.Load()))
+		},
 	})
 	h.gw, h.store, h.box, h.merchant, h.people, h.find = gw, st, box, m, people, find
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -68,6 +68,9 @@ type RefundChange struct {
 	Silent    bool     // as in Change
 	Calm      []string // as in Change, of this refund, and of its order when Late is set
 	Hand      Hand
+	// OnOrder, when not empty, is the Unit of the order's row that the change was
+	// decided on: it is lost if the order has changed since.
+	OnOrder string
 }
 
 // Names of callback events. A refund's event carries its number after a colon.

@@ -5,13 +5,14 @@ import "time"
 // TakeBack takes over a refund that we have as rejected and that the bill has and
 // the wallet, asked for it, calls made: the bill is the highest truth, and the
 // merchant has been told of no refund. Its reservation was freed, so it is taken
-// from the order once more, as a refund made without us is (money.md §5).
+// from the order once more, as a refund made without us is (money.md §5), if the
+// order still stands as it was looked at.
 //
 // The error is of kind ErrDenied when the order has no room for it any more, or
 // does not have the money that it gave back, and ErrUnavailable when the wallet
 // does not call it made; nothing changes then.
 func (p Profile) TakeBack(o Order, r Refund, out Outcome, pd RefundPaid, byHand bool, now time.Time) (RefundChange, error) {
-	c := RefundChange{From: r, Refund: r}
+	c := RefundChange{From: r, Refund: r, OnOrder: o.Unit}
 	switch {
 	case r.State != RefundRejected:
 		return c, Refuse(ErrDenied, "refund_not_rejected", "该退款不是被拒绝的退款")

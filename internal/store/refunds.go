@@ -34,20 +34,25 @@ func (s *Store) OpenRefund(ctx context.Context, r pay.Refund, from pay.OrderStat
 
 // SettleRefund writes c.Refund, carries its amounts over to the order, and
 // writes postings and jobs, if the stored refund still has c.From's State and
-// Unit. won is false when somebody else was first; nothing was written then.
+// Unit, and the order c.OnOrder, unless that is empty. won is false when somebody else was first; nothing was written then.
 // Refund and order get one new unit: c.Refund.Unit if that is neither empty nor
 // c.From.Unit, else one that the store makes.
 func (s *Store) SettleRefund(ctx context.Context, c pay.RefundChange, edits ...jobs.Edit) (won bool, err error) {
 	r := c.Refund
 	u, q := s.newUnit(freshUnit(r.Unit, c.From.Unit), c.From.MerchantID)
 	u.found = foundOrder(u, c.From.OutTradeNo)
+	if c.OnOrder != "" { // every change of a refund marks its order, so that the order's row tells of both
+		u.add(1)(q.TakeOrder(ctx, sqlcgen.TakeOrderParams{
+			Unit: u.id, MerchantID: c.From.MerchantID, OutTradeNo: c.From.OutTradeNo, FromUnit: c.OnOrder,
+		}))
+	}
 	u.add(1)(q.SettleRefund(ctx, sqlcgen.SettleRefundParams{
 		State: string(r.State), Unit: u.id, RefundID: r.RefundID, Settlement: int64(r.Settlement), Cash: int64(r.Cash),
 		RecvAccount: r.RecvAccount, SucceededMs: ms(r.SucceededAt), SentMs: ms(r.SentAt), TriedMs: ms(r.TriedAt),
 		Tries: r.Tries, Accepted: r.Accepted, Unanswered: r.Unanswered, Refused: r.Refused, DoAct: string(r.Do),
 		DoMs: ms(r.DoAt), MissingMs: ms(r.MissingAt), UpdatedMs: ms(r.UpdatedAt), Code: r.Code, Text: r.Text, Promo: r.Promo,
 		MerchantID: c.From.MerchantID, OutRefundNo: c.From.OutRefundNo, OutTradeNo: c.From.OutTradeNo,
-		FromState: string(c.From.State), FromUnit: c.From.Unit,
+		FromState: string(c.From.State), FromUnit: c.From.Unit, OnOrder: c.OnOrder != "",
 	}))
 	u.add(1)(q.BookRefundOnOrder(ctx, sqlcgen.BookRefundOnOrderParams{
 		Reserved: int64(c.Reserved), Refunded: int64(c.Refunded), SentMs: ms(c.SentAt), Late: string(c.Late), Unit: u.id,

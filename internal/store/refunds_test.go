@@ -89,6 +89,32 @@ func TestRefundReservesThenSettlesOnTheOrder(t *testing.T) {
 	}
 }
 
+// What was decided on an order's row, too, is lost with it, and with the refund's.
+func TestChangeOfARefundThatHangsOnItsOrderIsLostWhenTheOrderMoved(t *testing.T) {
+	t.Parallel()
+	for _, e := range storetest.Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			s := e.New(t)()
+			o := openPaid(t, s, "1")
+			r := newRefund(s, o, "r1", 60)
+			wins(t, true)(s.OpenRefund(t.Context(), r, pay.PAID, r.OpenPostings()))
+			before := stored(t, s, "1").Unit
+			wins(t, true)(s.OpenRefund(t.Context(), newRefund(s, o, "r2", 40), pay.PAID, nil))
+			c := pay.RefundChange{From: r, Refund: r, Refunded: 60, OnOrder: before, Postings: []pay.Posting{pay.PostRefunded("r1", 60, 60)}}
+			c.Refund.State, c.Refund.Unit = pay.RefundSucceeded, ""
+			wins(t, false)(s.SettleRefund(t.Context(), c))
+			same(t, "refund", got[pay.Refund](t)(s.Refund(t.Context(), merchant, "r1")).State, pay.RefundPending)
+			c.OnOrder = stored(t, s, "1").Unit
+			wins(t, true)(s.SettleRefund(t.Context(), c))
+			now := stored(t, s, "1")
+			same(t, "refunded", []pay.Fen{now.Reserved, now.Refunded}, []pay.Fen{100, 60})
+			wins(t, false)(s.SettleRefund(t.Context(), c))
+			same(t, "ledger", got[map[pay.Channel]map[pay.Account]pay.Fen](t)(s.Balances(t.Context(), merchant))[pay.Wxpay][pay.AccRefunding], 0)
+		})
+	}
+}
+
 func TestRejectedRefundFreesItsReservation(t *testing.T) {
 	t.Parallel()
 	for _, e := range storetest.Engines() {

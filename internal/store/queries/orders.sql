@@ -111,6 +111,12 @@ WHERE orders.merchant_id = sqlc.arg(merchant_id)
       WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.out_refund_no = sqlc.arg(out_refund_no)
   );
 
+-- name: TakeOrder :execrows
+-- TakeOrder keeps an order for this unit that still is the row a decision about
+-- one of its refunds was made on.
+UPDATE orders SET unit = sqlc.arg(unit)
+WHERE merchant_id = sqlc.arg(merchant_id) AND out_trade_no = sqlc.arg(out_trade_no) AND unit = sqlc.arg(from_unit);
+
 -- name: BookRefundOnOrder :execrows
 -- BookRefundOnOrder carries a refund's change over to its order. It needs the
 -- refund's row to carry this unit, and it leaves its own mark on the order for

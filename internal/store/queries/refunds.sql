@@ -25,7 +25,9 @@ FROM orders AS o
 WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit);
 
 -- name: SettleRefund :execrows
--- SettleRefund moves a refund from exactly the row the decision was made on.
+-- SettleRefund moves a refund from exactly the row the decision was made on, and
+-- if that was made on the order's row, too, only after this unit has taken it
+-- (TakeOrder).
 -- Repeating it changes nothing, because the row then carries this unit.
 UPDATE refunds SET
     state = sqlc.arg(state),
@@ -48,11 +50,15 @@ UPDATE refunds SET
     code = sqlc.arg(code),
     text = sqlc.arg(text),
     promo = sqlc.arg(promo)
-WHERE merchant_id = sqlc.arg(merchant_id)
-  AND out_refund_no = sqlc.arg(out_refund_no)
-  AND out_trade_no = sqlc.arg(out_trade_no)
-  AND state = sqlc.arg(from_state)
-  AND unit = sqlc.arg(from_unit);
+WHERE refunds.merchant_id = sqlc.arg(merchant_id)
+  AND refunds.out_refund_no = sqlc.arg(out_refund_no)
+  AND refunds.out_trade_no = sqlc.arg(out_trade_no)
+  AND refunds.state = sqlc.arg(from_state)
+  AND refunds.unit = sqlc.arg(from_unit)
+  AND (NOT CAST(sqlc.arg(on_order) AS BOOLEAN) OR EXISTS (
+      SELECT 1 FROM orders AS o
+      WHERE o.merchant_id = sqlc.arg(merchant_id) AND o.out_trade_no = sqlc.arg(out_trade_no) AND o.unit = sqlc.arg(unit)
+  ));
 
 -- name: GetRefund :one
 -- GetRefund reads one refund. It changes nothing.

@@ -745,3 +745,30 @@ func (q *Queries) SettleOrderPaid(ctx context.Context, arg SettleOrderPaidParams
 	}
 	return result.RowsAffected(), nil
 }
+
+const takeOrder = `-- name: TakeOrder :execrows
+UPDATE orders SET unit = $1
+WHERE merchant_id = $2 AND out_trade_no = $3 AND unit = $4
+`
+
+type TakeOrderParams struct {
+	Unit       string
+	MerchantID string
+	OutTradeNo string
+	FromUnit   string
+}
+
+// TakeOrder keeps an order for this unit that still is the row a decision about
+// one of its refunds was made on.
+func (q *Queries) TakeOrder(ctx context.Context, arg TakeOrderParams) (int64, error) {
+	result, err := q.db.Exec(ctx, takeOrder,
+		arg.Unit,
+		arg.MerchantID,
+		arg.OutTradeNo,
+		arg.FromUnit,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

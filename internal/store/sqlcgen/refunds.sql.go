@@ -289,11 +289,15 @@ UPDATE refunds SET
     code = $18,
     text = $19,
     promo = $20
-WHERE merchant_id = $21
-  AND out_refund_no = $22
-  AND out_trade_no = $23
-  AND state = $24
-  AND unit = $25
+WHERE refunds.merchant_id = $21
+  AND refunds.out_refund_no = $22
+  AND refunds.out_trade_no = $23
+  AND refunds.state = $24
+  AND refunds.unit = $25
+  AND (NOT CAST($26 AS BOOLEAN) OR EXISTS (
+      SELECT 1 FROM orders AS o
+      WHERE o.merchant_id = $21 AND o.out_trade_no = $23 AND o.unit = $2
+  ))
 `
 
 type SettleRefundParams struct {
@@ -322,9 +326,12 @@ type SettleRefundParams struct {
 	OutTradeNo  string
 	FromState   string
 	FromUnit    string
+	OnOrder     bool
 }
 
-// SettleRefund moves a refund from exactly the row the decision was made on.
+// SettleRefund moves a refund from exactly the row the decision was made on, and
+// if that was made on the order's row, too, only after this unit has taken it
+// (TakeOrder).
 // Repeating it changes nothing, because the row then carries this unit.
 func (q *Queries) SettleRefund(ctx context.Context, arg SettleRefundParams) (int64, error) {
 	result, err := q.db.Exec(ctx, settleRefund,
@@ -353,6 +360,7 @@ func (q *Queries) SettleRefund(ctx context.Context, arg SettleRefundParams) (int
 		arg.OutTradeNo,
 		arg.FromState,
 		arg.FromUnit,
+		arg.OnOrder,
 	)
 	if err != nil {
 		return 0, err
