@@ -312,16 +312,17 @@ func (s *Store) CloseDiff(ctx context.Context, d Diff, state, who, why string, n
 		}
 		return r.Unit == u.id, err
 	}
-	if r := run; r != nil {
-		u.add(1)(q.MoveReconRun(ctx, sqlcgen.MoveReconRunParams{
-			Unit: u.id, Round: r.Round, Step: r.Step, Position: r.Position, Version: r.Version, FlowVersion: r.FlowVersion,
-			Lines: r.Lines, Matched: r.Matched, StartedMs: ms(r.StartedAt), DoneMs: ms(r.DoneAt),
-			MerchantID: r.MerchantID, Channel: string(r.Channel), Day: r.Day, FromUnit: r.Unit,
+	var of ReconKey
+	if run != nil {
+		of = run.ReconKey
+		u.add(1)(q.TakeReconRun(ctx, sqlcgen.TakeReconRunParams{
+			Unit: u.id, MerchantID: of.MerchantID, Channel: string(of.Channel), Day: of.Day, FromUnit: run.Unit,
+			DiffOwner: d.MerchantID, Item: d.Item, Type: string(d.Type), DiffUnit: d.Unit,
 		}))
 	}
 	u.add(1)(q.CloseReconDiff(ctx, sqlcgen.CloseReconDiffParams{
 		State: state, Who: who, Why: why, ClosedMs: ms(now), Unit: u.id, MerchantID: d.MerchantID, Channel: string(d.Channel),
-		Item: d.Item, Type: string(d.Type), FromUnit: d.Unit,
+		Item: d.Item, Type: string(d.Type), FromUnit: d.Unit, RunOwner: of.MerchantID, RunDay: of.Day,
 	}))
 	for _, p := range ps {
 		for leg, l := range u.balanced(p.Posting) {

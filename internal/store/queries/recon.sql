@@ -247,12 +247,27 @@ WHERE recon_diffs.merchant_id = sqlc.arg(merchant_id) AND recon_diffs.channel = 
       WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.channel = sqlc.arg(channel) AND r.day = sqlc.arg(day) AND r.unit = sqlc.arg(unit)
         AND recon_diffs.round < r.round);
 
+-- name: TakeReconRun :execrows
+-- TakeReconRun gives a run this unit and moves it nowhere, from exactly the row
+-- by which a person decided on a difference, while that is open and the row that
+-- was looked at.
+UPDATE recon_runs SET unit = sqlc.arg(unit)
+WHERE recon_runs.merchant_id = sqlc.arg(merchant_id) AND recon_runs.channel = sqlc.arg(channel) AND recon_runs.day = sqlc.arg(day)
+  AND recon_runs.unit = sqlc.arg(from_unit)
+  AND EXISTS (SELECT 1 FROM recon_diffs AS d
+      WHERE d.merchant_id = sqlc.arg(diff_owner) AND d.channel = sqlc.arg(channel) AND d.item = sqlc.arg(item) AND d.type = sqlc.arg(type)
+        AND d.state = 'open' AND d.unit = sqlc.arg(diff_unit));
+
 -- name: CloseReconDiff :execrows
 -- CloseReconDiff closes a difference for a person, from exactly the row that
--- was looked at.
+-- was looked at, and if this unit has taken the run of run_day; '' is of no run.
 UPDATE recon_diffs SET state = sqlc.arg(state), who = sqlc.arg(who), why = sqlc.arg(why), closed_ms = sqlc.arg(closed_ms), unit = sqlc.arg(unit)
-WHERE merchant_id = sqlc.arg(merchant_id) AND channel = sqlc.arg(channel) AND item = sqlc.arg(item) AND type = sqlc.arg(type)
-  AND state = 'open' AND unit = sqlc.arg(from_unit);
+WHERE recon_diffs.merchant_id = sqlc.arg(merchant_id) AND recon_diffs.channel = sqlc.arg(channel)
+  AND recon_diffs.item = sqlc.arg(item) AND recon_diffs.type = sqlc.arg(type)
+  AND recon_diffs.state = 'open' AND recon_diffs.unit = sqlc.arg(from_unit)
+  AND (CAST(sqlc.arg(run_day) AS TEXT) = '' OR EXISTS (SELECT 1 FROM recon_runs AS r
+      WHERE r.merchant_id = CAST(sqlc.arg(run_owner) AS TEXT) AND r.channel = sqlc.arg(channel) AND r.day = CAST(sqlc.arg(run_day) AS TEXT)
+        AND r.unit = sqlc.arg(unit)));
 
 -- name: GetReconDiff :one
 -- GetReconDiff reads one difference.

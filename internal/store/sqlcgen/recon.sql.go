@@ -87,8 +87,12 @@ func (q *Queries) CloseMissedOfRun(ctx context.Context, arg CloseMissedOfRunPara
 
 const closeReconDiff = `-- name: CloseReconDiff :execrows
 UPDATE recon_diffs SET state = $1, who = $2, why = $3, closed_ms = $4, unit = $5
-WHERE merchant_id = $6 AND channel = $7 AND item = $8 AND type = $9
-  AND state = 'open' AND unit = $10
+WHERE recon_diffs.merchant_id = $6 AND recon_diffs.channel = $7
+  AND recon_diffs.item = $8 AND recon_diffs.type = $9
+  AND recon_diffs.state = 'open' AND recon_diffs.unit = $10
+  AND (CAST($11 AS TEXT) = '' OR EXISTS (SELECT 1 FROM recon_runs AS r
+      WHERE r.merchant_id = CAST($12 AS TEXT) AND r.channel = $7 AND r.day = CAST($11 AS TEXT)
+        AND r.unit = $5))
 `
 
 type CloseReconDiffParams struct {
@@ -102,10 +106,12 @@ type CloseReconDiffParams struct {
 	Item       string
 	Type       string
 	FromUnit   string
+	RunDay     string
+	RunOwner   string
 }
 
 // CloseReconDiff closes a difference for a person, from exactly the row that
-// was looked at.
+// was looked at, and if this unit has taken the run of run_day; ” is of no run.
 func (q *Queries) CloseReconDiff(ctx context.Context, arg CloseReconDiffParams) (int64, error) {
 	result, err := q.db.Exec(ctx, closeReconDiff,
 		arg.State,
@@ -118,6 +124,8 @@ func (q *Queries) CloseReconDiff(ctx context.Context, arg CloseReconDiffParams) 
 		arg.Item,
 		arg.Type,
 		arg.FromUnit,
+		arg.RunDay,
+		arg.RunOwner,
 	)
 	if err != nil {
 		return 0, err
@@ -1538,4 +1546,46 @@ func (q *Queries) SumFixesOfItem(ctx context.Context, arg SumFixesOfItemParams) 
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const takeReconRun = `-- name: TakeReconRun :execrows
+UPDATE recon_runs SET unit = $1
+WHERE recon_runs.merchant_id = $2 AND recon_runs.channel = $3 AND recon_runs.day = $4
+  AND recon_runs.unit = $5
+  AND EXISTS (SELECT 1 FROM recon_diffs AS d
+      WHERE d.merchant_id = $6 AND d.channel = $3 AND d.item = $7 AND d.type = $8
+        AND d.state = 'open' AND d.unit = $9)
+`
+
+type TakeReconRunParams struct {
+	Unit       string
+	MerchantID string
+	Channel    string
+	Day        string
+	FromUnit   string
+	DiffOwner  string
+	Item       string
+	Type       string
+	DiffUnit   string
+}
+
+// TakeReconRun gives a run this unit and moves it nowhere, from exactly the row
+// by which a person decided on a difference, while that is open and the row that
+// was looked at.
+func (q *Queries) TakeReconRun(ctx context.Context, arg TakeReconRunParams) (int64, error) {
+	result, err := q.db.Exec(ctx, takeReconRun,
+		arg.Unit,
+		arg.MerchantID,
+		arg.Channel,
+		arg.Day,
+		arg.FromUnit,
+		arg.DiffOwner,
+		arg.Item,
+		arg.Type,
+		arg.DiffUnit,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
