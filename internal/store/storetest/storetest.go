@@ -30,9 +30,10 @@ import (
 	"cloudpay/internal/store"
 )
 
-// startTimeout bounds the start of a server and the creation of a database.
-// initdb takes about a second; a busy machine may take ten.
-const startTimeout = 60 * time.Second
+// startTimeout bounds the start of a server and the creation of a database. On a
+// busy machine hundreds of databases are made and dropped at once, each with its
+// checkpoint, and a minute was not enough.
+const startTimeout = 5 * time.Minute
 
 // Open opens the database of one test, as often as it is called: every call is
 // another process to the database. mods change the configuration before it is
