@@ -225,8 +225,13 @@ func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, 
 		return run, err
 	}
 	at, n := int64(-1), int64(0)
+	var clear store.Clear
+	if slices.ContainsFunc(bill.Lines, func(l channel.BillLine) bool { return of.whose(l.OutTradeNo) != ours }) {
+		clear = store.ClearLines // the account may have been the merchant's alone when they were written
+	}
 	for batch := range slices.Chunk(bill.Lines, linesAtOnce) {
 		step := next(run, store.ReconLines)
+		step.Clear = clear
 		for _, l := range batch {
 			at++
 			switch of.whose(l.OutTradeNo) {
@@ -238,9 +243,10 @@ func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, 
 			case others:
 			}
 		}
-		if len(step.Lines)+len(step.Diffs) == 0 {
+		if len(step.Lines)+len(step.Diffs) == 0 && clear == store.ClearNothing {
 			continue
 		}
+		clear = store.ClearNothing
 		step.To.Lines = n
 		unit := run.Unit
 		if run, err = r.commit(ctx, step); err != nil {

@@ -75,6 +75,9 @@ func (r *Recon) writeFlows(ctx context.Context, run store.ReconRun) (store.Recon
 	}
 	for batch := range slices.Chunk(bill.Flows[min(max(n, 0), int64(len(bill.Flows))):], linesAtOnce/2) {
 		step := next(run, store.ReconFlows)
+		if of.shared && n == 0 {
+			step.Clear = store.ClearFlows // as in lines
+		}
 		for _, f := range batch {
 			if of.shared && !of.m.HasPrefix(f.Voucher) {
 				n++ // another's; payouts of a shared account are nobody's alone

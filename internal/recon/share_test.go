@@ -211,3 +211,40 @@ func TestNoLineOfNobodyHidesAnother(t *testing.T) {
 		h.unclaimed("payment:KIOSK-0001", "payment:KIOSK-0001", "reversal:KIOSK-0001", "reversal:KIOSK-0001")
 	})
 }
+
+// TestADayIsDoneAgainAfterOthersGotTheAccount: what a day of before shows of the
+// account must not stay with the one merchant who had it then.
+func TestADayIsDoneAgainAfterOthersGotTheAccount(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(h *house) {
+		t := h.t
+		mine := h.sale(1_000)
+		h.strange("KIOSK-0001", 555)
+		h.set(afterDay1)
+		if run := h.reconcile(day1); run.Lines != 2 {
+			t.Fatalf("alone: %+v", run)
+		}
+		h.neighbour("other", "90000002", nil)
+		run, err := h.recon.Again(t.Context(), h.key(day1))
+		if err != nil || run.Step != store.ReconDone || run.Lines != 1 {
+			t.Fatalf("again: %+v, %v", run, err)
+		}
+		if open := h.diffs(store.DiffOpen); len(open) != 0 {
+			t.Errorf("the merchant is asked about %v", open)
+		}
+		lines, err := h.store.ReconLines(t.Context(), h.key(day1), 0, 100)
+		if err != nil || len(lines) != 1 || lines[0].OutTradeNo != mine.OutTradeNo {
+			t.Errorf("the merchant's lines: %+v, %v", lines, err)
+		}
+		flows, err := h.store.BillFlows(t.Context(), h.key(day1), 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range flows {
+			if f.Voucher != mine.OutTradeNo {
+				t.Errorf("the merchant sees a movement of %q", f.Voucher)
+			}
+		}
+		h.unclaimed("payment:KIOSK-0001")
+	})
+}

@@ -179,6 +179,7 @@ type Found struct {
 type ReconStep struct {
 	From, To ReconRun
 	Bill     *Bill
+	Clear    Clear // before anything is written
 	Lines    []BillLine
 	Flows    []BillFlow
 	Diffs    []Diff
@@ -188,6 +189,16 @@ type ReconStep struct {
 	By       string // closes differences
 	At       time.Time
 }
+
+// Clear says what a step removes of the bills in force: somebody else's by now.
+type Clear int
+
+// What is removed.
+const (
+	ClearNothing Clear = iota
+	ClearLines
+	ClearFlows
+)
 
 // PlanRecon writes the row of a day that is to be reconciled. A day that has one
 // is left as it is.
@@ -253,6 +264,17 @@ func (u *unit) bill(ctx context.Context, q *sqlcgen.Queries, k ReconKey, step Re
 		u.add(1)(q.InsertBillOfRun(ctx, sqlcgen.InsertBillOfRunParams{
 			Kind: b.Kind, Version: b.Version, Sha256: b.SHA256, Announced: b.Announced, Bytes: b.Bytes, Empty: b.Empty,
 			FetchedMs: ms(b.FetchedAt), MerchantID: k.MerchantID, Channel: string(k.Channel), Day: k.Day, Unit: u.id,
+		}))
+	}
+	switch step.Clear {
+	case ClearNothing:
+	case ClearLines:
+		u.add(anyRows)(q.ClearBillLinesOfRun(ctx, sqlcgen.ClearBillLinesOfRunParams{
+			MerchantID: k.MerchantID, Channel: string(k.Channel), Day: k.Day, Unit: u.id,
+		}))
+	case ClearFlows:
+		u.add(anyRows)(q.ClearBillFlowsOfRun(ctx, sqlcgen.ClearBillFlowsOfRunParams{
+			MerchantID: k.MerchantID, Channel: string(k.Channel), Day: k.Day, Unit: u.id,
 		}))
 	}
 	for _, l := range step.Lines {

@@ -84,6 +84,21 @@ FROM recon_runs AS r
 WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.channel = sqlc.arg(channel) AND r.day = sqlc.arg(day) AND r.unit = sqlc.arg(unit)
 ON CONFLICT DO NOTHING;
 
+-- name: ClearBillLinesOfRun :execrows
+-- ClearBillLinesOfRun removes the lines of the version in force, if this unit has
+-- moved the run.
+DELETE FROM bill_lines
+WHERE bill_lines.merchant_id = sqlc.arg(merchant_id) AND bill_lines.channel = sqlc.arg(channel) AND bill_lines.day = sqlc.arg(day)
+  AND bill_lines.version = (SELECT r.version FROM recon_runs AS r
+      WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.channel = sqlc.arg(channel) AND r.day = sqlc.arg(day) AND r.unit = sqlc.arg(unit));
+
+-- name: ClearBillFlowsOfRun :execrows
+-- ClearBillFlowsOfRun is ClearBillLinesOfRun for the movements of a fund bill.
+DELETE FROM bill_flows
+WHERE bill_flows.merchant_id = sqlc.arg(merchant_id) AND bill_flows.channel = sqlc.arg(channel) AND bill_flows.day = sqlc.arg(day)
+  AND bill_flows.version = (SELECT r.flow_version FROM recon_runs AS r
+      WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.channel = sqlc.arg(channel) AND r.day = sqlc.arg(day) AND r.unit = sqlc.arg(unit));
+
 -- name: InsertBillFlowOfRun :execrows
 -- InsertBillFlowOfRun is InsertBillLineOfRun for a movement of a fund bill.
 INSERT INTO bill_flows (

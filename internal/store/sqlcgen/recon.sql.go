@@ -9,6 +9,63 @@ import (
 	"context"
 )
 
+const clearBillFlowsOfRun = `-- name: ClearBillFlowsOfRun :execrows
+DELETE FROM bill_flows
+WHERE bill_flows.merchant_id = $1 AND bill_flows.channel = $2 AND bill_flows.day = $3
+  AND bill_flows.version = (SELECT r.flow_version FROM recon_runs AS r
+      WHERE r.merchant_id = $1 AND r.channel = $2 AND r.day = $3 AND r.unit = $4)
+`
+
+type ClearBillFlowsOfRunParams struct {
+	MerchantID string
+	Channel    string
+	Day        string
+	Unit       string
+}
+
+// ClearBillFlowsOfRun is ClearBillLinesOfRun for the movements of a fund bill.
+func (q *Queries) ClearBillFlowsOfRun(ctx context.Context, arg ClearBillFlowsOfRunParams) (int64, error) {
+	result, err := q.db.Exec(ctx, clearBillFlowsOfRun,
+		arg.MerchantID,
+		arg.Channel,
+		arg.Day,
+		arg.Unit,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const clearBillLinesOfRun = `-- name: ClearBillLinesOfRun :execrows
+DELETE FROM bill_lines
+WHERE bill_lines.merchant_id = $1 AND bill_lines.channel = $2 AND bill_lines.day = $3
+  AND bill_lines.version = (SELECT r.version FROM recon_runs AS r
+      WHERE r.merchant_id = $1 AND r.channel = $2 AND r.day = $3 AND r.unit = $4)
+`
+
+type ClearBillLinesOfRunParams struct {
+	MerchantID string
+	Channel    string
+	Day        string
+	Unit       string
+}
+
+// ClearBillLinesOfRun removes the lines of the version in force, if this unit has
+// moved the run.
+func (q *Queries) ClearBillLinesOfRun(ctx context.Context, arg ClearBillLinesOfRunParams) (int64, error) {
+	result, err := q.db.Exec(ctx, clearBillLinesOfRun,
+		arg.MerchantID,
+		arg.Channel,
+		arg.Day,
+		arg.Unit,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const closeEdgeOfRun = `-- name: CloseEdgeOfRun :execrows
 UPDATE recon_diffs SET state = 'explained', who = $1, why = $2, closed_ms = $3, unit = $4
 WHERE recon_diffs.merchant_id = $5 AND recon_diffs.channel = $6 AND recon_diffs.item = $7
