@@ -225,13 +225,13 @@ func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, 
 		return run, err
 	}
 	at, n := int64(-1), int64(0)
-	var clear store.Clear
+	var drop store.Clear
 	if slices.ContainsFunc(bill.Lines, func(l channel.BillLine) bool { return of.whose(l.OutTradeNo) != ours }) {
-		clear = store.ClearLines // the account may have been the merchant's alone when they were written
+		drop = store.ClearLines // the account may have been the merchant's alone when they were written
 	}
 	for batch := range slices.Chunk(bill.Lines, linesAtOnce) {
 		step := next(run, store.ReconLines)
-		step.Clear = clear
+		step.Clear = drop
 		for _, l := range batch {
 			at++
 			switch of.whose(l.OutTradeNo) {
@@ -243,10 +243,10 @@ func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, 
 			case others:
 			}
 		}
-		if len(step.Lines)+len(step.Diffs) == 0 && clear == store.ClearNothing {
+		if len(step.Lines)+len(step.Diffs) == 0 && drop == store.ClearNothing {
 			continue
 		}
-		clear = store.ClearNothing
+		drop = store.ClearNothing
 		step.To.Lines = n
 		unit := run.Unit
 		if run, err = r.commit(ctx, step); err != nil {
