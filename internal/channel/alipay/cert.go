@@ -26,6 +26,7 @@ const (
 	maxChain     = 8                // certificates in one PEM text; real bundles have four
 	maxCertBytes = 32 << 10         // a certificate with its intermediate has 4 KiB
 	fetchTimeout = 5 * time.Second  // of one download; the call it serves has a shorter rest, perhaps
+	wonderPause  = time.Minute      // between two questions that notices make us put
 	fetchPause   = 30 * time.Second // after a download that brought nothing to trust
 )
 
@@ -55,6 +56,7 @@ type trust struct {
 	known          []*certificate // oldest first
 	fetching       chan struct{}  // closed when the download under way ends; nil when there is none
 	failedAt       time.Time      // when a download last brought nothing to trust
+	wonderedAt     time.Time      // when a notice that did not verify last made us ask Alipay
 	refreshed      time.Time
 	refreshFailure string
 }
@@ -147,6 +149,19 @@ func (t *trust) note(c *certificate, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.used = now
+}
+
+// wonder reports whether a notice that fits no certificate may have us ask Alipay
+// for the one in use. Anybody can post such notices, so they cost a question a
+// minute and not one each.
+func (t *trust) wonder(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.wonderedAt.IsZero() && now.Sub(t.wonderedAt).Abs() < wonderPause {
+		return false
+	}
+	t.wonderedAt = now
+	return true
 }
 
 // key returns the certificate that an answer says it was signed under. One that

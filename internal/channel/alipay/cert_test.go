@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"maps"
 	"math/big"
@@ -15,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +36,23 @@ type certBench struct {
 	mu   sync.Mutex
 	now  time.Time
 	got  map[string]int
+	sent [][]byte // notices
+}
+
+// RoundTrip takes the sandbox's notices.
+func (b *certBench) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = append(b.sent, body)
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("success")), Request: r}, err
+}
+
+// notices returns what was sent so far.
+func (b *certBench) notices() [][]byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.sent)
 }
 
 func (b *certBench) clock() time.Time {
@@ -49,10 +68,13 @@ func (b *certBench) advance(d time.Duration) {
 }
 
 // fetches returns how many certificates were downloaded so far.
-func (b *certBench) fetches() int {
+func (b *certBench) fetches() int { return b.asked(callCert.method) }
+
+// asked returns how many calls of a method came so far.
+func (b *certBench) asked(method string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.got[callCert.method]
+	return b.got[method]
 }
 
 // sandboxKeys makes the keys of a sandbox once for all tests.
@@ -83,7 +105,7 @@ func newCertBench(t *testing.T) *certBench {
 		t.Fatal(err)
 	}
 	b := &certBench{now: start, got: map[string]int{}}
-	if b.Sandbox, err = sandbox.New(t.Context(), sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: b.clock}); err != nil {
+	if b.Sandbox, err = sandbox.New(t.Context(), sandbox.Config{Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: b.clock, Notify: b}); err != nil {
 		t.Fatal(err)
 	}
 	wallet := b.Wallet()
@@ -334,7 +356,7 @@ func strangeRoot(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-func TestNoticesAreVerifiedByCertificateAndFetchNothing(t *testing.T) {
+func TestNoticesAreVerifiedByCertificateAndFetchNothingThatTheyName(t *testing.T) {
 	t.Parallel()
 	b := newCertBench(t)
 	c := b.channel(t)
@@ -372,9 +394,43 @@ func TestNoticesAreVerifiedByCertificateAndFetchNothing(t *testing.T) {
 	if b.fetches() != 0 {
 		t.Error("a notice made us download a certificate")
 	}
+	if got := b.asked("alipay.trade.query"); got != 1 {
+		t.Errorf("three notices that do not verify made us ask %d times, want once", got)
+	}
 	b.advance(200 * 365 * 24 * time.Hour)
 	if _, err := c.ParseNotice(nil, signed(nil)); err == nil {
 		t.Error("a certificate that is over verified a notice")
+	}
+}
+
+// Simulation seed 300232: Alipay had another certificate, the gateway was started
+// anew and asked Alipay nothing, so it never heard of the certificate, refused each
+// notice of a payment for a closed order, and knew nothing of the money.
+func TestBugNoticesUnderANewCertificateWereRefusedWhileNothingWasAsked(t *testing.T) {
+	t.Parallel()
+	b := newCertBench(t)
+	c := b.channel(t) // as it starts: it knows the certificate of its configuration
+	b.rotate(t, 0, 0)
+	r := prepay(pay.TradeScanCode)
+	r.Merchant.AppAuthToken = secret.New(b.Accounts().Providers[0].Alipay.Merchants[0].AppAuthToken)
+	customer, err := b.NewCustomer(t.Context(), "", 10000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := b.channel(t).Prepay(t.Context(), r) // another gateway's call
+	if _, err := b.PayPrepared(t.Context(), customer.ID, sandbox.Invocation{CodeURL: out.Prepaid.CodeURL}); err != nil {
+		t.Fatal(err)
+	}
+	notices, asked, fetched := b.notices(), b.asked("alipay.trade.query"), b.fetches()
+	if len(notices) == 0 {
+		t.Fatal("the wallet sends no notice")
+	}
+	n, err := c.ParseNotice(nil, notices[0])
+	if err != nil || n.Outcome.Kind != pay.Paid {
+		t.Errorf("%+v, %v", n, err)
+	}
+	if a, f := b.asked("alipay.trade.query")-asked, b.fetches()-fetched; a != 1 || f != 1 {
+		t.Errorf("%d questions and %d downloads, want one of each", a, f)
 	}
 }
 
