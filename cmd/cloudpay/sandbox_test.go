@@ -37,7 +37,7 @@ func TestSandboxOpenHandsOverWhatItWasGiven(t *testing.T) {
 func TestSandboxOpenSaysWhyNot(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, t.TempDir())
-	cloudpay(t, "sandbox", "open", "--data", d.dir, "anna", "weixin://wxpay/bizpayurl?pr=1").want(t, exitFailed, "no prepared order")
+	cloudpay(t, "sandbox", "open", "--data", d.dir, "anna", "weixin://wxpay/bizpayurl?pr=1").want(t, exitDeclined, "no prepared order")
 }
 
 // TestScriptDemoRunsOnTheSandboxsClock leaves a password prompt unanswered and
@@ -51,7 +51,7 @@ func TestScriptDemoRunsOnTheSandboxsClock(t *testing.T) {
 		"--amount", "600.00", "--interval", "1ms", "--queries", "1").want(t, exitUnknown, "等待用户输入密码中")
 	cloudpay(t, "sandbox", "clock", "--data", d.dir).want(t, exitOK, `"ahead":"0s"`)
 	cloudpay(t, "sandbox", "clock", "--data", d.dir, "--advance", "3m").want(t, exitOK, `"ahead":"3m0s"`)
-	cloudpay(t, "sandbox", "clock", "--data", d.dir, "--advance=-3m").want(t, exitFailed, "advance")
+	cloudpay(t, "sandbox", "clock", "--data", d.dir, "--advance=-3m").want(t, exitDeclined, "advance")
 	d.until(t, "the order is reversed", func() bool {
 		r := cloudpay(t, "query", "--data", d.dir, order)
 		return strings.Contains(r.stdout, "已撤单") // APIv3 sends no expiry with a code payment
