@@ -104,13 +104,13 @@ func (w *world) keepBooks(ctx context.Context) {
 	}
 	w.night.lie = nil
 	w.fault("bill lies: " + lie.Scenario)
-	if lie.Scenario != "bill_fee_diff" && !slices.ContainsFunc(open, func(d store.Diff) bool {
+	if !slices.ContainsFunc(open, func(d store.Diff) bool {
 		return w.tells(d, lie)
 	}) {
 		w.violated("the bill lied about %s (%s), and no such difference was found", lie.Params.OutTradeNo, lie.Scenario)
 	}
 	w.night.excused = lie.Params.OutTradeNo
-	r := w.dice("keep books") // a wrong fee is not always found as one: docs/decisions/0064
+	r := w.dice("keep books")
 	for _, d := range open {
 		if r.IntN(2) == 0 {
 			_, err := p.recon.Repair(ctx, recon.Repair{DiffKey: d.DiffKey, By: directory.System, Why: "the wallet is asked"})

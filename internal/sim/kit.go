@@ -29,7 +29,7 @@ const (
 	tills      = 3
 	publicHost = "pay.example.com"
 
-	walletsKeep = 6000 // of a payment, in millionths: the sandbox's own rate
+	walletsKeep = 6000 // of a payment, in millionths, agreed with the merchant: the sandbox's own rate
 )
 
 // Kit is what every run of a process shares because it takes long to make: keys,
@@ -141,19 +141,27 @@ func (k *Kit) install(ctx context.Context, c store.Config, now func() time.Time)
 	wx, ali := k.accounts.WeChat.Merchants[0], k.accounts.Alipay.Merchants[0]
 	m := directory.Merchant{
 		ID: merchantID, ProviderID: providerID, Name: "Simulated Merchant", Prefixes: []string{prefix}, AuthenKey: authen,
-		Wx:      directory.WechatMerchant{SubMchID: wx.SubMchID, SubAppID: wx.SubAppID},
-		Ali:     directory.AlipayMerchant{AppAuthToken: secret.New(ali.AppAuthToken), SellerID: ali.UserID},
-		Shops:   []directory.Shop{{ID: shopID, Name: "shop"}},
-		Profile: directory.MerchantProfile{BankRatePPM: walletsKeep},
+		Wx:    directory.WechatMerchant{SubMchID: wx.SubMchID, SubAppID: wx.SubAppID},
+		Ali:   directory.AlipayMerchant{AppAuthToken: secret.New(ali.AppAuthToken), SellerID: ali.UserID},
+		Shops: []directory.Shop{{ID: shopID, Name: "shop"}},
 	}
 	for i := range tills {
 		m.Shops[0].Devices = append(m.Shops[0].Devices, directory.Device{ID: tillID(i), Name: tillID(i)})
 	}
 	return with(ctx, c, now, func(people *directory.Directory) error {
-		return people.Seed(ctx, directory.Installation{
+		if err := people.Seed(ctx, directory.Installation{
 			Providers: []directory.Provider{{ID: providerID, Name: "provider", NotifyURL: "http://" + merchantAt + "/callback"}},
 			Merchants: []directory.Merchant{m},
+		}); err != nil {
+			return err
+		}
+		// A seed leaves the profile alone, and Alipay's bill names no rate of its own:
+		// without an agreed one its fees are booked as they come.
+		_, err := people.UpdateMerchant(ctx, directory.System, merchantID, func(m *directory.Merchant) error {
+			m.Profile.BankRatePPM = walletsKeep
+			return nil
 		})
+		return err
 	})
 }
 

@@ -21,7 +21,7 @@ func (w *world) planSettings() {
 	}
 	choice := directory.Settle{
 		Profile: pay.Settings[r.IntN(len(pay.Settings))],
-		Late:    []string{"", directory.LateReturn, directory.LateReturn}[r.IntN(3)],
+		Late:    []string{"", directory.LateReturn, directory.LateHold}[r.IntN(3)],
 	}
 	at := w.start
 	if r.IntN(3) == 0 {
