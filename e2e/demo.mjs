@@ -114,12 +114,20 @@ export async function openPage(browser, url, { width = 390, height = 844, expect
     if ((m.type() === 'error' || m.type() === 'warning') && !expect.some((status) => text.includes(`status of ${status}`))) wrong.push(`console: ${text}`)
   })
   page.on('pageerror', (e) => wrong.push(`exception: ${e.message}`))
-  page.on('requestfailed', (r) => wrong.push(`request failed: ${r.url()} ${r.failure()?.errorText}`))
+  let leaving = false // then what the page still loads is broken off, as it is for everybody
+  page.on('requestfailed', (r) => {
+    if (!leaving || r.failure()?.errorText !== 'net::ERR_ABORTED') wrong.push(`request failed: ${r.url()} ${r.failure()?.errorText}`)
+  })
   page.on('request', (r) => {
     if (!r.url().startsWith(origin) && !r.url().startsWith('blob:')) wrong.push(`request to elsewhere: ${r.url()}`)
   })
   await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`)))
   await page.goto(url)
   const id = (name) => page.locator(`[data-testid="${name}"]`)
-  return { page, context, wrong, id, close: () => context.close() }
+  const reload = async () => {
+    leaving = true
+    await page.reload()
+    leaving = false
+  }
+  return { page, context, wrong, id, reload, close: () => context.close() }
 }

@@ -241,7 +241,7 @@ describe('all screens', () => {
     assert.equal(await lang(), 'zh-CN')
     await p.id('language').click()
     assert.equal(await lang(), 'en')
-    await p.page.reload()
+    await p.reload()
     await shownCode(p)
     assert.equal(await lang(), 'en')
     for (const view of ['view-pay', 'tab-scan', 'view-bill', 'view-scene']) {
@@ -348,7 +348,7 @@ describe('a real phone in the network', () => {
     const p = await openPage(browser, demo.pairing.replace('127.0.0.1', untrusted), { width: 390, height: 664, hasTouch: true, isMobile: true, deviceScaleFactor: 3 })
     const code = await shownCode(p)
     assert.equal(p.page.url().includes('pair'), false)
-    await p.page.reload()
+    await p.reload()
     await shownCode(p)
     assert.equal(await p.id('view-scene').count(), 0)
     assert.match(await p.id('customer').innerText(), /小明/)
