@@ -53,7 +53,7 @@ func (n *night) rough(t time.Time) bool {
 // the middle of it, so what has happened until then is left out.
 func (w *world) throwNight() {
 	r := w.dice("night")
-	if r.IntN(oneNightIn) > 0 {
+	if r.IntN(oneNightIn) > 0 || w.NoNights {
 		return
 	}
 	if r.IntN(3) == 0 {

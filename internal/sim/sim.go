@@ -56,6 +56,8 @@ type Config struct {
 	Kit  *Kit
 	// Now is time.Now: inside a bubble it is the bubble's.
 	Now func() time.Time
+	// NoNights leaves out the nights that some seeds live through (docs/decisions/0064).
+	NoNights bool
 	// Trace, if set, hears every line of the event log as it happens, in the
 	// order of the runtime, which need not be that of the log.
 	Trace func(line string)
