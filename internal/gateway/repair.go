@@ -144,3 +144,13 @@ func (g *Gateway) TrustBill(ctx context.Context, m *directory.Merchant, outTrade
 	})
 	return err
 }
+
+// CameAndWent books a payment that the wallet's bill has of an order that ended
+// unpaid, if it is known to have gone back (pay.Profile.CameAndWent), and returns
+// the order as it stands afterwards.
+func (g *Gateway) CameAndWent(ctx context.Context, m *directory.Merchant, o pay.Order, b pay.BilledPayment) (pay.Order, error) {
+	b.TransactionID = clean(b.TransactionID)
+	return g.change(ctx, m, o, func(o pay.Order, now time.Time) pay.Change {
+		return g.profile(o).CameAndWent(o, b, now)
+	})
+}

@@ -121,3 +121,31 @@ func TestAReverseThatHasLeftIsAskedForBeforeMoneyInDoubtIsHeld(t *testing.T) {
 	}
 	kindOf(t, gone.PayAnswer(), ErrConflict)
 }
+
+// A clock that was ahead when an order was sent, and was set right since, made the
+// order another's although the wallet had shown it unpaid after it was sent: 407 at
+// the till, and in the bill a payment and its reversal that our books did not have
+// (simulation, seed 5368 of 2026-11-26).
+func TestBugPaymentOfAnOrderSeenUnpaidWasCalledAnothers(t *testing.T) {
+	t.Parallel()
+	open := Order{MerchantID: "m1", OutTradeNo: "T1", Channel: Wxpay, TradeType: TradeMicroPay, State: PAYING, Total: total, SentAt: begin}
+	waiting := Outcome{Kind: Waiting, Verified: true, Code: "USERPAYING"}
+	for name, call := range map[string]Call{"by its answer": CallPay, "by a query": CallQuery} {
+		o := wxpayProfile.Apply(open, call, waiting, at(1)).Order
+		if got := wxpayProfile.Apply(o, CallQuery, dated(9, at(400)), at(400)).Order; got.State != PAID || got.Duplicate {
+			t.Errorf("%s: %s, another's: %t; want PAID", name, got.State, got.Duplicate)
+		}
+		o = wxpayProfile.StartReverse(o, at(60)).Order
+		back := Outcome{Kind: Declined, Verified: true, Code: "REVOKED", Returned: true, Payment: dated(9, begin).Payment}
+		got := wxpayProfile.Apply(o, CallQuery, back, at(400))
+		if n := got.Order; n.State != REVERSED || n.Duplicate || !n.PaidSeen || len(got.Postings) != 2 || len(balance(got.Postings)) != 0 {
+			t.Errorf("%s: %s, another's: %t, booked %v; want it paid and given back", name, n.State, n.Duplicate, got.Postings)
+		}
+	}
+	// That the wallet knew of no such order proves less: it may be slow.
+	missing := Outcome{Kind: Unknown, Verified: true, Code: "ORDERNOTEXIST", Reason: ReasonNotFound}
+	o := wxpayProfile.Apply(open, CallQuery, missing, at(1)).Order
+	if got := wxpayProfile.Apply(o, CallQuery, dated(9, at(400)), at(400)).Order; got.Reason != ReasonDoubt {
+		t.Errorf("not found, then paid before: %s for %s, want a doubt", got.State, got.Reason)
+	}
+}

@@ -43,3 +43,47 @@ func (p Profile) TakeBack(o Order, r Refund, out Outcome, pd RefundPaid, byHand 
 	}
 	return c, nil
 }
+
+// BilledPayment is a payment as a bill has it.
+type BilledPayment struct {
+	TransactionID string
+	Total         Fen
+	Settlement    Fen
+	PaidAt        time.Time
+	// ReversedAt is when it was reversed, of the whole amount; zero if no bill says so.
+	ReversedAt time.Time
+}
+
+// billClock is how far the wallet's clock and ours may be apart where a bill is
+// compared with a row: it may be ours that runs ahead (docs/decisions/0046).
+const billClock = time.Hour
+
+// CameAndWent books a payment that the bill has of an order which ended unpaid in
+// our books: the customer paid between our last question and the reverse, and a
+// wallet that has undone a payment need not say that there was one. It is late
+// money that was returned, told to nobody, as where a cancel tells it. If the
+// bill has the reversal as well, that is right even where the number may be
+// another's: nothing else of ours has that money. Otherwise the wallet has
+// confirmed our reverse, and if no bill ever has it, that is a difference of its
+// own.
+//
+// Nothing changes for any other order. A payment of which nothing says that it
+// went back is not of this kind: the wallet must be asked for it.
+func (p Profile) CameAndWent(o Order, b BilledPayment, now time.Time) Change {
+	c := Change{From: o, Order: o}
+	if !o.State.Final() || o.booked() || b.Total != o.Total {
+		return c
+	}
+	ours := !o.NoReverse && !o.Duplicate && !b.PaidAt.Before(o.SentAt.Add(-billClock))
+	reversed := o.State == REVERSED && !o.ReverseSentAt.IsZero()
+	if b.ReversedAt.IsZero() && (!ours || !reversed) {
+		return c
+	}
+	out := Outcome{Kind: Paid, Payment: Payment{TransactionID: b.TransactionID, Total: b.Total, Settlement: b.Settlement, PaidAt: b.PaidAt}}
+	p.cameAndWent(&c, TruthBill, out, now)
+	if n := &c.Order; n.UndoneAt().Equal(n.PaidAt) && !b.ReversedAt.IsZero() {
+		n.ReversedAt = b.ReversedAt // not by us
+	}
+	c.Order.Watch = false
+	return p.seal(c, now)
+}

@@ -3,6 +3,7 @@ package pay
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -98,5 +99,66 @@ func TestAReverseCountsFromItsFirstSend(t *testing.T) {
 	o.ReverseSentAt = at(2)
 	if got := o.UndoneAt(); !got.Equal(at(2)) {
 		t.Errorf("sent twice: %s", got)
+	}
+}
+
+// TestAPaymentThatCameAndWentIsBookedAsLateMoney: what it does to the books, and of
+// which orders nothing is believed.
+func TestAPaymentThatCameAndWentIsBookedAsLateMoney(t *testing.T) {
+	t.Parallel()
+	reversed := Order{
+		MerchantID: "m1", OutTradeNo: "T1", Channel: Wxpay, TradeType: TradeMicroPay, State: REVERSED, Total: 100, Truth: TruthQuery,
+		SentAt: begin, ReverseSentAt: at(60), ReversedAt: at(60), ReverseTries: 1, Watch: true, AskAt: at(90),
+	}
+	order := func(change func(*Order)) Order {
+		o := reversed
+		change(&o)
+		return o
+	}
+	in := BilledPayment{TransactionID: "4200", Total: 100, Settlement: 98, PaidAt: at(59)}
+	both := in
+	both.ReversedAt = at(61)
+	other, early := both, in
+	other.Total, early.PaidAt = 101, begin.Add(-billClock-1)
+	for name, c := range map[string]struct {
+		o    Order
+		in   BilledPayment
+		want bool
+	}{
+		"reversed by us":                     {reversed, in, true},
+		"reversed, and the bill says so":     {reversed, both, true},
+		"closed, and the bill says reversed": {order(func(o *Order) { o.State = CLOSED }), both, true},
+		"it may be another's, and went back": {order(func(o *Order) { o.NoReverse, o.Duplicate = true, true }), both, true},
+		"declined by somebody's reverse":     {order(func(o *Order) { o.State, o.ReverseSentAt, o.ReversedAt = DECLINED, time.Time{}, time.Time{} }), both, true},
+
+		"it may be another's":         {order(func(o *Order) { o.NoReverse, o.Duplicate = true, true }), in, false},
+		"paid long before":            {reversed, early, false},
+		"closed":                      {order(func(o *Order) { o.State = CLOSED }), in, false},
+		"ended without a reverse":     {order(func(o *Order) { o.ReverseSentAt = time.Time{} }), in, false},
+		"another amount":              {reversed, other, false},
+		"it is open":                  {order(func(o *Order) { o.State = REVERSING }), both, false},
+		"it is booked":                {order(func(o *Order) { o.PaidSeen = true }), both, false},
+		"its late money was returned": {order(func(o *Order) { o.Late = LateReturned }), both, false},
+	} {
+		got := wxpayProfile.CameAndWent(c.o, c.in, at(1000))
+		n := got.Order
+		if !c.want {
+			if got.Changed() {
+				t.Errorf("%s: %+v", name, got)
+			}
+			continue
+		}
+		if n.State != c.o.State || n.Late != LateReturned || n.Truth != TruthBill || n.Settlement != 98 || !n.PaidAt.Equal(at(59)) || n.TransactionID != "4200" {
+			t.Errorf("%s: the order is %+v", name, n)
+		}
+		if want := map[bool]time.Time{false: at(60), true: at(61)}[c.o.ReversedAt.IsZero()]; !n.UndoneAt().Equal(want) {
+			t.Errorf("%s: undone at %v, want %v", name, n.UndoneAt(), want)
+		}
+		if len(got.Callbacks) != 0 || len(got.Postings) != 2 || len(balance(got.Postings)) != 0 {
+			t.Errorf("%s: tells %v, books %v", name, got.Callbacks, got.Postings)
+		}
+		if step := wxpayProfile.Next(n, at(1000)); step.Act != ActNone {
+			t.Errorf("%s: afterwards %+v", name, step)
+		}
 	}
 }

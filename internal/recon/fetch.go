@@ -90,20 +90,38 @@ func (r *Recon) usable(ctx context.Context, run store.ReconRun, out channel.Bill
 	return fmt.Errorf("the wallet gave no bill of %s: %s %s %s", run.Day, out.Kind, out.Code, out.Text)
 }
 
-// traded reports whether our books have anything of a day.
+// traded reports whether our books have anything of a day that no bill of another
+// day has. An order that was undone and never paid is in none.
 func (r *Recon) traded(ctx context.Context, k store.ReconKey, day time.Time) (bool, error) {
 	span := spanOf(k, day)
 	orders, err := r.Store.ReconOrders(ctx, span, restAtOnce)
 	if err != nil || len(orders) == restAtOnce {
 		return err == nil, err
 	}
+	refunds, err := r.Store.ReconRefunds(ctx, span, restAtOnce)
+	if err != nil || len(refunds) == restAtOnce {
+		return err == nil, err
+	}
+	var list []expected
 	for _, o := range orders {
-		if len(orderExpected(o)) > 0 { // one that was undone and never paid is in no bill
+		list = append(list, orderExpected(o)...)
+	}
+	for _, f := range refunds {
+		if f.State == pay.RefundPending { // the wallet may have it
 			return true, nil
 		}
+		list = append(list, refundExpected(f)...)
 	}
-	refunds, err := r.Store.ReconRefunds(ctx, span, 1)
-	return len(refunds) > 0, err
+	for _, e := range list {
+		if DayOf(e.at) != DayOf(day) {
+			continue // its other movement was on this day
+		}
+		there, err := r.Store.LinesOfItem(ctx, k.MerchantID, k.Channel, e.item)
+		if err != nil || len(there) == 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // spanOf is what moved on a day.

@@ -102,6 +102,9 @@ func (r *Recon) books(ctx context.Context, run store.ReconRun, lines []store.Rec
 	if b.refunds, err = r.Store.RefundsByNumber(ctx, run.MerchantID, refunds); err != nil {
 		return nil, err
 	}
+	if err := r.cameAndWent(ctx, m, b, lines); err != nil {
+		return nil, err
+	}
 	for _, l := range lines {
 		if o, ours := b.orders[l.OutTradeNo]; ours && l.Item == reversalItem(l.OutTradeNo) && o.State == pay.PAID && o.Refunded > 0 {
 			if b.rolled[l.OutTradeNo], err = r.rolledBack(ctx, o); err != nil {

@@ -129,20 +129,23 @@ func (r *Recon) planDays(ctx context.Context, id string, ch pay.Channel) error {
 		from = first
 	}
 	for day := from; !day.After(end); day = day.AddDate(0, 0, 1) {
-		k := store.ReconKey{MerchantID: id, Channel: ch, Day: DayOf(day)}
-		// The job first: a day that is planned twice is done once, and one whose row
-		// has no job would never be done.
-		err := r.Store.EditJobs(ctx, id, jobs.Edit{Put: &jobs.Job{
-			Key: jobs.Key{MerchantID: id, Kind: kindDay, Ref: string(ch) + ":" + k.Day}, State: jobs.Ready, RunAt: now, CreatedAt: now,
-		}})
-		if err == nil {
-			err = r.Store.PlanRecon(ctx, k, now)
-		}
-		if err != nil {
+		if err := r.plan(ctx, store.ReconKey{MerchantID: id, Channel: ch, Day: DayOf(day)}, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// plan has a day done. The job comes first: a day that is planned twice is done
+// once, and one whose row has no job would never be done.
+func (r *Recon) plan(ctx context.Context, k store.ReconKey, now time.Time) error {
+	err := r.Store.EditJobs(ctx, k.MerchantID, jobs.Edit{Put: &jobs.Job{
+		Key: jobs.Key{MerchantID: k.MerchantID, Kind: kindDay, Ref: string(k.Channel) + ":" + k.Day}, State: jobs.Ready, RunAt: now, CreatedAt: now,
+	}})
+	if err == nil {
+		err = r.Store.PlanRecon(ctx, k, now)
+	}
+	return err
 }
 
 // dayJob reconciles one day.

@@ -116,14 +116,19 @@ func (r *Recon) Again(ctx context.Context, k store.ReconKey) (store.ReconRun, er
 		return run, err
 	}
 	if run.Step == store.ReconDone {
-		step := store.ReconStep{From: run, To: run}
-		step.To.Round, step.To.Step, step.To.Position, step.To.Matched = run.Round+1, store.ReconFetch, "", 0
-		step.To.StartedAt, step.To.DoneAt = r.now(), time.Time{}
-		if run, err = r.commit(ctx, step); err != nil {
+		if run, err = r.newRound(ctx, run); err != nil {
 			return run, err
 		}
 	}
 	return r.Do(ctx, k)
+}
+
+// newRound begins a day that is done once more.
+func (r *Recon) newRound(ctx context.Context, run store.ReconRun) (store.ReconRun, error) {
+	step := store.ReconStep{From: run, To: run}
+	step.To.Round, step.To.Step, step.To.Position, step.To.Matched = run.Round+1, store.ReconFetch, "", 0
+	step.To.StartedAt, step.To.DoneAt = r.now(), time.Time{}
+	return r.commit(ctx, step)
 }
 
 // check refuses a day that cannot be reconciled.
@@ -195,10 +200,13 @@ func (r *Recon) step(ctx context.Context, run store.ReconRun) (store.ReconRun, e
 	return run, fmt.Errorf("reconcile %s: there is no step %q", run.Day, run.Step)
 }
 
+// who closes differences where no person does.
+const who = "recon"
+
 // commit makes a step and returns the run as it stands: the next one if we were
 // first, or what somebody else made of it.
 func (r *Recon) commit(ctx context.Context, step store.ReconStep) (store.ReconRun, error) {
-	step.To.Unit, step.By, step.At = r.Store.NewUnit(), "recon", r.now()
+	step.To.Unit, step.By, step.At = r.Store.NewUnit(), who, r.now()
 	won, err := r.Gateway.BookBill(ctx, step)
 	if err != nil {
 		return step.From, err

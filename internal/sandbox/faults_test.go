@@ -120,6 +120,41 @@ func TestSlowStateHidesThePayment(t *testing.T) {
 	}
 }
 
+// TestUndoneBare hides from a query, by both interfaces, that what was undone had been
+// paid; the pay time of one that is paid stays.
+func TestUndoneBare(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	no, kept := b.no(), b.no()
+	for _, no := range []string{no, kept} {
+		if got, _ := b.wxPay(no, b.code(sandbox.WeChat, "ming"), 100); got != "SUCCESS" {
+			t.Fatalf("micropay = %s", got)
+		}
+	}
+	if got := b.wxReverse(no); got != "SUCCESS" {
+		t.Fatalf("reverse = %s", got)
+	}
+	tells := func(no string) (v2, v3 string) {
+		_, out := b.wx("/pay/orderquery", kv{"out_trade_no": no})
+		w := b.Accounts().Providers[0].WeChat
+		got := b.v3(t, v3Call{
+			method: http.MethodGet, path: "/v3/pay/partner/transactions/out-trade-no/" + no + "?sp_mchid=" + w.MchID + "&sub_mchid=" + w.Merchants[0].SubMchID,
+		})
+		paid, _ := got.body["success_time"].(string)
+		return out["trade_state"] + " " + out["time_end"], got.body["trade_state"].(string) + " " + paid
+	}
+	if v2, v3 := tells(no); len(v2) < 10 || len(v3) < 10 {
+		t.Errorf("without a fault the queries tell %q and %q", v2, v3)
+	}
+	b.fault(sandbox.Fault{Scenario: "undone_bare"})
+	if v2, v3 := tells(no); v2 != "REVOKED " || v3 != "REVOKED " {
+		t.Errorf("the queries tell %q and %q, want the state alone", v2, v3)
+	}
+	if v2, v3 := tells(kept); len(v2) < 10 || len(v3) < 10 {
+		t.Errorf("of a payment that stands they tell %q and %q", v2, v3)
+	}
+}
+
 func TestPayErrorButCharged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -37,6 +37,7 @@ type effect struct {
 	skip     bool          // not carried out
 	forced   *forcedAnswer // answered instead of the truth
 	state    string        // the state a query tells
+	bare     bool          // a query does not tell that an undone trade was paid
 	password bool          // the phone asks for the password
 
 	lag      time.Duration // marks left on the trade, see trade
@@ -230,6 +231,11 @@ var commonScenarios = []Scenario{
 		Name: "answer_state", Effect: "a query answers a given state instead of the true one", Channels: both,
 		Endpoint: EndpointQuery, Params: []string{"state"}, needs: []string{"state"},
 		apply: func(e *effect, _ Channel, p Params) { e.state = p.State },
+	},
+	{
+		Name: "undone_bare", Effect: "a query of an undone payment answers its state, and not that it had been paid", Channels: onlyWx,
+		Endpoint: EndpointQuery,
+		apply:    func(e *effect, _ Channel, _ Params) { e.bare = true },
 	},
 	{
 		Name: "slow_state", Effect: "for a while (12 s) after payment, queries say USERPAYING or ACQ.TRADE_NOT_EXIST", Channels: both,

@@ -260,7 +260,7 @@ func wxTold(t *trade, eff *effect, now time.Time) (state string, paid bool) {
 	case t.unseen(now):
 		state = "USERPAYING"
 	}
-	return state, t.paidMS > 0 && (state == "SUCCESS" || state == "REFUND" || state == "REVOKED")
+	return state, t.paidMS > 0 && (state == "SUCCESS" || state == "REFUND" || state == "REVOKED" && !eff.bare)
 }
 
 // wxStateWords is the trade_state_desc of a state; one that WeChat does not

@@ -86,6 +86,9 @@ func (w *world) forecast() *weather {
 		out.scenarios = []sandbox.Fault{unpaidSays(sandbox.WeChat, "NOTPAY"), unpaidSays(sandbox.Alipay, "WAIT_BUYER_PAY")}
 		out.away["notice"] = spans{{w.start, w.start.Add(out.lasts)}}
 	}
+	if r := w.dice("undone"); r.IntN(3) == 0 { // of its own: the other seeds stay what they were
+		out.scenarios = append(out.scenarios, sandbox.Fault{Scenario: "undone_bare", Rate: 1})
+	}
 	return out
 }
 

@@ -1,0 +1,85 @@
+package recon
+
+import (
+	"context"
+	"errors"
+
+	"cloudpay/internal/directory"
+	"cloudpay/internal/pay"
+	"cloudpay/internal/store"
+)
+
+// cameAndWent books payments that a bill has of orders which ended unpaid in our
+// books and are known to have gone back (decision 0066). b has the orders as they
+// stand afterwards.
+func (r *Recon) cameAndWent(ctx context.Context, m *directory.Merchant, b *books, lines []store.ReconLine) error {
+	for _, l := range lines {
+		o, ours := b.orders[l.OutTradeNo]
+		back := l.Item == reversalItem(l.OutTradeNo)
+		if !ours || !back && l.Item != paymentItem(l.OutTradeNo) {
+			continue
+		}
+		if o.State.Final() && !booked(o) {
+			in, out, err := r.bothLines(ctx, b.run.ReconKey, o.OutTradeNo)
+			if err != nil {
+				return err
+			}
+			if in == nil {
+				continue
+			}
+			billed := pay.BilledPayment{TransactionID: in.TransactionID, Total: in.Total, Settlement: in.Settlement, PaidAt: in.At}
+			if out != nil && out.Total == in.Total {
+				billed.ReversedAt = out.At
+			}
+			if o, err = r.Gateway.CameAndWent(ctx, m, o, billed); err != nil {
+				return err
+			}
+			b.orders[l.OutTradeNo] = o
+		}
+		if back && o.Late == pay.LateReturned {
+			if err := r.missedBefore(ctx, b.run, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bothLines finds the lines in force of an order's payment and of its reversal,
+// nil for none. One that came twice is no proof of anything.
+func (r *Recon) bothLines(ctx context.Context, k store.ReconKey, no string) (in, out *store.BillLine, err error) {
+	one := func(item string) *store.BillLine {
+		list, e := r.Store.LinesOfItem(ctx, k.MerchantID, k.Channel, item)
+		if err = errors.Join(err, e); len(list) != 1 {
+			return nil
+		}
+		return &list[0]
+	}
+	in, out = one(paymentItem(no)), one(reversalItem(no))
+	return in, out, err
+}
+
+// missedBefore has an earlier day done again that has the payment of an order as a
+// difference: it is booked, now that the bill of this day has its reversal.
+func (r *Recon) missedBefore(ctx context.Context, run store.ReconRun, o pay.Order) error {
+	d, err := r.Store.Diff(ctx, store.DiffKey{
+		MerchantID: run.MerchantID, Channel: run.Channel, Item: paymentItem(o.OutTradeNo), Type: store.WalletMore,
+	})
+	if errors.Is(err, pay.ErrNotFound) {
+		return nil
+	}
+	if err != nil || d.State != store.DiffOpen || d.Day == run.Day {
+		return err
+	}
+	before := run.ReconKey
+	before.Day = d.Day
+	if err := r.plan(ctx, before, r.now()); err != nil {
+		return err
+	}
+	was, err := r.Store.ReconRun(ctx, before)
+	if err != nil || was.Step != store.ReconDone {
+		return err
+	}
+	_, err = r.newRound(ctx, was)
+	return err
+}
