@@ -149,3 +149,29 @@ func TestBugPaymentOfAnOrderSeenUnpaidWasCalledAnothers(t *testing.T) {
 		t.Errorf("not found, then paid before: %s for %s, want a doubt", got.State, got.Reason)
 	}
 }
+
+// An old payment of the number was taken for this order's where the wallet had not
+// shown that it is unpaid: a page that is signed here, a code that is no trade until
+// it is scanned, a customer's cancel, which is no safe end, and a number that the
+// wallet calls used, where its pay time decides (money.md §2).
+func TestBugOldPaymentWasBelievedOfAnOrderThatWasNotShownUnpaid(t *testing.T) {
+	t.Parallel()
+	old := dated(60, at(9))
+	micro := Order{MerchantID: "m1", OutTradeNo: "T1", Channel: Wxpay, TradeType: TradeMicroPay, State: PAYING, Total: total, SentAt: begin}
+	page, code := micro, micro
+	page.Channel, page.TradeType, page.ExpireAt = Alipay, TradeMobileWeb, begin.Add(time.Hour)
+	code.Channel, code.TradeType, code.ExpireAt = Alipay, TradeScanCode, begin.Add(time.Hour)
+	waiting := Outcome{Kind: Waiting, Verified: true, Code: "NOTPAY"}
+	for name, o := range map[string]Order{
+		"a page that is signed here":        alipayProfile.ApplyPrepay(page, Outcome{Kind: Paid}, Prepaid{MwebURL: "https://a"}, at(1)).Order,
+		"a code that nobody has scanned":    alipayProfile.ApplyPrepay(code, Outcome{Kind: Paid, Verified: true}, Prepaid{CodeURL: "https://a"}, at(1)).Order,
+		"a cancel of the customer":          wxpayProfile.Apply(micro, CallQuery, Outcome{Kind: Unknown, Next: NextReverse, Verified: true, Code: "PAYERROR"}, at(1)).Order,
+		"a number that is used, and unpaid": wxpayProfile.Apply(wxpayProfile.Apply(micro, CallPay, Outcome{Kind: Unknown, Next: NextQueryFirst, NoReverse: true, Verified: true, Code: "ORDERPAID"}, at(1)).Order, CallQuery, waiting, at(2)).Order,
+	} {
+		p := Profiles[o.Channel]
+		c := p.Apply(o, CallQuery, old, at(9))
+		if c.Order.State == PAID || len(c.Postings) != 0 || len(c.Callbacks) != 0 {
+			t.Errorf("%s: %s, tells %v, books %v; want nothing of it", name, c.Order.State, c.Callbacks, c.Postings)
+		}
+	}
+}

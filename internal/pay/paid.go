@@ -8,14 +8,22 @@ import (
 // foreign reports whether a payment was made before this order existed: the
 // number was used before (money.md §2, restored counters). A payment that is
 // booked already is ours, whatever its time; so is one of an order that the wallet
-// has shown unpaid since it was sent. That it knew of none proves less.
+// has shown unpaid since. That it knew of none proves less.
 //
 // The pay time is the wallet's and SentAt is ours, so that a clock of ours which
 // runs ahead would make every payment a foreign one: what it is known to be
 // ahead by is allowed for (docs/decisions/0046).
 func (p Profile) foreign(o Order, out Outcome, now time.Time) bool {
 	paidAt := out.Payment.PaidAt
-	return !o.booked() && o.Seen != Waiting && !paidAt.IsZero() && paidAt.Add(out.ahead(o, now)).Before(o.SentAt.Add(-p.PayTimeSlack))
+	return !o.booked() && !o.shownUnpaid() && !paidAt.IsZero() && paidAt.Add(out.ahead(o, now)).Before(o.SentAt.Add(-p.PayTimeSlack))
+}
+
+// shownUnpaid reports whether the wallet has shown a code payment unpaid since it
+// was sent. That an order is prepared shows nothing: a page is signed here, and a
+// code is no trade until it is scanned. Nor does PAYERROR, which is no safe end; and
+// under a number that the wallet calls used the pay time decides (money.md §2).
+func (o Order) shownUnpaid() bool {
+	return o.Seen == Waiting && !o.TradeType.Unified() && !o.Stopped && !o.NoReverse
 }
 
 // ahead is how far our clock ran ahead when the order was sent, as far as that
