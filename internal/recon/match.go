@@ -30,9 +30,6 @@ type books struct {
 	now     time.Time
 }
 
-// given is the sum of several lines without a number of one order.
-type given struct{ total, settlement, fee pay.Fen }
-
 // finding is what one line comes to.
 type finding struct {
 	diffs    []store.Diff
@@ -105,50 +102,10 @@ func (r *Recon) books(ctx context.Context, run store.ReconRun, lines []store.Rec
 	if err := r.cameAndWent(ctx, m, b, lines); err != nil {
 		return nil, err
 	}
-	for _, l := range lines {
-		if o, ours := b.orders[l.OutTradeNo]; ours && l.Item == reversalItem(l.OutTradeNo) && o.State == pay.PAID && o.Refunded > 0 {
-			if b.rolled[l.OutTradeNo], err = r.rolledBack(ctx, o); err != nil {
-				return nil, err
-			}
-			if b.rolled[l.OutTradeNo] == l.Total {
-				continue // all in one line, and what is more came twice
-			}
-			if b.given[l.OutTradeNo], err = r.givenBack(ctx, run.ReconKey, l.Item); err != nil {
-				return nil, err
-			}
-		}
+	if err := r.numberless(ctx, b, lines); err != nil {
+		return nil, err
 	}
 	return b, nil
-}
-
-// rolledBack is what the wallet gave back of an order under a number of ours,
-// because it has none of its own.
-func (r *Recon) rolledBack(ctx context.Context, o pay.Order) (sum pay.Fen, err error) {
-	list, err := r.Store.Refunds(ctx, o.MerchantID, o.OutTradeNo)
-	for _, f := range list {
-		if ownName(f) {
-			sum += f.Amount
-		}
-	}
-	return sum, err
-}
-
-// givenBack sums the lines of an item. Alipay's refunds without a number are all
-// of one.
-func (r *Recon) givenBack(ctx context.Context, k store.ReconKey, item string) (g given, err error) {
-	list, err := r.Store.LinesOfItem(ctx, k.MerchantID, k.Channel, item)
-	for _, l := range list {
-		g.total += l.Total
-		g.settlement += l.Settlement
-		g.fee += l.Fee
-	}
-	return g, err
-}
-
-// ownName reports whether a refund was made by the wallet without a number, and
-// has one of ours.
-func ownName(f pay.Refund) bool {
-	return f.Origin == pay.OriginChannel && strings.HasPrefix(f.OutRefundNo, "outside-"+f.OutTradeNo)
 }
 
 // doneDays tells which days are reconciled. It asks once for each.
@@ -167,10 +124,10 @@ func (r *Recon) doneDays(ctx context.Context, k store.ReconKey) func(string) boo
 // judge compares one line with our books.
 func (b *books) judge(l store.ReconLine) finding {
 	if g, ok := b.given[l.OutTradeNo]; ok && l.Item == reversalItem(l.OutTradeNo) && g.total == b.rolled[l.OutTradeNo] {
-		if l.Again {
+		if l.Line != g.first {
 			return finding{} // its part of the fee is booked with the first
 		}
-		l.Total, l.Settlement, l.Fee = g.total, g.settlement, g.fee
+		l.Total, l.Settlement, l.Fee, l.Again = g.total, g.settlement, g.fee, false
 	}
 	if l.Again { // the wallet tells of the same thing twice
 		d := b.diff(l, store.WalletMore, 0, "")
@@ -289,7 +246,11 @@ func (b *books) reversal(l store.ReconLine) finding {
 		if l.Total != b.rolled[l.OutTradeNo] {
 			return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, -b.rolled[l.OutTradeNo], state)}}
 		}
-		return b.fee(l, state)
+		f := b.fee(l, state)
+		if l.Missed {
+			f.found = append(f.found, store.Found{Item: l.Item, Why: "在 " + b.run.Day + " 的账单中"})
+		}
+		return f
 	case !undone(o):
 		return finding{diffs: []store.Diff{b.diff(l, store.StateDiff, 0, state)}}
 	case l.Total != o.Total:
@@ -333,6 +294,9 @@ func (b *books) fee(l store.ReconLine, state string) (f finding) {
 		want, slack := pay.Poundage(l.Settlement, rate), pay.Fen(0)
 		if l.Kind != "payment" { // shares of a fee: each is rounded
 			want, slack = -want, 1
+		}
+		if g, ok := b.given[l.OutTradeNo]; ok && l.Item == reversalItem(l.OutTradeNo) {
+			slack = g.lines
 		}
 		if l.Fee < want-slack || l.Fee > want+slack {
 			d := b.diff(l, store.FeeDiff, want, state)

@@ -274,13 +274,19 @@ func (p *billParts) sumsOf(store string) *storeSums {
 func (p *billParts) detail(text string) error {
 	p.details++
 	var sums storeSums
-	var said []channel.BillFigure
+	var paid, back []string // the figures, which are compared when the table is read
 	head := func(line string) error {
-		if m := paymentTotal.FindStringSubmatch(line); m != nil {
-			said = append(said, totals("交易合计", m, sums.payments, sums.paid, sums.paidDiscount)...)
-		}
-		if m := refundTotal.FindStringSubmatch(line); m != nil {
-			said = append(said, totals("退款合计", m, sums.refunds, sums.back, sums.backDiscount)...)
+		for _, one := range []struct {
+			form *regexp.Regexp
+			said *[]string
+		}{{paymentTotal, &paid}, {refundTotal, &back}} {
+			m := one.form.FindStringSubmatch(line)
+			if m != nil && *one.said != nil {
+				return errors.New("the bill has its closing figures twice")
+			}
+			if m != nil {
+				*one.said = m
+			}
 		}
 		return p.head(line)
 	}
@@ -295,6 +301,9 @@ func (p *billParts) detail(text string) error {
 		if l.Kind == "" {
 			return errors.New("a line of the bill has a 业务类型 that no rule names")
 		}
+		if l.Total < 0 || l.Settlement < 0 {
+			return errors.New("a line of the bill has an amount whose sign is not that of its 业务类型")
+		}
 		p.bill.Lines = append(p.bill.Lines, l)
 		for _, s := range []*storeSums{&sums, p.sumsOf("store:" + l.StoreID), p.sumsOf(allStores)} {
 			s.add(r, l.Kind, fee)
@@ -304,10 +313,11 @@ func (p *billParts) detail(text string) error {
 	if err != nil {
 		return err
 	}
-	if len(said) != 6 {
+	if paid == nil || back == nil {
 		return errors.New("the bill ends without 交易合计 and 退款合计: it is not complete")
 	}
-	return channel.CheckFigures(said...)
+	return channel.CheckFigures(append(totals("交易合计", paid, sums.payments, sums.paid, sums.paidDiscount),
+		totals("退款合计", back, sums.refunds, sums.back, sums.backDiscount)...)...)
 }
 
 // totals are the three figures of a closing line, amounts in units.

@@ -223,21 +223,6 @@ func TestNamesWithCommasStayWhole(t *testing.T) {
 	}
 }
 
-func FuzzParseBill(f *testing.F) {
-	for _, name := range []string{sampleZip, sampleDetail, sampleSummary} {
-		f.Add(sample(f, name))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > 64<<10 || strings.HasPrefix(string(raw), "PK") && len(raw) > 4<<10 {
-			t.Skip("long inputs only slow the search")
-		}
-		p, err := parseBill(raw)
-		if err == nil && p.bill.Summary.Payments+p.bill.Summary.Refunds != int64(len(p.bill.Lines)) {
-			t.Errorf("%d lines, and the summary says %+v", len(p.bill.Lines), p.bill.Summary)
-		}
-	})
-}
-
 // TestBugFigureThatCannotBeReadWasTakenForEqual: the closing figures of a
 // detail were compared in whole fen, so one that is no amount, or has a part of
 // a fen too much, went for the sum of the lines.

@@ -97,6 +97,10 @@ func names(header string) []string {
 // errLongLine says that a line is no line of a bill.
 var errLongLine = errors.New("a line of the bill is longer than 64 KiB")
 
+// errNegative says that a line has an amount below zero: the state of a trade and
+// the way of a movement tell its direction, and a sign beside them would turn it.
+const errNegative = "line %d of the bill has a negative amount"
+
 // billReader walks the lines of a bill.
 type billReader struct {
 	rest string
@@ -204,6 +208,9 @@ func (b *billReader) trades(header []string) (channel.Bill, error) {
 		if l.Kind != channel.BillPayment && !t.Has(colRefund) {
 			return fmt.Errorf("line %d of the bill is a refund, and the bill lacks the column %s", b.line, colRefund)
 		}
+		if l.Total < 0 || l.Settlement < 0 || l.Coupons < 0 {
+			return fmt.Errorf(errNegative, b.line)
+		}
 		out.Lines = append(out.Lines, l)
 		sums.add(r, fee)
 		return r.Err()
@@ -299,6 +306,9 @@ func (b *billReader) flows(header []string) (channel.Bill, error) {
 	var sums channel.BillSummary
 	after, err := b.rows(t, func(r *channel.BillRow) error {
 		f := flowLine(r)
+		if f.Amount < 0 {
+			return fmt.Errorf(errNegative, b.line)
+		}
 		switch way := r.Text(colFlowWay); way {
 		case "收入":
 			f.In = true
