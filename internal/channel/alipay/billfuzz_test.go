@@ -3,7 +3,7 @@ package alipay
 import (
 	"archive/zip"
 	"bytes"
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -96,7 +96,7 @@ func shapes(tb testing.TB) []shape {
 	zeros := "#交易合计：0笔，商家实收共0.00元，商家优惠共0.00元\r\n#退款合计：0笔，商家实收退款共0.00元，商家优惠退款共0.00元\r\n"
 	many := make([]entry, 0, maxBillFiles+1)
 	for i := range maxBillFiles + 1 {
-		many = append(many, entry{fmt.Sprint(i), detail})
+		many = append(many, entry{strconv.Itoa(i), detail})
 	}
 	second := strings.SplitAfter(text, "\n")[5] // the line of the first payment
 	return []shape{

@@ -45,11 +45,11 @@ func billVectors(t *testing.T) map[string]billVector {
 	return list
 }
 
-func sample(t testing.TB, file string) []byte {
-	t.Helper()
+func sample(tb testing.TB, file string) []byte {
+	tb.Helper()
 	raw, err := os.ReadFile("testdata/" + file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return raw
 }
