@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -42,6 +43,27 @@ func TestASandboxSaysWhatIsWrong(t *testing.T) {
 	defer box.Close()
 	cloudpay(t, "sandbox", "fault", "nosuch", "--control", box.URL).want(t, exitDeclined, `the sandbox refuses: invalid scenario "nosuch"`+"\n")
 	cloudpay(t, "sandbox", "totals", "--control", box.URL).want(t, exitFailed, "the sandbox failed (500)")
+}
+
+// TestAFaultIsAimedFromTheShell: what the control API takes, with numbers and truth
+// values as it has them.
+func TestAFaultIsAimedFromTheShell(t *testing.T) {
+	t.Parallel()
+	var got string
+	box := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(io.LimitReader(r.Body, 1<<10))
+		got = string(raw)
+		_, _ = w.Write([]byte(`{"id":1}`))
+	}))
+	defer box.Close()
+	fault := []string{"sandbox", "fault", "answer_code", "--control", box.URL, "--endpoint", "query"}
+	cloudpay(t, append(fault, "--param", "code=40004", "--param", "committed=true", "--param", "skip=2")...).want(t, exitOK, `{"id":1}`)
+	const want = `{"endpoint":"query","params":{"code":"40004","committed":true,"skip":2},"scenario":"answer_code"}`
+	if strings.TrimSpace(got) != want {
+		t.Errorf("the sandbox is sent %s, want %s", got, want)
+	}
+	cloudpay(t, append(fault, "--param", "colour=red")...).want(t, exitUsage, "--param colour=red: no scenario takes that")
+	cloudpay(t, append(fault, "--param", "skip=two")...).want(t, exitUsage, "--param skip=two: no scenario takes that")
 }
 
 // TestLogsSayTimesWithTheirUnit: a bare number of nanoseconds means nothing at

@@ -380,6 +380,33 @@ type sandboxFaultCmd struct {
 	Count    int64   `name:"count" help:"How many times, 0 for without end."`
 	Rate     float64 `name:"rate" help:"Probability from 0 to 1, 0 for always."`
 	Seed     int64   `name:"seed" help:"Seed of the probability."`
+	Endpoint string  `name:"endpoint" placeholder:"CALL" help:"The call it befalls, instead of the scenario's own: pay, query, reverse, refund … or *."`
+
+	Params map[string]string `name:"param" placeholder:"NAME=VALUE" help:"A parameter of the scenario (sandbox scenarios lists them), or out_trade_no, merchant, skip; may be repeated."`
+}
+
+// params are the parameters as the control API reads them: numbers and truth
+// values as such where it has such.
+func (c *sandboxFaultCmd) params() (map[string]any, error) {
+	out := make(map[string]any, len(c.Params))
+	for name, value := range c.Params {
+		for _, v := range []any{value, json.RawMessage(value)} {
+			raw, err := json.Marshal(map[string]any{name: v})
+			if err != nil {
+				continue
+			}
+			d := json.NewDecoder(bytes.NewReader(raw))
+			d.DisallowUnknownFields()
+			if d.Decode(new(sandbox.Params)) == nil {
+				out[name] = v
+				break
+			}
+		}
+		if out[name] == nil {
+			return nil, usage("--param %s=%s: no scenario takes that; cloudpay sandbox scenarios lists what each takes", name, value)
+		}
+	}
+	return out, nil
 }
 
 // Run sends the fault, or clears all.
@@ -397,6 +424,16 @@ func (c *sandboxFaultCmd) Run(ctx context.Context, e env) error {
 	}
 	if c.Rate != 0 {
 		in["rate"], in["seed"] = c.Rate, c.Seed
+	}
+	if c.Endpoint != "" {
+		in["endpoint"] = c.Endpoint
+	}
+	if len(c.Params) > 0 {
+		params, err := c.params()
+		if err != nil {
+			return err
+		}
+		in["params"] = params
 	}
 	raw, err := c.call(ctx, http.MethodPost, "/faults", in)
 	if err != nil {

@@ -123,6 +123,9 @@ func (b *builder) outcome(r evidence.Record) string {
 		}
 		return b.f("已受理，等待中", "accepted, waiting")
 	case pay.Declined:
+		if r.Code == "CLOSED" || r.Code == "REVOKED" || r.Code == "TRADE_CLOSED" {
+			return b.f("订单已关闭或撤销", "closed or undone")
+		}
 		return b.f("明确拒绝", "definitely refused")
 	case pay.Unknown:
 		return b.f("结果未知", "the result is unknown") + why

@@ -17,7 +17,10 @@ func (b *builder) verdict(step pay.Step, w openWork) {
 	case w.settle != nil && w.settle.State == jobs.Buried:
 		next(b.f("结果驱动任务已停止（%s），请运行 cloudpay jobs release", "the order's job has stopped (%s): run cloudpay jobs release", w.settle.LastError))
 	case w.settle != nil:
-		text := b.f("%s：%s，已做 %d 次", "%s: %s, %d attempts so far", b.act(step.Act), b.when(w.settle.RunAt), w.settle.Attempt)
+		text := b.f("%s：%s，已查单 %d 次", "%s: %s, asked %d times so far", b.act(step.Act), b.when(w.settle.RunAt), o.Asks)
+		if o.ReverseTries > 0 {
+			text += b.f("，已撤单 %d 次", ", reversed %d times", o.ReverseTries)
+		}
 		if w.settle.LastError != "" {
 			text += b.f("；上次出错：%s", "; the last failed: %s", w.settle.LastError)
 		}
@@ -26,7 +29,7 @@ func (b *builder) verdict(step pay.Step, w openWork) {
 		next(b.f("没有驱动该订单的任务，这不应发生：请运行 cloudpay order query", "no job drives the order, which should not be: run cloudpay order query"))
 	}
 	for _, j := range w.refunds {
-		next(b.f("退款 %s：%s，%s，已做 %d 次", "refund %s: %s, %s, %d attempts so far", j.Ref, b.refundAct(j.Kind), b.when(j.RunAt), j.Attempt))
+		next(b.f("退款 %s：%s，%s，已做 %d 次", "refund %s: %s, %s, %d times so far", j.Ref, b.refundAct(j.Kind), b.when(j.RunAt), b.tries(j.Ref)))
 	}
 	for _, j := range w.callbacks {
 		_, event := cut(j.Ref)
@@ -47,6 +50,17 @@ func (b *builder) verdict(step pay.Step, w openWork) {
 	if len(v.Next) == 0 {
 		next(b.f("没有待办", "nothing is left to do"))
 	}
+}
+
+// tries is how often a refund was sent or asked for. Its job counts only what
+// failed one after the other.
+func (b *builder) tries(no string) (n int64) {
+	for _, r := range b.e.Refunds {
+		if r.OutRefundNo == no {
+			n = r.Tries
+		}
+	}
+	return n
 }
 
 // known is what is known about the money.

@@ -81,10 +81,11 @@ func TestVerdictSaysWhatHappensNextAndWhen(t *testing.T) {
 		w    openWork
 		want []string
 	}{
-		{"query", pay.Order{State: pay.PAYING}, nil, pay.ActQuery, openWork{settle: &settle}, []string{"下一步：查单：11-27 03:00:30.000（30s 后），已做 3 次；上次出错：database is away"}},
+		{"query", pay.Order{State: pay.PAYING, Asks: 7}, nil, pay.ActQuery, openWork{settle: &settle}, []string{"下一步：查单：11-27 03:00:30.000（30s 后），已查单 7 次；上次出错：database is away"}},
+		{"reverse", pay.Order{State: pay.REVERSING, Asks: 7, ReverseTries: 2}, nil, pay.ActReverse, openWork{settle: &settle}, []string{"已查单 7 次，已撤单 2 次"}},
 		{"buried", pay.Order{State: pay.PAYING}, nil, pay.ActQuery, openWork{settle: &buried}, []string{"cloudpay jobs release"}},
 		{"lost job", pay.Order{State: pay.PAYING}, nil, pay.ActQuery, openWork{}, []string{"不应发生"}},
-		{"refund", pay.Order{State: pay.PAID}, nil, "", openWork{refunds: []jobs.Job{refund}}, []string{"退款 r1：查询退款结果，现在"}},
+		{"refund", pay.Order{State: pay.PAID}, []pay.Refund{{OutRefundNo: "r1", Tries: 5}}, "", openWork{refunds: []jobs.Job{refund}}, []string{"已到期），已做 5 次"}},
 		{
 			"callbacks",
 			pay.Order{State: pay.PAID},
