@@ -64,8 +64,9 @@ const billClock = time.Hour
 // money that was returned, told to nobody, as where a cancel tells it. If the
 // bill has the reversal as well, that is right even where the number may be
 // another's: nothing else of ours has that money. Otherwise the wallet has
-// confirmed our reverse, and if no bill ever has it, that is a difference of its
-// own.
+// confirmed our reverse, which came after the payment, and nothing was reported
+// since for which it is still to be asked; and if no bill ever has the reversal, that
+// is a difference of its own.
 //
 // Nothing changes for any other order. A payment of which nothing says that it
 // went back is not of this kind: the wallet must be asked for it.
@@ -75,7 +76,7 @@ func (p Profile) CameAndWent(o Order, b BilledPayment, now time.Time) Change {
 		return c
 	}
 	ours := !o.NoReverse && !o.Duplicate && !b.PaidAt.Before(o.SentAt.Add(-billClock))
-	reversed := o.State == REVERSED && !o.ReverseSentAt.IsZero()
+	reversed := o.State == REVERSED && !o.ReverseSentAt.IsZero() && !b.PaidAt.After(o.ReversedAt.Add(billClock)) && !o.Watch
 	if b.ReversedAt.IsZero() && (!ours || !reversed) {
 		return c
 	}

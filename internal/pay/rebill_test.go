@@ -108,7 +108,7 @@ func TestAPaymentThatCameAndWentIsBookedAsLateMoney(t *testing.T) {
 	t.Parallel()
 	reversed := Order{
 		MerchantID: "m1", OutTradeNo: "T1", Channel: Wxpay, TradeType: TradeMicroPay, State: REVERSED, Total: 100, Truth: TruthQuery,
-		SentAt: begin, ReverseSentAt: at(60), ReversedAt: at(60), ReverseTries: 1, Watch: true, AskAt: at(90),
+		SentAt: begin, ReverseSentAt: at(60), ReversedAt: at(60), ReverseTries: 1,
 	}
 	order := func(change func(*Order)) Order {
 		o := reversed
@@ -118,8 +118,8 @@ func TestAPaymentThatCameAndWentIsBookedAsLateMoney(t *testing.T) {
 	in := BilledPayment{TransactionID: "4200", Total: 100, Settlement: 98, PaidAt: at(59)}
 	both := in
 	both.ReversedAt = at(61)
-	other, early := both, in
-	other.Total, early.PaidAt = 101, begin.Add(-billClock-1)
+	other, early, late := both, in, in
+	other.Total, early.PaidAt, late.PaidAt = 101, begin.Add(-billClock-1), at(60).Add(billClock+1)
 	for name, c := range map[string]struct {
 		o    Order
 		in   BilledPayment
@@ -127,12 +127,15 @@ func TestAPaymentThatCameAndWentIsBookedAsLateMoney(t *testing.T) {
 	}{
 		"reversed by us":                     {reversed, in, true},
 		"reversed, and the bill says so":     {reversed, both, true},
+		"asked about, and the bill says so":  {order(func(o *Order) { o.Watch, o.AskAt = true, at(90) }), both, true},
 		"closed, and the bill says reversed": {order(func(o *Order) { o.State = CLOSED }), both, true},
 		"it may be another's, and went back": {order(func(o *Order) { o.NoReverse, o.Duplicate = true, true }), both, true},
 		"declined by somebody's reverse":     {order(func(o *Order) { o.State, o.ReverseSentAt, o.ReversedAt = DECLINED, time.Time{}, time.Time{} }), both, true},
 
 		"it may be another's":         {order(func(o *Order) { o.NoReverse, o.Duplicate = true, true }), in, false},
 		"paid long before":            {reversed, early, false},
+		"paid long after":             {reversed, late, false},
+		"it is still to be asked for": {order(func(o *Order) { o.Watch, o.AskAt = true, at(90) }), in, false},
 		"closed":                      {order(func(o *Order) { o.State = CLOSED }), in, false},
 		"ended without a reverse":     {order(func(o *Order) { o.ReverseSentAt = time.Time{} }), in, false},
 		"another amount":              {reversed, other, false},

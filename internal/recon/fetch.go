@@ -107,7 +107,7 @@ func (r *Recon) traded(ctx context.Context, k store.ReconKey, day time.Time) (bo
 		list = append(list, orderExpected(o)...)
 	}
 	for _, f := range refunds {
-		if f.State == pay.RefundPending { // the wallet may have it
+		if f.State == pay.RefundPending || f.State == pay.RefundRejected { // the wallet may have it
 			return true, nil
 		}
 		list = append(list, refundExpected(f)...)
@@ -117,7 +117,8 @@ func (r *Recon) traded(ctx context.Context, k store.ReconKey, day time.Time) (bo
 			continue // its other movement was on this day
 		}
 		there, err := r.Store.LinesOfItem(ctx, k.MerchantID, k.Channel, e.item)
-		if err != nil || len(there) == 0 {
+		elsewhere := slices.ContainsFunc(there, func(l store.BillLine) bool { return l.Day != DayOf(day) })
+		if err != nil || !elsewhere {
 			return err == nil, err
 		}
 	}

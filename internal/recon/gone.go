@@ -36,8 +36,12 @@ func (r *Recon) cameAndWent(ctx context.Context, m *directory.Merchant, b *books
 			}
 			b.orders[l.OutTradeNo] = o
 		}
-		if back && o.Late == pay.LateReturned {
-			if err := r.missedBefore(ctx, b.run, o); err != nil {
+		if o.Late == pay.LateReturned {
+			other := store.DiffKey{MerchantID: b.run.MerchantID, Channel: b.run.Channel, Item: reversalItem(o.OutTradeNo), Type: store.StateDiff}
+			if back {
+				other.Item, other.Type = paymentItem(o.OutTradeNo), store.WalletMore
+			}
+			if err := r.otherDay(ctx, b.run, o, other); err != nil {
 				return err
 			}
 		}
@@ -59,27 +63,39 @@ func (r *Recon) bothLines(ctx context.Context, k store.ReconKey, no string) (in,
 	return in, out, err
 }
 
-// missedBefore has an earlier day done again that has the payment of an order as a
-// difference: it is booked, now that the bill of this day has its reversal.
-func (r *Recon) missedBefore(ctx context.Context, run store.ReconRun, o pay.Order) error {
-	d, err := r.Store.Diff(ctx, store.DiffKey{
-		MerchantID: run.MerchantID, Channel: run.Channel, Item: paymentItem(o.OutTradeNo), Type: store.WalletMore,
-	})
+// otherDay has the day of an order's other line done again that has found it a
+// difference: it is booked, now that the bill of this day is there. That a person has
+// explained the difference meanwhile books no fee, so that day is done again all the
+// same if it began before the order was booked.
+func (r *Recon) otherDay(ctx context.Context, run store.ReconRun, o pay.Order, other store.DiffKey) error {
+	d, err := r.Store.Diff(ctx, other)
 	if errors.Is(err, pay.ErrNotFound) {
 		return nil
 	}
-	if err != nil || d.State != store.DiffOpen || d.Day == run.Day {
+	if err != nil || d.Day == run.Day {
 		return err
 	}
-	before := run.ReconKey
-	before.Day = d.Day
-	if err := r.plan(ctx, before, r.now()); err != nil {
+	k := run.ReconKey
+	k.Day = d.Day
+	was, err := r.Store.ReconRun(ctx, k)
+	if err != nil || d.State != store.DiffOpen && !was.StartedAt.Before(o.UpdatedAt) {
 		return err
 	}
-	was, err := r.Store.ReconRun(ctx, before)
-	if err != nil || was.Step != store.ReconDone {
+	now := r.now()
+	if err := r.plan(ctx, k, now); err != nil { // first: after a crash it has a job
 		return err
 	}
-	_, err = r.newRound(ctx, was)
-	return err
+	switch was.Step {
+	case store.ReconFetch, store.ReconLines:
+		return nil // it is still to compare
+	}
+	// From the bill that is kept: the wallet may not have that of an old day any more.
+	after, err := r.newRound(ctx, was, store.ReconMatch)
+	if err != nil {
+		return err
+	}
+	if after.Round == was.Round {
+		return pay.Refuse(pay.ErrUnavailable, "busy", k.Day+" 正在对账，请稍后重试")
+	}
+	return r.plan(ctx, k, now) // a runner may have found the day done and ended its job
 }

@@ -116,17 +116,17 @@ func (r *Recon) Again(ctx context.Context, k store.ReconKey) (store.ReconRun, er
 		return run, err
 	}
 	if run.Step == store.ReconDone {
-		if run, err = r.newRound(ctx, run); err != nil {
+		if run, err = r.newRound(ctx, run, store.ReconFetch); err != nil {
 			return run, err
 		}
 	}
 	return r.Do(ctx, k)
 }
 
-// newRound begins a day that is done once more.
-func (r *Recon) newRound(ctx context.Context, run store.ReconRun) (store.ReconRun, error) {
+// newRound begins a day that is done once more, with a step.
+func (r *Recon) newRound(ctx context.Context, run store.ReconRun, begin string) (store.ReconRun, error) {
 	step := store.ReconStep{From: run, To: run}
-	step.To.Round, step.To.Step, step.To.Position, step.To.Matched = run.Round+1, store.ReconFetch, "", 0
+	step.To.Round, step.To.Step, step.To.Position, step.To.Matched = run.Round+1, begin, "", 0
 	step.To.StartedAt, step.To.DoneAt = r.now(), time.Time{}
 	return r.commit(ctx, step)
 }

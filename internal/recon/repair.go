@@ -202,6 +202,8 @@ func (r *Recon) findOrder(ctx context.Context, m *directory.Merchant, d store.Di
 		return end{state: store.DiffRepaired, note: "钱包确认账单，订单现为 " + string(o.State) + string(o.Late)}, nil
 	case !back && booked(o) && (paid || returned), back && undone(o) && returned:
 		return end{state: store.DiffExplained, note: "钱包确认本系统记录：" + out.Code}, nil
+	case back && undone(o) && o.Late == pay.LateReturned && paid && !returned: // nobody would look for the money any more
+		return end{}, undecided("钱包称未退回，而本系统记为已退回，请与钱包核对，退回后用 explain 说明")
 	case back && booked(o) && paid && !returned: // the bill says that it was given back; the wallet does not
 		return end{state: store.DiffExplained, note: "钱包确认未退回：" + out.Code}, nil
 	case !booked(o) && out.Kind != pay.Paid && (out.Kind == pay.Waiting || out.Reason == pay.ReasonNotFound || out.Kind == pay.Declined):
