@@ -63,10 +63,10 @@ func (r *Recon) bothLines(ctx context.Context, k store.ReconKey, no string) (in,
 	return in, out, err
 }
 
-// otherDay has the day of an order's other line done again that has found it a
+// otherDay has the day of an order's other line compared again that has found it a
 // difference: it is booked, now that the bill of this day is there. That a person has
-// explained the difference meanwhile books no fee, so that day is done again all the
-// same if it began before the order was booked.
+// explained the difference meanwhile books no fee. A round that began after the order
+// was booked is left alone, so that two days never begin each other for ever.
 func (r *Recon) otherDay(ctx context.Context, run store.ReconRun, o pay.Order, other store.DiffKey) error {
 	d, err := r.Store.Diff(ctx, other)
 	if errors.Is(err, pay.ErrNotFound) {
@@ -78,24 +78,11 @@ func (r *Recon) otherDay(ctx context.Context, run store.ReconRun, o pay.Order, o
 	k := run.ReconKey
 	k.Day = d.Day
 	was, err := r.Store.ReconRun(ctx, k)
-	if err != nil || d.State != store.DiffOpen && !was.StartedAt.Before(o.UpdatedAt) {
-		return err
-	}
-	now := r.now()
-	if err := r.plan(ctx, k, now); err != nil { // first: after a crash it has a job
-		return err
-	}
-	switch was.Step {
-	case store.ReconFetch, store.ReconLines:
-		return nil // it is still to compare
-	}
-	// From the bill that is kept: the wallet may not have that of an old day any more.
-	after, err := r.newRound(ctx, was, store.ReconMatch)
 	if err != nil {
 		return err
 	}
-	if after.Round == was.Round {
-		return pay.Refuse(pay.ErrUnavailable, "busy", k.Day+" 正在对账，请稍后重试")
+	if was.StartedAt.Before(o.UpdatedAt) || was.Step == store.ReconDone && d.State == store.DiffOpen {
+		return r.compareAgain(ctx, was)
 	}
-	return r.plan(ctx, k, now) // a runner may have found the day done and ended its job
+	return nil
 }

@@ -84,16 +84,11 @@ func (r *Recon) completed(ctx context.Context, run store.ReconRun, item, day str
 		if err != nil {
 			return err
 		}
-		k := store.ReconKey{MerchantID: run.MerchantID, Channel: run.Channel, Day: day}
-		if err := r.plan(ctx, k, r.now()); err != nil {
-			return err
+		was, err := r.Store.ReconRun(ctx, store.ReconKey{MerchantID: run.MerchantID, Channel: run.Channel, Day: day})
+		if err != nil || was.Step != store.ReconDone && day > run.Day {
+			return err // two days must not begin each other for ever
 		}
-		was, err := r.Store.ReconRun(ctx, k)
-		if err != nil || was.Step != store.ReconDone {
-			return err
-		}
-		_, err = r.newRound(ctx, was)
-		return err
+		return r.compareAgain(ctx, was)
 	}
 	return nil
 }

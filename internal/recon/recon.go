@@ -131,6 +131,28 @@ func (r *Recon) newRound(ctx context.Context, run store.ReconRun, begin string) 
 	return r.commit(ctx, step)
 }
 
+// compareAgain has a day compared once more, because what it found a difference is
+// none by now, whatever step its run is at. Its bill is the one that is kept: the
+// wallet may not have that of an old day any more.
+func (r *Recon) compareAgain(ctx context.Context, run store.ReconRun) error {
+	now := r.now()
+	if err := r.plan(ctx, run.ReconKey, now); err != nil { // first: after a crash it has a job
+		return err
+	}
+	switch run.Step {
+	case store.ReconFetch, store.ReconLines:
+		return nil // it is still to be compared
+	}
+	after, err := r.newRound(ctx, run, store.ReconMatch)
+	if err != nil {
+		return err
+	}
+	if after.Round == run.Round {
+		return pay.Refuse(pay.ErrUnavailable, "busy", run.Day+" 正在对账，请稍后重试")
+	}
+	return r.plan(ctx, run.ReconKey, now) // a runner may have found the day done and ended its job
+}
+
 // check refuses a day that cannot be reconciled.
 func (r *Recon) check(ctx context.Context, k store.ReconKey) error {
 	day, err := ParseDay(k.Day)
