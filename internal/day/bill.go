@@ -169,6 +169,7 @@ func (c *closing) both(ctx context.Context, key store.ReconKey, item string) (ou
 	case errors.Is(err, pay.ErrNotFound):
 	case err != nil:
 		return 0, 0, err
+	case i.Channel != key.Channel: // the number is ours at the other wallet
 	case i.OwnDate == c.date:
 		ours = i.Amount
 	case i.OwnDate != "" || i.WasDate != "": // counted with an earlier day, as the bill's sum is

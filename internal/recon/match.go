@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"strconv"
 	"strings"
@@ -99,6 +100,9 @@ func (r *Recon) books(ctx context.Context, run store.ReconRun, lines []store.Rec
 	if b.refunds, err = r.Store.RefundsByNumber(ctx, run.MerchantID, refunds); err != nil {
 		return nil, err
 	}
+	// The number may have been used at the other wallet before: that is not ours.
+	maps.DeleteFunc(b.orders, func(_ string, o pay.Order) bool { return o.Channel != run.Channel })
+	maps.DeleteFunc(b.refunds, func(_ string, f pay.Refund) bool { return f.Channel != run.Channel })
 	if err := r.cameAndWent(ctx, m, b, lines); err != nil {
 		return nil, err
 	}

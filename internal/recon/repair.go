@@ -102,13 +102,16 @@ func (r *Recon) find(ctx context.Context, m *directory.Merchant, d store.Diff) (
 		return r.acceptFee(ctx, d)
 	case strings.Contains(d.Item, "#"): // the wallet's second line of one thing
 		return end{}, undecided("账单中重复出现，请与钱包核对后用 explain 说明")
+	}
+	o, err := r.Store.Order(ctx, m.ID, d.OutTradeNo)
+	switch {
+	case err == nil && o.Channel != d.Channel: // the number is ours at the other wallet
+		return r.findStranger(ctx, m, d)
 	case d.OutRefundNo != "":
 		return r.findRefund(ctx, m, d)
-	}
-	_, err := r.Store.Order(ctx, m.ID, d.OutTradeNo)
-	if errors.Is(err, pay.ErrNotFound) {
+	case errors.Is(err, pay.ErrNotFound):
 		return r.findStranger(ctx, m, d)
-	} else if err != nil {
+	case err != nil:
 		return end{}, err
 	}
 	return r.findOrder(ctx, m, d)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -246,5 +247,56 @@ func TestADayIsDoneAgainAfterOthersGotTheAccount(t *testing.T) {
 			}
 		}
 		h.unclaimed("payment:KIOSK-0001")
+	})
+}
+
+// TestALineOfAnotherWalletsOrderIsADifference: a number that an earlier system had
+// used at the other wallet was compared with our order at this one, and what nobody
+// had booked agreed.
+func TestALineOfAnotherWalletsOrderIsADifference(t *testing.T) {
+	t.Parallel()
+	eachWallet(t, func(h *house) {
+		t := h.t
+		paid, dead := h.sale(1_000), h.gone(2_000, pay.REVERSED, morning.Add(time.Minute))
+		h.ch = map[pay.Channel]pay.Channel{pay.Wxpay: pay.Alipay, pay.Alipay: pay.Wxpay}[h.ch] // from here on the other one
+		w, sub := h.foreign()
+		for _, o := range []pay.Order{paid, dead} {
+			c, err := h.box.NewPayCode(t.Context(), string(h.ch), "anna")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := channel.OrderRequest{Merchant: sub, OutTradeNo: o.OutTradeNo, Total: o.Total}
+			if out := w.Pay(t.Context(), channel.PayRequest{OrderRequest: r, AuthCode: secret.New(c.AuthCode), Body: "bread"}); out.Kind != pay.Paid {
+				t.Fatalf("Pay = %+v", out)
+			}
+		}
+		h.set(afterDay1)
+		h.reconcile(day1)
+		want := map[string]string{
+			"wallet_more payment:" + paid.OutTradeNo: day1 + ": 0, they 1000",
+			"wallet_more payment:" + dead.OutTradeNo: day1 + ": 0, they 2000",
+		}
+		if diff := cmp.Diff(want, h.diffs("")); diff != "" {
+			t.Fatalf("differences: -want +got\n%s", diff)
+		}
+		if o := h.order(dead.OutTradeNo); o.Late != pay.LateNone {
+			t.Errorf("late money is %s", o.Late)
+		}
+		for _, o := range []pay.Order{paid, dead} { // the wallet is asked that has the line
+			if d := h.repair(store.WalletMore, "payment:"+o.OutTradeNo); d.State != store.DiffRepaired {
+				t.Errorf("%s: %s", d.State, d.Why)
+			}
+		}
+		if s := h.balance(pay.AccSuspense); s != -3_000 {
+			t.Errorf("in suspense are %d, want 3000 credit", s)
+		}
+		other := h.ch
+		h.ch = paid.Channel
+		h.reconcile(day1)
+		days := day.New(day.Config{Store: h.store, Vault: h.people.Vault, Now: h.now, Log: slog.New(slog.DiscardHandler)})
+		r, err := days.Close(t.Context(), "merchant", "2026-11-25", false)
+		if err != nil || slices.ContainsFunc(r.Differences, func(d day.Difference) bool { return d.Channel == other && d.State == store.DiffOpen }) {
+			t.Errorf("the day is %+v, %v", r, err)
+		}
 	})
 }
