@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"cloudpay/internal/day"
@@ -34,27 +33,19 @@ func reportsOn(st *store.Store, dir *directory.Directory, now func() time.Time) 
 }
 
 // fold keeps reports and the ledger's balances cheap, and closes days, until ctx
-// ends. What cannot be planned stops nobody: it is planned anew at every start,
-// and reports say so when they are too far behind.
+// ends. What cannot be planned stops nobody: it is tried again until it can, and
+// reports say so when they are too far behind.
 func (a *app) fold(ctx context.Context) error {
 	f := reports.NewFolder(reportConfig(a.store, a.directory, a.now), a.log)
-	if err := f.Schedule(ctx); err != nil && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "the fold of reports is not planned", slog.String("error", err.Error()))
-	}
 	books := ledger.NewFolder(ledger.Config{Store: a.store, Now: a.now}, a.log)
-	if err := books.Schedule(ctx); err != nil && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "the fold of the ledger is not planned", slog.String("error", err.Error()))
-	}
 	days := a.daysOf()
-	if err := days.Schedule(ctx); err != nil && ctx.Err() == nil {
-		a.log.WarnContext(ctx, "the closing of days is not planned", slog.String("error", err.Error()))
-	}
 	idle := time.Minute
 	if a.moves {
 		idle = time.Second
 	}
 	return jobs.New(jobs.Config{
 		Queue: a.store, Now: a.now, Log: a.log, Workers: 2, Drain: foldDrain, MaxIdle: idle,
-		Kinds: map[string]jobs.Kind{reports.FoldKind: f.Kind(), ledger.FoldKind: books.Kind(), day.CloseKind: days.Kind()},
+		Kinds:    map[string]jobs.Kind{reports.FoldKind: f.Kind(), ledger.FoldKind: books.Kind(), day.CloseKind: days.Kind()},
+		Standing: []func(context.Context) error{f.Schedule, books.Schedule, days.Schedule},
 	}).Run(ctx)
 }

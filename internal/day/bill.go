@@ -14,22 +14,47 @@ import (
 // store hands out at once.
 const maxDiffs = 10_000
 
+// run reads how far a bill of the day is; found says that it is planned.
+func (c *closing) run(ctx context.Context, ch pay.Channel) (run store.ReconRun, found bool, err error) {
+	run, err = c.c.Store.ReconRun(ctx, store.ReconKey{MerchantID: c.merchant, Channel: ch, Day: strings.ReplaceAll(c.date, "-", "")})
+	if errors.Is(err, pay.ErrNotFound) {
+		return run, false, nil
+	}
+	return run, err == nil, err
+}
+
+// lookAtBills notes how far the bills are before anything is read: reconciliation
+// books, and what it books behind a page that was read would be in the bill's sum
+// alone.
+func (c *closing) lookAtBills(ctx context.Context) error {
+	c.runs = make(map[pay.Channel]string)
+	for _, ch := range channels {
+		run, _, err := c.run(ctx, ch)
+		if err != nil {
+			return err
+		}
+		c.runs[ch] = run.Unit
+	}
+	return nil
+}
+
 // bill fills in what the wallet's bill says of the day, and how it differs. used
 // says that the channel has anything to do with the day.
 func (c *closing) bill(ctx context.Context, rec *Record, ch *Channel, withoutBill bool) (used bool, err error) {
-	key := store.ReconKey{MerchantID: c.merchant, Channel: ch.Channel, Day: strings.ReplaceAll(c.date, "-", "")}
-	run, err := c.c.Store.ReconRun(ctx, key)
-	missing := errors.Is(err, pay.ErrNotFound)
+	run, found, err := c.run(ctx, ch.Channel)
 	switch {
-	case err != nil && !missing:
+	case err != nil:
 		return false, err
-	case missing && ch.Orders == Sums{}:
+	case !found && ch.Orders == Sums{}:
 		return false, nil
-	case (missing || run.Step != store.ReconDone) && !withoutBill:
+	case run.Step != store.ReconDone && !withoutBill:
 		return false, fmt.Errorf("the bill of %s is %w", ch.Channel, ErrBill)
-	case missing || run.Step != store.ReconDone:
+	case run.Step != store.ReconDone:
 		return true, nil
+	case run.Unit != c.runs[ch.Channel]:
+		return false, fmt.Errorf("the bill of %s, when the day was read, was %w", ch.Channel, ErrBill)
 	}
+	key := run.ReconKey
 	ch.BillState = BillReconciled
 	sums, err := c.c.Store.DayBill(ctx, key, c.date)
 	if err != nil {
@@ -78,12 +103,12 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 	if err != nil {
 		return err
 	}
-	rest, seen := ch.Orders.net()-ch.Bill.net(), map[string]bool{}
+	in, back, seen := ch.Orders.In-ch.Bill.In, ch.Orders.Back-ch.Bill.Back, map[string]bool{}
 	account := func(item string, ours, theirs pay.Fen) {
 		if isPayment(item) {
-			rest -= ours - theirs
+			in -= ours - theirs
 		} else {
-			rest += ours - theirs
+			back -= ours - theirs
 		}
 	}
 	for _, d := range diffs {
@@ -108,10 +133,10 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 		rec.differ(Difference{"bill_" + string(d.Type), ch.Channel, d.Item, d.Ours, d.Theirs, d.State, d.Why})
 		account(d.Item, e.ours, e.theirs)
 	}
-	if rest != 0 {
+	if in != 0 || back != 0 {
 		rec.differ(Difference{
 			DiffSum, ch.Channel, "", ch.Orders.net(), ch.Bill.net(), store.DiffOpen,
-			fmt.Sprintf("%s of it is not in any difference of the bill", rest),
+			fmt.Sprintf("%s of what came in and %s of what went back are not in any difference of the bill", in, back),
 		})
 	}
 	return nil

@@ -68,6 +68,7 @@ type closing struct {
 	last           store.ClosedDay
 	unit           string
 	pending        []store.DayItem
+	runs           map[pay.Channel]string // where each bill stood when reading began: its run's unit, "" for none
 }
 
 // Close closes a day of a merchant and returns its record. The first day that is
@@ -85,6 +86,9 @@ func (d *Days) Close(ctx context.Context, merchantID, date string, withoutBill b
 func (d *Days) close(ctx context.Context, merchantID, date string, withoutBill bool) (Record, error) {
 	c, err := d.begin(ctx, merchantID, date)
 	if err != nil {
+		return Record{}, err
+	}
+	if err := c.lookAtBills(ctx); err != nil {
 		return Record{}, err
 	}
 	if c.unit, err = d.c.Store.DraftDay(ctx, merchantID, date); err != nil {

@@ -40,20 +40,26 @@ func onBoth(t *testing.T, f func(*testing.T, *shop)) {
 	for _, e := range storetest.Engines() {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			w := &shop{t: t, s: e.New(t)(), now: noon}
-			keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", secret.MasterLen)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			sealed, err := keys.NewDataKey("*installation")
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.vault = func(context.Context) (*secret.DataKey, error) { return keys.OpenDataKey("*installation", sealed) }
-			w.d = day.New(day.Config{Store: w.s, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Vault: w.vault})
-			f(t, w)
+			f(t, newShop(t, e.New(t)()))
 		})
 	}
+}
+
+// newShop is a shop with books on a store.
+func newShop(t *testing.T, s *store.Store) *shop {
+	t.Helper()
+	w := &shop{t: t, s: s, now: noon}
+	keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", secret.MasterLen)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := keys.NewDataKey("*installation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.vault = func(context.Context) (*secret.DataKey, error) { return keys.OpenDataKey("*installation", sealed) }
+	w.d = day.New(day.Config{Store: w.s, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Vault: w.vault})
+	return w
 }
 
 func (w *shop) won(won bool, err error) {

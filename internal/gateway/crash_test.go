@@ -176,34 +176,53 @@ func everyStep(t *testing.T, kills bool) {
 		for _, ch := range []pay.Channel{pay.Wxpay, pay.Alipay} {
 			t.Run(f.name+"/"+string(ch), func(t *testing.T) {
 				t.Parallel()
-				first := 1 + i%min(stride, 4) // the shortest flow has four steps
-				ends, kinds, runs := map[string]int{}, map[string]int{}, 0
-				for _, after := range []bool{false, true} {
-					for at, more := first, true; more; at += stride {
-						out := &outage{at: at, after: after, kills: kills, kinds: map[string]int{}}
-						end := f.try(t, ch, out)
-						if more = out.broken() != ""; more {
-							ends[string(end)]++
-							runs++
-							continue
-						}
-						if end != f.end || at == 1 {
-							t.Errorf("undisturbed, the order ends %s after %d steps, want %s", end, at-1, f.end)
-						}
-						kinds = maps.Clone(out.kinds)
-					}
-					if t.Failed() {
-						return
-					}
-				}
-				t.Logf("broken %d times, before and after each of: %s; ended: %s", runs, count(kinds), count(ends))
+				eachStep(t, kills, i, string(f.end), func(out *outage) string { return string(f.try(t, ch, out)) })
+			})
+		}
+	}
+	for i, f := range nights {
+		for ch, ends := range f.ends {
+			if ends == nil {
+				continue
+			}
+			t.Run(f.name+"/"+string(ch), func(t *testing.T) {
+				t.Parallel()
+				n := f.evening(t, ch)
+				eachStep(t, kills, i, closed, func(out *outage) string { return n.try(t, out) })
 			})
 		}
 	}
 }
 
-// try runs the flow once with an outage and returns how the order ended.
-func (f flow) try(t *testing.T, ch pay.Channel, out *outage) (end pay.OrderState) {
+// eachStep is everyStep of the i-th flow. try runs the flow once and returns how
+// it ended.
+func eachStep(t *testing.T, kills bool, i int, want string, try func(*outage) string) {
+	t.Helper()
+	first := 1 + i%min(stride, 4) // the shortest flow has four steps
+	ends, kinds, runs := map[string]int{}, map[string]int{}, 0
+	for _, after := range []bool{false, true} {
+		for at, more := first, true; more; at += stride {
+			out := &outage{at: at, after: after, kills: kills, kinds: map[string]int{}}
+			end := try(out)
+			if more = out.broken() != ""; more {
+				ends[end]++
+				runs++
+				continue
+			}
+			if end != want || at == 1 {
+				t.Errorf("undisturbed, it ends %s after %d steps, want %s", end, at-1, want)
+			}
+			kinds = maps.Clone(out.kinds)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("broken %d times, before and after each of: %s; ended: %s", runs, count(kinds), count(ends))
+}
+
+// inMemory gives f an empty directory that costs no disk.
+func inMemory(t *testing.T, f func(dir string)) {
 	t.Helper()
 	dir, err := os.MkdirTemp(memory(), "cloudpay-crash") //nolint:usetesting // where it costs no disk
 	if err != nil {
@@ -214,34 +233,52 @@ func (f flow) try(t *testing.T, ch pay.Channel, out *outage) (end pay.OrderState
 			t.Error(err)
 		}
 	}()
-	synctest.Test(t, func(t *testing.T) {
-		defer func() {
-			if t.Failed() {
-				t.Logf("%s, %s: %v", f.name, ch, out)
-			}
-		}()
-		var profiles map[pay.Channel]pay.Profile
-		if f.every != 0 {
-			profiles = changed(func(p *pay.Profile) { p.QueryEvery = f.every })
-		}
-		s := newSite(t, dir, out, profiles)
-		no, repeat := f.run(s, ch)
-		s.converge(no)
-		end = s.check(no)
-		if out.kills && (out.broken() != "") != (s.lives == 2) {
-			t.Errorf("%d lives", s.lives)
-		}
-		if end == notBegun {
-			return // repeating it is a new sale
-		}
-		// The till repeats what it may not have heard the answer to.
-		_ = repeat()
-		s.converge(no)
-		if again := s.check(no); again != end {
-			t.Errorf("repeating the request made %s of a %s order", again, end)
-		}
+	f(dir)
+}
+
+// try runs the flow once with an outage and returns how the order ended.
+func (f flow) try(t *testing.T, ch pay.Channel, out *outage) (end pay.OrderState) {
+	t.Helper()
+	inMemory(t, func(dir string) {
+		synctest.Test(t, func(t *testing.T) { end = f.once(t, ch, out, dir) })
 	})
 	return end
+}
+
+// once is try in a bubble.
+func (f flow) once(t *testing.T, ch pay.Channel, out *outage, dir string) (end pay.OrderState) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s, %s: %v", f.name, ch, out)
+		}
+	}()
+	var profiles map[pay.Channel]pay.Profile
+	if f.every != 0 {
+		profiles = changed(func(p *pay.Profile) { p.QueryEvery = f.every })
+	}
+	s := newSite(t, dir, out, profiles, nil)
+	no, repeat := f.run(s, ch)
+	s.converge(no)
+	end = s.check(no)
+	s.died()
+	if end == notBegun {
+		return end // repeating it is a new sale
+	}
+	// The till repeats what it may not have heard the answer to.
+	_ = repeat()
+	s.converge(no)
+	if again := s.check(no); again != end {
+		t.Errorf("repeating the request made %s of a %s order", again, end)
+	}
+	return end
+}
+
+// died checks that the process has ended once, if it had to.
+func (s *site) died() {
+	if s.out.kills && (s.out.broken() != "") != (s.lives == 2) {
+		s.t.Errorf("%d lives", s.lives)
+	}
 }
 
 // memory is where files cost no disk, "" for the default.

@@ -41,6 +41,13 @@ func (o *outage) arm() {
 	o.armed = true
 }
 
+// disarm ends the counting.
+func (o *outage) disarm() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.armed = false
+}
+
 // step counts a step and reports whether it is the one to break.
 func (o *outage) step(kind, what string) bool {
 	o.mu.Lock()

@@ -175,7 +175,7 @@ func TestPromise6TheLedgerBalancesAtEveryCommit(t *testing.T) {
 					s.mustBalance()
 				}
 			}}
-			built := newSite(t, t.TempDir(), out, nil)
+			built := newSite(t, t.TempDir(), out, nil, nil)
 			s = built
 			if err := s.box.AddFault(sandbox.Fault{Scenario: "coupon", Rate: 1, Params: sandbox.Params{Kind: "NO_CASH"}}); err != nil {
 				t.Fatal(err)

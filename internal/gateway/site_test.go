@@ -38,8 +38,10 @@ type site struct {
 	keys     *secret.Keyring
 	receiver *receiver
 	profiles map[pay.Channel]pay.Profile
+	nightly  bool        // the process reconciles and closes days, too
 	busy     int         // answers that the merchant's endpoint fails at first
 	hush     func()      // ends the wallets' notices
+	leave    func()      // ends all; the test's end does it
 	closed   atomic.Bool // nothing can be read: no process runs
 
 	mu    sync.Mutex
@@ -48,14 +50,23 @@ type site struct {
 	lives int
 }
 
-// newSite builds a site in dir, which is empty. profiles may be nil for the presets.
-func newSite(t *testing.T, dir string, out *outage, profiles map[pay.Channel]pay.Profile) *site {
+// newSite builds a site in dir, which is empty. profiles may be nil for the presets,
+// and so may be what the site goes on from.
+func newSite(t *testing.T, dir string, out *outage, profiles map[pay.Channel]pay.Profile, from *eve) *site {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, "sandbox.db"), sandboxDB, 0o600); err != nil {
+	s := &site{house: &house{t: t}, out: out, profiles: profiles, dsn: "sqlite:" + filepath.Join(dir, "pay.db"), heard: map[string]int{}}
+	boxDB := sandboxDB
+	if from != nil {
+		boxDB = from.box
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sandbox.db"), boxDB, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{house: &house{t: t}, out: out, profiles: profiles, dsn: "sqlite:" + filepath.Join(dir, "pay.db"), heard: map[string]int{}}
-	storetest.Migrate(t, s.dsn)
+	if from != nil {
+		from.goOn(s, dir)
+	} else {
+		storetest.Migrate(t, s.dsn)
+	}
 	var err error
 	s.box, err = sandbox.New(t.Context(), sandbox.Config{
 		Dir: dir, Providers: 1, MerchantsPerProvider: 1, Now: time.Now, Notify: postman{s},
@@ -68,10 +79,12 @@ func newSite(t *testing.T, dir string, out *outage, profiles map[pay.Channel]pay
 	}
 	s.receiver = newReceiver()
 	s.receiver.answer = s.hear
-	s.seed()
+	if from == nil {
+		s.seed()
+	}
 	s.start()
 	s.post()
-	t.Cleanup(func() {
+	s.leave = sync.OnceFunc(func() {
 		s.hush()
 		s.end()
 		s.receiver.close()
@@ -79,6 +92,7 @@ func newSite(t *testing.T, dir string, out *outage, profiles map[pay.Channel]pay
 			t.Error(err)
 		}
 	})
+	t.Cleanup(s.leave)
 	return s
 }
 
@@ -96,15 +110,20 @@ func (s *site) post() {
 // sleep lets time pass in which nobody does anything: no process runs and no
 // wallet looks for notices, so that a night costs no more than a second.
 func (s *site) sleep(d time.Duration) {
-	s.hush()
-	s.end()
-	s.closed.Store(true)
+	s.stop()
 	<-time.After(d)
 	s.start()
 	s.post()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lives--
+}
+
+// stop ends the process and the wallets' notices.
+func (s *site) stop() {
+	s.hush()
+	s.end()
+	s.closed.Store(true)
 }
 
 // seed writes the merchant's entry.
@@ -160,8 +179,12 @@ func (s *site) start() {
 		return s.receiver.dial(ctx, network, address)
 	}})
 	s.find = walletsOver(t, s.box, func(next http.RoundTripper) http.RoundTripper { return line{p, next} })
+	idle := 10 * time.Second
+	if s.nightly {
+		idle = time.Minute // hours pass, in which nobody pays
+	}
 	p.gw = gateway.New(gateway.Config{
-		Store: st, Directory: people, Notify: p.told, CodeKey: []byte("test code key"), MaxIdle: 10 * time.Second,
+		Store: st, Directory: people, Notify: p.told, CodeKey: []byte("test code key"), MaxIdle: idle,
 		Channels: s.find,
 		Profiles: s.profiles, Now: time.Now, Log: log, PublicURL: "https://pay.example.com/",
 	})
@@ -169,7 +192,11 @@ func (s *site) start() {
 	p.cancel = cancel
 	s.gw, s.store, s.people = p.gw, st, people // before its first commit, which may be looked at
 	s.closed.Store(false)
-	go func() { p.ended <- p.gw.Run(running) }()
+	work := []func(context.Context) error{p.gw.Run}
+	if s.nightly {
+		work = append(work, s.nights()...)
+	}
+	go func() { p.ended <- together(running, work) }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live = p

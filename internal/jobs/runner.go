@@ -71,22 +71,27 @@ type Config struct {
 	Workers int
 	// Drain is how long attempts may go on after Run was told to stop; 0 is 3 s.
 	Drain time.Duration
+	// Standing put the jobs that are done for ever. Run calls them before it first
+	// looks at the queue; those that fail, before each look until they have worked:
+	// what was not planned at a start would else wait for the next one.
+	Standing []func(context.Context) error
 }
 
 // Runner claims jobs and has them done. Wake, RunNow and Stats are safe for
 // concurrent use, before, during and after Run.
 type Runner struct {
-	queue   Queue
-	now     func() time.Time
-	log     *slog.Logger
-	maxIdle time.Duration
-	batch   int
-	workers int
-	drain   time.Duration
-	kinds   map[string]*kind
-	names   []string // of kinds, sorted
-	wake    chan struct{}
-	started atomic.Bool
+	queue    Queue
+	now      func() time.Time
+	log      *slog.Logger
+	maxIdle  time.Duration
+	batch    int
+	workers  int
+	drain    time.Duration
+	standing []func(context.Context) error
+	kinds    map[string]*kind
+	names    []string // of kinds, sorted
+	wake     chan struct{}
+	started  atomic.Bool
 }
 
 // kind is a Kind with its defaults, and what the runner knows of it. running
@@ -105,7 +110,7 @@ type kind struct {
 // else is a programmer's mistake: New panics.
 func New(c Config) *Runner {
 	r := &Runner{
-		queue: c.Queue, now: c.Now, log: c.Log, maxIdle: c.MaxIdle, batch: c.Batch, workers: c.Workers, drain: c.Drain,
+		queue: c.Queue, now: c.Now, log: c.Log, maxIdle: c.MaxIdle, batch: c.Batch, workers: c.Workers, drain: c.Drain, standing: c.Standing,
 		kinds: map[string]*kind{}, names: slices.Sorted(maps.Keys(c.Kinds)), wake: make(chan struct{}, 1),
 	}
 	if r.queue == nil || r.now == nil || r.log == nil || len(r.names) == 0 {
@@ -190,8 +195,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	// Attempts outlive ctx; cancel ends those that outlive the drain.
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	l := &loop{Runner: r, work: work, done: make(chan *kind, r.workers)}
+	l := &loop{Runner: r, work: work, done: make(chan *kind, r.workers), standing: slices.Clone(r.standing)}
 	for ctx.Err() == nil {
+		l.plan(ctx)
 		l.start()
 		next := l.claim(ctx)
 		l.start()
@@ -211,8 +217,22 @@ type loop struct {
 	wg       sync.WaitGroup
 	done     chan *kind // one value per finished attempt; as wide as there are workers
 	running  int
-	looked   time.Time // when the queue was last asked
-	troubled bool      // the last claim failed: say so once
+	looked   time.Time                     // when the queue was last asked
+	troubled bool                          // the last claim failed: say so once
+	standing []func(context.Context) error // that have not worked yet
+	late     bool                          // one has failed: say so once
+}
+
+// plan puts the jobs that are done for ever.
+func (l *loop) plan(ctx context.Context) {
+	l.standing = slices.DeleteFunc(l.standing, func(put func(context.Context) error) bool {
+		err := put(ctx)
+		if err != nil && ctx.Err() == nil && !l.late {
+			l.late = true
+			l.log.WarnContext(ctx, "a job that is done for ever is not planned yet", slog.String("error", err.Error()))
+		}
+		return err == nil
+	})
 }
 
 // start starts claimed jobs for which there is room.

@@ -262,12 +262,9 @@ const alertAt = 4
 // Run plans and reconciles until ctx ends. One day is reconciled at a time, so
 // that one bill is in memory at a time.
 func (r *Recon) Run(ctx context.Context, idle time.Duration) error {
-	if err := r.Schedule(ctx); err != nil && ctx.Err() == nil {
-		r.Log.WarnContext(ctx, "reconciliation is not planned", slog.String("error", err.Error()))
-	}
 	const most = channel.BillTimeout + 5*time.Minute
 	return jobs.New(jobs.Config{
-		Queue: r.Store, Now: r.Now, Log: r.Log, Workers: 1, MaxIdle: idle, Drain: 500 * time.Millisecond,
+		Queue: r.Store, Now: r.Now, Log: r.Log, Workers: 1, MaxIdle: idle, Drain: 500 * time.Millisecond, Standing: []func(context.Context) error{r.Schedule},
 		Kinds: map[string]jobs.Kind{
 			kindPlan: {Handler: r.planJob, Ladder: ladder, Forever: true, Concurrency: 1},
 			kindDay:  {Handler: r.dayJob, Ladder: ladder, Forever: true, Timeout: most, Lease: most + time.Minute, Concurrency: 1},

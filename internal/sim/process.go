@@ -124,11 +124,9 @@ func (p *process) run(ctx context.Context, log *slog.Logger) error {
 	g.Go(func() error { return p.recon.Run(context.WithValue(ctx, worker{}, "recon"), idleAtNight) })
 	g.Go(func() error {
 		ctx, days := context.WithValue(ctx, worker{}, "days"), p.days(log)
-		if err := days.Schedule(ctx); err != nil {
-			log.WarnContext(ctx, "the closing of days is not planned", slog.String("error", err.Error()))
-		}
 		return jobs.New(jobs.Config{
 			Queue: p.store, Now: p.now, Log: log, Workers: 1, MaxIdle: idleAtNight, Kinds: map[string]jobs.Kind{day.CloseKind: days.Kind()},
+			Standing: []func(context.Context) error{days.Schedule},
 		}).Run(ctx)
 	})
 	return g.Wait()
