@@ -82,8 +82,8 @@ func (p Profile) CameAndWent(o Order, b BilledPayment, now time.Time) Change {
 	}
 	out := Outcome{Kind: Paid, Payment: Payment{TransactionID: b.TransactionID, Total: b.Total, Settlement: b.Settlement, PaidAt: b.PaidAt}}
 	p.cameAndWent(&c, TruthBill, out, now)
-	if n := &c.Order; n.UndoneAt().Equal(n.PaidAt) && !b.ReversedAt.IsZero() {
-		n.ReversedAt = b.ReversedAt // not by us
+	if n := &c.Order; n.ReverseSentAt.IsZero() && !b.ReversedAt.IsZero() {
+		n.ReversedAt = b.ReversedAt // by nobody's reverse here, and a close of ours may have been another day
 	}
 	c.Order.Watch = false
 	return p.seal(c, now)

@@ -129,6 +129,7 @@ func TestAPaymentThatCameAndWentIsBookedAsLateMoney(t *testing.T) {
 		"reversed, and the bill says so":     {reversed, both, true},
 		"asked about, and the bill says so":  {order(func(o *Order) { o.Watch, o.AskAt = true, at(90) }), both, true},
 		"closed, and the bill says reversed": {order(func(o *Order) { o.State = CLOSED }), both, true},
+		"closed by a cancel, and reversed":   {order(func(o *Order) { o.State, o.ReverseSentAt = CLOSED, time.Time{} }), both, true},
 		"it may be another's, and went back": {order(func(o *Order) { o.NoReverse, o.Duplicate = true, true }), both, true},
 		"declined by somebody's reverse":     {order(func(o *Order) { o.State, o.ReverseSentAt, o.ReversedAt = DECLINED, time.Time{}, time.Time{} }), both, true},
 
@@ -154,7 +155,7 @@ func TestAPaymentThatCameAndWentIsBookedAsLateMoney(t *testing.T) {
 		if n.State != c.o.State || n.Late != LateReturned || n.Truth != TruthBill || n.Settlement != 98 || !n.PaidAt.Equal(at(59)) || n.TransactionID != "4200" {
 			t.Errorf("%s: the order is %+v", name, n)
 		}
-		if want := map[bool]time.Time{false: at(60), true: at(61)}[c.o.ReversedAt.IsZero()]; !n.UndoneAt().Equal(want) {
+		if want := map[bool]time.Time{false: at(60), true: at(61)}[c.o.ReverseSentAt.IsZero()]; !n.UndoneAt().Equal(want) {
 			t.Errorf("%s: undone at %v, want %v", name, n.UndoneAt(), want)
 		}
 		if len(got.Callbacks) != 0 || len(got.Postings) != 2 || len(balance(got.Postings)) != 0 {

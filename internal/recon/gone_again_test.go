@@ -131,8 +131,13 @@ func TestTheOtherDayOfAPaymentThatCameAndWentIsDoneAgain(t *testing.T) {
 			h.reconcile(day2)
 			h.bothAgree(o) // its fee is booked, too
 		},
-		"the day is closed": func(h *house) {
+		"the day is closed, and a close had been sent on it": func(h *house) {
 			o := h.wentNextDay()
+			c := pay.Change{From: o, Order: o}
+			c.Order.ReversedAt, c.Order.ReverseTries, c.Order.Unit = morning.Add(time.Minute), 1, h.store.NewUnit()
+			if won, err := h.store.SettleOrder(h.t.Context(), c); err != nil || !won {
+				h.t.Fatal(won, err)
+			}
 			h.set(afterDay1)
 			h.reconcile(day1)
 			days := day.New(day.Config{Store: h.store, Vault: h.people.Vault, Now: h.now, Log: slog.New(slog.DiscardHandler)})
