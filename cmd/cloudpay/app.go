@@ -102,9 +102,10 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 	rec := recon.New(recon.Config{
 		Store: st, Directory: dir, Gateway: gw, Channels: accounts.Channel, Now: s.now, Log: log, Metrics: recon.NewMetrics(reg),
 	})
+	days := day.New(day.Config{Store: st, Vault: dir.Vault, Now: s.now, Log: log})
 	lines := timeline.New(timeline.Config{Store: st, Directory: dir, Evidence: seen, Monitor: mon, Step: gw.NextStep, Now: s.now})
 	mgmt, err := manage.New(manage.Config{
-		Store: st, Directory: dir, Gateway: gw, Wallets: accounts, Reports: lists, Recon: rec, Monitor: mon, Timelines: lines, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
+		Store: st, Directory: dir, Gateway: gw, Wallets: accounts, Reports: lists, Recon: rec, Days: days, Monitor: mon, Timelines: lines, AllowPrivate: s.AllowPrivateCallbacks, PublicURL: s.PublicURL,
 		Now: s.now, Log: log,
 	})
 	if err != nil {
@@ -115,7 +116,7 @@ func openApp(ctx context.Context, s settings, keys *secret.Keyring, log *slog.Lo
 		return nil, errors.Join(err, st.Close())
 	}
 	srv := api.New(api.Config{
-		Days: day.New(day.Config{Store: st, Vault: dir.Vault, Now: s.now, Log: log}), Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Evidence: s.keeps(seen), Docs: pages, Ready: st.Ping, Registry: reg, Now: s.now, Log: log, Limits: s.limits(),
+		Days: days, Gateway: gw, Directory: dir, Reports: lists, Monitor: mon, Evidence: s.keeps(seen), Docs: pages, Ready: st.Ping, Registry: reg, Now: s.now, Log: log, Limits: s.limits(),
 		WalletOwner: st.MerchantOfWallet, PublicURL: s.PublicURL,
 	})
 	mgmt.Requests = answeredBy(srv)

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 
 	"cloudpay/internal/store"
 )
 
-const daysPage = 100 // records that are read at once: a few MiB of ordinary days
+const daysPage = 8 // records that are read at once: a few KiB of ordinary days, and none has more than 16 MiB
 
 // signedOf is a closed day as it was signed.
 func signedOf(d store.ClosedDay) (Signed, error) {
@@ -37,8 +38,14 @@ func (d *Days) Show(ctx context.Context, merchantID, date string) (Record, strin
 
 // Each calls f with every closed day of a merchant, oldest first.
 func (d *Days) Each(ctx context.Context, merchantID string, f func(store.ClosedDay) error) error {
-	for after := int64(0); ; {
-		page, err := d.c.Store.Days(ctx, merchantID, after, daysPage)
+	return d.behind(ctx, merchantID, 0, math.MaxInt64, f)
+}
+
+// behind calls f with the closed days behind a number, oldest first, most of them at
+// most.
+func (d *Days) behind(ctx context.Context, merchantID string, after, most int64, f func(store.ClosedDay) error) error {
+	for most > 0 {
+		page, err := d.c.Store.Days(ctx, merchantID, after, int(min(most, daysPage)))
 		if err != nil {
 			return err
 		}
@@ -51,14 +58,22 @@ func (d *Days) Each(ctx context.Context, merchantID string, f func(store.ClosedD
 		if len(page) < daysPage {
 			return nil
 		}
+		most -= daysPage
 	}
+	return nil
 }
 
 // Export writes all closed days of a merchant as a file (see the package) and
 // returns how many there are. It writes what was signed, byte for byte, and does
 // not look at it: Verify does.
 func (d *Days) Export(ctx context.Context, merchantID string, w io.Writer) (n int64, err error) {
-	err = d.Each(ctx, merchantID, func(row store.ClosedDay) error {
+	return d.ExportBehind(ctx, merchantID, 0, math.MaxInt64, w)
+}
+
+// ExportBehind is Export for the days behind a number, most of them at most. Who
+// verifies such a file says the hash of the day before it.
+func (d *Days) ExportBehind(ctx context.Context, merchantID string, after, most int64, w io.Writer) (n int64, err error) {
+	err = d.behind(ctx, merchantID, after, most, func(row store.ClosedDay) error {
 		s, err := signedOf(row)
 		if err != nil {
 			return err

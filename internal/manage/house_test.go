@@ -26,6 +26,7 @@ import (
 	"cloudpay/internal/channel"
 	"cloudpay/internal/channel/alipay"
 	"cloudpay/internal/channel/wxpay"
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/manage"
@@ -198,6 +199,7 @@ type house struct {
 	store   *store.Store
 	people  *directory.Directory
 	gw      *gateway.Gateway
+	days    *day.Days
 	box     *sandbox.Sandbox
 	log     *safeBuffer
 	clock   *clock
@@ -253,12 +255,14 @@ func build(st *store.Store) (*house, error) {
 		Now: h.clock.now, Log: log,
 	})
 	told := monitor.New(monitor.Config{Keeper: h.store, Queue: h.store, Registry: prometheus.NewRegistry(), Now: h.clock.now, Log: log})
+	h.days = day.New(day.Config{Store: h.store, Vault: h.people.Vault, Now: h.clock.now, Log: log})
 	h.server, err = manage.New(manage.Config{
 		Store: h.store, Directory: h.people, Gateway: h.gw, Wallets: h.wallets, Now: h.clock.now, Log: log,
 		Reports:   report.New(report.Config{Store: h.store, Now: h.clock.now}),
 		Monitor:   told,
 		Timelines: timeline.New(timeline.Config{Store: h.store, Directory: h.people, Monitor: told, Step: h.gw.NextStep, Now: h.clock.now}),
 		Recon:     recon.New(recon.Config{Store: h.store, Directory: h.people, Gateway: h.gw, Channels: h.wallet, Now: h.clock.now, Log: log}),
+		Days:      h.days,
 		Requests: func(logID uint32) (manage.AnsweredRequest, bool) {
 			return manage.AnsweredRequest{LogID: logID, Method: "micro_pay", MerchantID: merchantA, Status: 104}, logID == 7
 		},

@@ -27,6 +27,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"cloudpay/internal/day"
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/monitor"
@@ -55,6 +56,7 @@ type Config struct {
 	Wallets *wallets.Wallets
 	Reports *report.Reports
 	Recon   *recon.Recon
+	Days    *day.Days
 	Monitor *monitor.Monitor
 	// Timelines explains orders.
 	Timelines *timeline.Timelines
@@ -77,6 +79,8 @@ type Server struct {
 	api      huma.API
 	document []byte
 	swept    atomic.Int64 // when old answers were last forgotten, Unix seconds
+
+	downloads downloads
 }
 
 // New returns the server.
@@ -186,6 +190,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // recovered ends a request that panicked. It is deferred.
 func (s *Server) recovered(ctx context.Context, w http.ResponseWriter, path string) {
 	if p := recover(); p != nil {
+		if brokenOff(p) {
+			panic(p)
+		}
 		s.Log.ErrorContext(ctx, "management request panicked", slog.String("path", path),
 			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 		writeProblem(w, newProblem(http.StatusInternalServerError, "internal", "系统错误"))
@@ -228,6 +235,8 @@ func (s *Server) register() {
 	s.registerOrders()
 	s.registerExplanation()
 	s.registerRecon()
+	s.registerDays()
+	s.registerLedger()
 	s.registerOperations()
 	s.registerCallbacks()
 	s.registerTruth()

@@ -10,7 +10,8 @@ import (
 // operation is one line of the API's table.
 type operation struct {
 	id, method, path, summary, tag string
-	status                         int // 0 is 200
+	status                         int      // 0 is 200
+	files                          []string // media of the answer, when it is a file
 }
 
 // add registers an operation. do gets who asks and returns an error of the
@@ -18,7 +19,7 @@ type operation struct {
 func add[I, O any](s *Server, op operation, do func(ctx context.Context, a *actor, in *I) (*O, error)) {
 	o := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Summary: op.summary, Tags: []string{op.tag},
-		DefaultStatus: op.status, MaxBodyBytes: maxBody,
+		DefaultStatus: op.status, MaxBodyBytes: maxBody, Responses: filesOf(op.files),
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity},
 	}
 	if isWrite(op.method) {

@@ -133,6 +133,13 @@ func rows() map[string]row {
 		"repair-difference":       differing(),
 		"list-unclaimed":          {who: "provider", bad: "/v1/providers/" + providerA + "/recon/unclaimed?state=odd", field: "query.state", wrong: "boss", foreign: "stranger", want: `"items":[`},
 		"explain-unclaimed":       unclaimed(),
+		"list-closed-days":        closedDay("?limit=5", row{who: "finance", wrong: "manager", foreign: "stranger", bad: daysA + "?from=soon", field: "query.from", want: `"number":1`}),
+		"export-closed-days":      closedDay("/export", row{who: "boss", wrong: "manager", foreign: "stranger", bad: daysA + "/export?from=soon", field: "query.from", want: `{"day":{"form":"cloudpay.day.1"`}),
+		"get-closed-day":          closedDay("/DATE", row{who: "provider", wrong: "cashier", foreign: "foreign boss", bad: daysA + "/soon", field: "path.date", want: `"signature":"`}),
+		"list-day-differences":    closedDay("/DATE/differences", row{who: "ops", wrong: "agent", foreign: "stranger", bad: daysA + "/2026-11-20/differences?limit=0", field: "query.limit", want: `"items":[`}),
+		"list-day-adjustments":    closedDay("/DATE/adjustments", row{who: "boss", wrong: "vendor", foreign: "stranger", bad: daysA + "/2026-11-20/adjustments?after=-1", field: "query.after", want: `"items":[]`}),
+		"export-statement":        closedDay("/DATE/statement", row{who: "finance", wrong: "manager", foreign: "stranger", bad: daysA + "/2026-11-20/statement?format=pdf", field: "query.format", want: ",2.00,2.00,0.00"}),
+		"ledger-balance":          reported("/ledger/balance", row{who: "boss", wrong: "manager", foreign: "stranger", bad: "/v1/merchants/" + merchantA + "/ledger/balance?at=noon", field: "query.at", want: `"account":"M","name":"应付商户 merchant payable","debit":0,"credit":200`}),
 		"list-jobs":               {who: "ops", bad: "/v1/jobs?state=lost", field: "query.state", wrong: "provider", want: `"items":[`},
 		"release-job":             {who: "ops", body: `{"out_sub_mch_id":"m","kind":"k","ref":"r"}`, bad: `{"out_sub_mch_id":"m","ref":"r"}`, field: "kind", wrong: "provider", want: ""},
 		"add-member": {

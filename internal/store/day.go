@@ -112,6 +112,19 @@ func (s *Store) Days(ctx context.Context, merchantID string, after int64, limit 
 	return mapped(rows, dayOf), nil
 }
 
+// DaysBack reads at most limit closed days of a merchant from a date on and before
+// another, newest first.
+func (s *Store) DaysBack(ctx context.Context, merchantID, from, before string, limit int) ([]ClosedDay, error) {
+	if limit < 1 || limit > maxList {
+		return nil, errors.New("read closed days: limit is out of range")
+	}
+	rows, err := s.read.ListDaysBack(ctx, sqlcgen.ListDaysBackParams{MerchantID: merchantID, FromDate: from, Before: before, RowLimit: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read closed days: %w", err)
+	}
+	return mapped(rows, dayOf), nil
+}
+
 // Day reads one closed day, or returns an error that wraps pay.ErrNotFound.
 func (s *Store) Day(ctx context.Context, merchantID, date string) (ClosedDay, error) {
 	r, err := s.read.GetDay(ctx, sqlcgen.GetDayParams{MerchantID: merchantID, Date: date})

@@ -37,6 +37,28 @@ func (s *Store) ReconRuns(ctx context.Context, merchantID, fromDay, toDay string
 	return mapped(rows, runOf), nil
 }
 
+// ReconRunsBehind is ReconRuns of one merchant for the runs behind one: of an earlier day,
+// or of the same and a later channel. after may be no run's.
+func (s *Store) ReconRunsBehind(ctx context.Context, after ReconKey, fromDay string, limit int) ([]ReconRun, error) {
+	if limit < 1 || limit > maxList || after.MerchantID == "" {
+		return nil, fmt.Errorf("read reconciliations: they are of one merchant, with a limit between 1 and %d", maxList)
+	}
+	rows, err := s.read.ListReconRunsBehind(ctx, sqlcgen.ListReconRunsBehindParams{
+		MerchantID: after.MerchantID, FromDay: fromDay, AfterDay: after.Day, AfterChannel: string(after.Channel), RowLimit: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read reconciliations: %w", err)
+	}
+	return mapped(rows, runOf), nil
+}
+
+// ReconSize returns how many days of a merchant were planned in a span of days,
+// by channel each, and how many lines their bills have.
+func (s *Store) ReconSize(ctx context.Context, merchantID, fromDay, toDay string) (days, lines int64, err error) {
+	r, err := s.read.SumReconLines(ctx, sqlcgen.SumReconLinesParams{MerchantID: merchantID, FromDay: fromDay, ToDay: toDay})
+	return r.Days, r.Lines, wrap("count the lines of bills", err)
+}
+
 // LastReconDay returns the last day that is planned, "" for none.
 func (s *Store) LastReconDay(ctx context.Context, merchantID string, ch pay.Channel) (string, error) {
 	day, err := s.read.LastReconDay(ctx, sqlcgen.LastReconDayParams{MerchantID: merchantID, Channel: string(ch)})
@@ -200,13 +222,24 @@ func (s *Store) Diff(ctx context.Context, k DiffKey) (Diff, error) {
 }
 
 // DiffFilter selects differences of one merchant. Days are inclusive; "" of
-// Channel or State selects all.
+// Channel, Type, State or OutTradeNo selects all.
 type DiffFilter struct {
 	MerchantID     string
 	Channel        pay.Channel
+	Type           DiffType
 	FromDay, ToDay string
 	State          string
-	Limit          int // 1 to 10,000
+	OutTradeNo     string
+	After          DiffPlace // the zero value for the beginning
+	Limit          int       // 1 to 10,000
+}
+
+// DiffPlace is where a list of differences goes on: behind this one.
+type DiffPlace struct {
+	Day     string
+	Channel pay.Channel
+	Item    string
+	Type    DiffType
 }
 
 // Diffs reads differences in the order of day, channel, item and type.
@@ -215,12 +248,38 @@ func (s *Store) Diffs(ctx context.Context, f DiffFilter) ([]Diff, error) {
 		return nil, errors.New("read differences: they are of one merchant, with a limit between 1 and 10000")
 	}
 	rows, err := s.read.ListReconDiffs(ctx, sqlcgen.ListReconDiffsParams{
-		MerchantID: f.MerchantID, Channel: string(f.Channel), FromDay: f.FromDay, ToDay: f.ToDay, State: f.State, RowLimit: int32(f.Limit),
+		MerchantID: f.MerchantID, Channel: string(f.Channel), FromDay: f.FromDay, ToDay: f.ToDay, State: f.State, Type: string(f.Type), OutTradeNo: f.OutTradeNo,
+		AfterDay: f.After.Day, AfterChannel: string(f.After.Channel), AfterItem: f.After.Item, AfterType: string(f.After.Type), RowLimit: int32(f.Limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read differences: %w", err)
 	}
 	return mapped(rows, diffOf), nil
+}
+
+// DiffSum is how many differences of one channel, type and state there are, and
+// what they sum to.
+type DiffSum struct {
+	Channel      pay.Channel
+	Type         DiffType
+	State        string
+	Count        int64
+	Ours, Theirs pay.Fen
+	FirstAt      time.Time // when the oldest was seen first
+}
+
+// DiffSums sums the differences that a filter selects, whose OutTradeNo, After and
+// Limit do not count. What there are none of is absent.
+func (s *Store) DiffSums(ctx context.Context, f DiffFilter) ([]DiffSum, error) {
+	rows, err := s.read.SumReconDiffs(ctx, sqlcgen.SumReconDiffsParams{
+		MerchantID: f.MerchantID, FromDay: f.FromDay, ToDay: f.ToDay, Channel: string(f.Channel), State: f.State, Type: string(f.Type),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sum differences: %w", err)
+	}
+	return mapped(rows, func(r sqlcgen.SumReconDiffsRow) DiffSum {
+		return DiffSum{pay.Channel(r.Channel), DiffType(r.Type), r.State, r.Count, pay.Fen(r.Ours), pay.Fen(r.Theirs), at(r.FirstMs)}
+	}), nil
 }
 
 // OpenDiffs reads at most limit open differences of all merchants that were

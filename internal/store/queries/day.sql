@@ -28,6 +28,12 @@ FROM days WHERE merchant_id = sqlc.arg(merchant_id) AND date = sqlc.arg(date);
 SELECT merchant_id, number, date, hash, record, signature, closed_ms, unit
 FROM days WHERE merchant_id = sqlc.arg(merchant_id) AND number > sqlc.arg(after) ORDER BY number LIMIT sqlc.arg(row_limit);
 
+-- name: ListDaysBack :many
+-- ListDaysBack reads closed days of a span of dates before a date, newest first.
+SELECT merchant_id, number, date, hash, record, signature, closed_ms, unit
+FROM days WHERE merchant_id = sqlc.arg(merchant_id) AND date >= sqlc.arg(from_date) AND date < sqlc.arg(before)
+ORDER BY date DESC LIMIT sqlc.arg(row_limit);
+
 -- name: InsertDayDraft :execrows
 -- InsertDayDraft makes the row that closing a merchant's days needs.
 INSERT INTO day_drafts (merchant_id, date, unit) VALUES (sqlc.arg(merchant_id), '', '') ON CONFLICT DO NOTHING;

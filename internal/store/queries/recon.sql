@@ -38,6 +38,22 @@ WHERE (CAST(sqlc.arg(merchant_id) AS TEXT) = '' OR merchant_id = CAST(sqlc.arg(m
 ORDER BY day DESC, merchant_id, channel
 LIMIT sqlc.arg(row_limit);
 
+-- name: ListReconRunsBehind :many
+-- ListReconRunsBehind reads the runs of one merchant behind a day and channel, in
+-- the order of ListReconRuns.
+SELECT merchant_id, channel, day, unit, round, step, position, version, flow_version, lines, matched, started_ms, done_ms
+FROM recon_runs
+WHERE merchant_id = sqlc.arg(merchant_id) AND day >= sqlc.arg(from_day)
+  AND (day < sqlc.arg(after_day) OR day = sqlc.arg(after_day) AND channel > sqlc.arg(after_channel))
+ORDER BY day DESC, channel
+LIMIT sqlc.arg(row_limit);
+
+-- name: SumReconLines :one
+-- SumReconLines sums how many lines the bills of a span of days have, and their days.
+SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) AS lines, CAST(COUNT(*) AS BIGINT) AS days
+FROM recon_runs
+WHERE merchant_id = sqlc.arg(merchant_id) AND day >= sqlc.arg(from_day) AND day <= sqlc.arg(to_day);
+
 -- name: InsertBillChunk :execrows
 -- InsertBillChunk keeps a piece of a bill. Its name says what is in it, so one
 -- that is there already is the same.
@@ -293,15 +309,33 @@ WHERE merchant_id = sqlc.arg(merchant_id) AND channel = sqlc.arg(channel) AND it
 
 -- name: ListReconDiffs :many
 -- ListReconDiffs reads differences of one merchant in a span of days, in the
--- order of day, channel, item and type. An empty channel or state selects all.
+-- order of day, channel, item and type, behind one of them. An empty channel, type,
+-- state or order number selects all.
 SELECT merchant_id, channel, item, type, day, unit, out_trade_no, out_refund_no, ours, theirs, our_state, their_state,
     version, line, round, first_ms, state, who, why, closed_ms
 FROM recon_diffs
 WHERE merchant_id = sqlc.arg(merchant_id) AND day >= sqlc.arg(from_day) AND day <= sqlc.arg(to_day)
   AND (CAST(sqlc.arg(channel) AS TEXT) = '' OR channel = CAST(sqlc.arg(channel) AS TEXT))
   AND (CAST(sqlc.arg(state) AS TEXT) = '' OR state = CAST(sqlc.arg(state) AS TEXT))
+  AND (CAST(sqlc.arg(type) AS TEXT) = '' OR type = CAST(sqlc.arg(type) AS TEXT))
+  AND (CAST(sqlc.arg(out_trade_no) AS TEXT) = '' OR out_trade_no = CAST(sqlc.arg(out_trade_no) AS TEXT))
+  AND (day > CAST(sqlc.arg(after_day) AS TEXT) OR day = CAST(sqlc.arg(after_day) AS TEXT) AND (channel > sqlc.arg(after_channel) OR channel = sqlc.arg(after_channel)
+    AND (item > sqlc.arg(after_item) OR item = sqlc.arg(after_item) AND type > sqlc.arg(after_type))))
 ORDER BY day, channel, item, type
 LIMIT sqlc.arg(row_limit);
+
+-- name: SumReconDiffs :many
+-- SumReconDiffs counts and sums the differences of one merchant in a span of days by
+-- channel, type and state. An empty channel, type or state selects all.
+SELECT channel, type, state, CAST(COUNT(*) AS BIGINT) AS count, CAST(SUM(ours) AS BIGINT) AS ours, CAST(SUM(theirs) AS BIGINT) AS theirs,
+    CAST(MIN(first_ms) AS BIGINT) AS first_ms
+FROM recon_diffs
+WHERE merchant_id = sqlc.arg(merchant_id) AND day >= sqlc.arg(from_day) AND day <= sqlc.arg(to_day)
+  AND (CAST(sqlc.arg(channel) AS TEXT) = '' OR channel = CAST(sqlc.arg(channel) AS TEXT))
+  AND (CAST(sqlc.arg(state) AS TEXT) = '' OR state = CAST(sqlc.arg(state) AS TEXT))
+  AND (CAST(sqlc.arg(type) AS TEXT) = '' OR type = CAST(sqlc.arg(type) AS TEXT))
+GROUP BY channel, type, state
+ORDER BY channel, type, state;
 
 -- name: ListOpenDiffs :many
 -- ListOpenDiffs reads the open differences of all merchants, oldest first.

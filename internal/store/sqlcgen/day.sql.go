@@ -607,6 +607,54 @@ func (q *Queries) ListDays(ctx context.Context, arg ListDaysParams) ([]Day, erro
 	return items, nil
 }
 
+const listDaysBack = `-- name: ListDaysBack :many
+SELECT merchant_id, number, date, hash, record, signature, closed_ms, unit
+FROM days WHERE merchant_id = $1 AND date >= $2 AND date < $3
+ORDER BY date DESC LIMIT $4
+`
+
+type ListDaysBackParams struct {
+	MerchantID string
+	FromDate   string
+	Before     string
+	RowLimit   int32
+}
+
+// ListDaysBack reads closed days of a span of dates before a date, newest first.
+func (q *Queries) ListDaysBack(ctx context.Context, arg ListDaysBackParams) ([]Day, error) {
+	rows, err := q.db.Query(ctx, listDaysBack,
+		arg.MerchantID,
+		arg.FromDate,
+		arg.Before,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Day
+	for rows.Next() {
+		var i Day
+		if err := rows.Scan(
+			&i.MerchantID,
+			&i.Number,
+			&i.Date,
+			&i.Hash,
+			&i.Record,
+			&i.Signature,
+			&i.ClosedMs,
+			&i.Unit,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listStatement = `-- name: ListStatement :many
 SELECT i.item, i.channel, i.out_trade_no, i.at_ms, i.amount, i.settle,
     CAST(COALESCE((SELECT SUM(l.fee) FROM bill_lines AS l

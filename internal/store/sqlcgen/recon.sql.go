@@ -1062,21 +1062,32 @@ FROM recon_diffs
 WHERE merchant_id = $1 AND day >= $2 AND day <= $3
   AND (CAST($4 AS TEXT) = '' OR channel = CAST($4 AS TEXT))
   AND (CAST($5 AS TEXT) = '' OR state = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR type = CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR out_trade_no = CAST($7 AS TEXT))
+  AND (day > CAST($8 AS TEXT) OR day = CAST($8 AS TEXT) AND (channel > $9 OR channel = $9
+    AND (item > $10 OR item = $10 AND type > $11)))
 ORDER BY day, channel, item, type
-LIMIT $6
+LIMIT $12
 `
 
 type ListReconDiffsParams struct {
-	MerchantID string
-	FromDay    string
-	ToDay      string
-	Channel    string
-	State      string
-	RowLimit   int32
+	MerchantID   string
+	FromDay      string
+	ToDay        string
+	Channel      string
+	State        string
+	Type         string
+	OutTradeNo   string
+	AfterDay     string
+	AfterChannel string
+	AfterItem    string
+	AfterType    string
+	RowLimit     int32
 }
 
 // ListReconDiffs reads differences of one merchant in a span of days, in the
-// order of day, channel, item and type. An empty channel or state selects all.
+// order of day, channel, item and type, behind one of them. An empty channel, type,
+// state or order number selects all.
 func (q *Queries) ListReconDiffs(ctx context.Context, arg ListReconDiffsParams) ([]ReconDiff, error) {
 	rows, err := q.db.Query(ctx, listReconDiffs,
 		arg.MerchantID,
@@ -1084,6 +1095,12 @@ func (q *Queries) ListReconDiffs(ctx context.Context, arg ListReconDiffsParams) 
 		arg.ToDay,
 		arg.Channel,
 		arg.State,
+		arg.Type,
+		arg.OutTradeNo,
+		arg.AfterDay,
+		arg.AfterChannel,
+		arg.AfterItem,
+		arg.AfterType,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -1402,6 +1419,65 @@ func (q *Queries) ListReconRuns(ctx context.Context, arg ListReconRunsParams) ([
 	return items, nil
 }
 
+const listReconRunsBehind = `-- name: ListReconRunsBehind :many
+SELECT merchant_id, channel, day, unit, round, step, position, version, flow_version, lines, matched, started_ms, done_ms
+FROM recon_runs
+WHERE merchant_id = $1 AND day >= $2
+  AND (day < $3 OR day = $3 AND channel > $4)
+ORDER BY day DESC, channel
+LIMIT $5
+`
+
+type ListReconRunsBehindParams struct {
+	MerchantID   string
+	FromDay      string
+	AfterDay     string
+	AfterChannel string
+	RowLimit     int32
+}
+
+// ListReconRunsBehind reads the runs of one merchant behind a day and channel, in
+// the order of ListReconRuns.
+func (q *Queries) ListReconRunsBehind(ctx context.Context, arg ListReconRunsBehindParams) ([]ReconRun, error) {
+	rows, err := q.db.Query(ctx, listReconRunsBehind,
+		arg.MerchantID,
+		arg.FromDay,
+		arg.AfterDay,
+		arg.AfterChannel,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReconRun
+	for rows.Next() {
+		var i ReconRun
+		if err := rows.Scan(
+			&i.MerchantID,
+			&i.Channel,
+			&i.Day,
+			&i.Unit,
+			&i.Round,
+			&i.Step,
+			&i.Position,
+			&i.Version,
+			&i.FlowVersion,
+			&i.Lines,
+			&i.Matched,
+			&i.StartedMs,
+			&i.DoneMs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const moveReconRun = `-- name: MoveReconRun :execrows
 UPDATE recon_runs SET
     unit = $1, round = $2, step = $3, position = $4,
@@ -1603,6 +1679,99 @@ func (q *Queries) SumFixesOfItem(ctx context.Context, arg SumFixesOfItemParams) 
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const sumReconDiffs = `-- name: SumReconDiffs :many
+SELECT channel, type, state, CAST(COUNT(*) AS BIGINT) AS count, CAST(SUM(ours) AS BIGINT) AS ours, CAST(SUM(theirs) AS BIGINT) AS theirs,
+    CAST(MIN(first_ms) AS BIGINT) AS first_ms
+FROM recon_diffs
+WHERE merchant_id = $1 AND day >= $2 AND day <= $3
+  AND (CAST($4 AS TEXT) = '' OR channel = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR state = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR type = CAST($6 AS TEXT))
+GROUP BY channel, type, state
+ORDER BY channel, type, state
+`
+
+type SumReconDiffsParams struct {
+	MerchantID string
+	FromDay    string
+	ToDay      string
+	Channel    string
+	State      string
+	Type       string
+}
+
+type SumReconDiffsRow struct {
+	Channel string
+	Type    string
+	State   string
+	Count   int64
+	Ours    int64
+	Theirs  int64
+	FirstMs int64
+}
+
+// SumReconDiffs counts and sums the differences of one merchant in a span of days by
+// channel, type and state. An empty channel, type or state selects all.
+func (q *Queries) SumReconDiffs(ctx context.Context, arg SumReconDiffsParams) ([]SumReconDiffsRow, error) {
+	rows, err := q.db.Query(ctx, sumReconDiffs,
+		arg.MerchantID,
+		arg.FromDay,
+		arg.ToDay,
+		arg.Channel,
+		arg.State,
+		arg.Type,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumReconDiffsRow
+	for rows.Next() {
+		var i SumReconDiffsRow
+		if err := rows.Scan(
+			&i.Channel,
+			&i.Type,
+			&i.State,
+			&i.Count,
+			&i.Ours,
+			&i.Theirs,
+			&i.FirstMs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sumReconLines = `-- name: SumReconLines :one
+SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) AS lines, CAST(COUNT(*) AS BIGINT) AS days
+FROM recon_runs
+WHERE merchant_id = $1 AND day >= $2 AND day <= $3
+`
+
+type SumReconLinesParams struct {
+	MerchantID string
+	FromDay    string
+	ToDay      string
+}
+
+type SumReconLinesRow struct {
+	Lines int64
+	Days  int64
+}
+
+// SumReconLines sums how many lines the bills of a span of days have, and their days.
+func (q *Queries) SumReconLines(ctx context.Context, arg SumReconLinesParams) (SumReconLinesRow, error) {
+	row := q.db.QueryRow(ctx, sumReconLines, arg.MerchantID, arg.FromDay, arg.ToDay)
+	var i SumReconLinesRow
+	err := row.Scan(&i.Lines, &i.Days)
+	return i, err
 }
 
 const takeReconRun = `-- name: TakeReconRun :execrows
