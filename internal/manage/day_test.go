@@ -154,18 +154,19 @@ func onEngines(t *testing.T, f func(*testing.T, *store.Store)) {
 func TestClosedDaysAreReadInPages(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, st *store.Store) {
+		t.Helper()
 		_, get, at := chained(t, st)
 		first, second := day.DateOf(at[0]), day.DateOf(at[1])
 		all := read[manage.Page[manage.ClosedDay]](t, get("m/days"))
 		if len(all.Items) != 2 || all.Next != "" {
 			t.Fatalf("the days are %+v", all)
 		}
-		new, old := all.Items[0], all.Items[1]
+		last, old := all.Items[0], all.Items[1]
 		if !old.Balanced || old.Date != first || old.Number != 1 || old.Previous != "" || old.Differences+old.Adjustments != 0 || old.Items != 1 {
 			t.Errorf("the first day is %+v", old)
 		}
-		if new.Balanced || new.Date != second || new.Previous != old.Hash || new.Differences != 1 || new.Open != 1 || new.Adjustments != 1 {
-			t.Errorf("the second day is %+v", new)
+		if last.Balanced || last.Date != second || last.Previous != old.Hash || last.Differences != 1 || last.Open != 1 || last.Adjustments != 1 {
+			t.Errorf("the second day is %+v", last)
 		}
 		page := read[manage.Page[manage.ClosedDay]](t, get("m/days?limit=1"))
 		rest := read[manage.Page[manage.ClosedDay]](t, get("m/days?limit=1&after="+page.Next))
@@ -178,7 +179,7 @@ func TestClosedDaysAreReadInPages(t *testing.T) {
 			}
 		}
 		one := read[manage.SignedDay](t, get("m/days/"+second))
-		if diff := cmp.Diff(new, one.ClosedDay); diff != "" || one.Signature == "" || one.Channels[0].Orders.In != 50 || one.Channels[0].Bill.In != 0 {
+		if diff := cmp.Diff(last, one.ClosedDay); diff != "" || one.Signature == "" || one.Channels[0].Orders.In != 50 || one.Channels[0].Bill.In != 0 {
 			t.Errorf("the second day by itself is %+v\n%s", one, diff)
 		}
 		diffs := read[manage.Page[manage.DayDifference]](t, get("m/days/"+second+"/differences"))
@@ -210,6 +211,7 @@ func TestClosedDaysAreReadInPages(t *testing.T) {
 func TestTheExportedChainVerifiesOffline(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, st *store.Store) {
+		t.Helper()
 		h, get, at := chained(t, st)
 		keys, err := h.days.Keys(t.Context())
 		if err != nil {
@@ -273,6 +275,7 @@ func unpacked(t *testing.T, book []byte) string {
 func TestAStatementRunsNothingInASpreadsheet(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, st *store.Store) {
+		t.Helper()
 		_, get, at := chained(t, st)
 		path := "m/days/" + day.DateOf(at[0]) + "/statement"
 		w := get(path)
@@ -289,6 +292,7 @@ func TestAStatementRunsNothingInASpreadsheet(t *testing.T) {
 func TestTheBalanceAtAMoment(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, st *store.Store) {
+		t.Helper()
 		_, get, at := chained(t, st)
 		balance := func(query string) (r int64, b manage.LedgerBalance) {
 			t.Helper()

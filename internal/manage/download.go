@@ -76,7 +76,7 @@ func addFile[I any](s *Server, op operation, do func(ctx context.Context, a *act
 		if err != nil {
 			return nil, err
 		}
-		return &huma.StreamResponse{Body: func(hc huma.Context) { s.send(hc, f) }}, nil
+		return &huma.StreamResponse{Body: func(hc huma.Context) { s.send(ctx, hc, f) }}, nil
 	})
 }
 
@@ -101,9 +101,9 @@ func filesOf(media []string) map[string]*huma.Response {
 // send writes a file. What goes wrong before its first bytes are sent is a
 // problem as everywhere; afterwards the connection is broken off, so that nobody
 // takes half a file for a whole one.
-func (s *Server) send(hc huma.Context, f file) {
+func (s *Server) send(ctx context.Context, hc huma.Context, f file) {
 	_, w := humago.Unwrap(hc)
-	ctx, cancel := context.WithTimeout(hc.Context(), downloadTime)
+	ctx, cancel := context.WithTimeout(ctx, downloadTime)
 	defer cancel()
 	end, err := s.downloads.begin(f.merchant)
 	if err != nil {
@@ -147,7 +147,7 @@ func (d *download) Write(p []byte) (int, error) {
 		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.f.name}))
 		d.w.WriteHeader(http.StatusOK)
 	}
-	n, err := d.w.Write(p) //nolint:gosec // a file to keep, and nosniff says so
+	n, err := d.w.Write(p)
 	if err != nil {
 		return n, fmt.Errorf("send %s: %w", d.f.name, err)
 	}
