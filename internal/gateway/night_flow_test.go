@@ -66,6 +66,14 @@ var nights = []night{
 			"payment:900000010000000000000002 wallet_more of 20000101: 0, 500, explained recon",
 		},
 	}},
+	{"night, a late bill and a new key", 2, keyOfTheNextDay, map[pay.Channel][]string{
+		pay.Wxpay: nil, // nothing in it is of a wallet
+		pay.Alipay: {
+			"alipay:map[F:0.10 M:-17.00 R:16.90]",
+			"alipay 20000102 done: 1 of 1, bills 1 and 0, round 1\n", "endorsed false\n", "2 keys\n",
+			`"number":2,`, "endorsed true\n",
+		},
+	}},
 }
 
 // closed is how every night ends.
@@ -302,19 +310,21 @@ func (s *site) books(days int, again int64) string {
 		fmt.Fprintf(&b, "%s %s of %s: %d, %d, %s %s %s\n", d.Item, d.Type, d.Day, d.Ours, d.Theirs, d.State, d.Who, d.Why)
 	}
 	keys, err3 := s.store.DayKeys(ctx, 10)
+	fmt.Fprintf(&b, "%d keys\n", len(keys))
 	var file bytes.Buffer
 	_, err4 := s.days().Export(ctx, "merchant", &file)
-	if err := errors.Join(err, err1, err2, err3, err4); err != nil || len(keys) != 1 {
+	if err := errors.Join(err, err1, err2, err3, err4); err != nil || len(keys) == 0 {
 		s.t.Fatalf("%d keys, %v", len(keys), err)
 	}
-	key, err := day.ParseKey(keys[0].Public)
+	key, err := day.ParseKey(keys[len(keys)-1].Public) // the first vouches for the next
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	v, err := day.Verify(&file, day.Trust{Key: key}, func(r day.Record) error {
-		r.ClosedAt, r.Key, r.Previous = "", "", ""
+		endorsed := r.Endorsement != ""
+		r.ClosedAt, r.Key, r.Previous, r.Endorsement = "", "", "", ""
 		line, err := json.Marshal(r)
-		fmt.Fprintf(&b, "%s\n", line)
+		fmt.Fprintf(&b, "%s endorsed %t\n", line, endorsed)
 		return err
 	})
 	if err != nil || v.Days != int64(days) || len(v.Unbalanced) != 0 {
@@ -396,6 +406,27 @@ func missedReversal(s *site, ch pay.Channel) (no string) {
 	if _, err := s.reconciler().Again(s.t.Context(), k); err != nil {
 		s.t.Fatal(err)
 	}
+	return no
+}
+
+// keyOfTheNextDay is a day that is closed and one that is over, between which the key
+// that signs them was replaced. The second day's bill comes later than it should.
+func keyOfTheNextDay(s *site, ch pay.Channel) (no string) {
+	s.begin(ch, channel.APIv2)
+	no, _ = s.sale(ch, 1_000, "anna")
+	s.converge(no)
+	ctx, first := s.t.Context(), time.Now()
+	s.sleep(27 * time.Hour)
+	k := store.ReconKey{MerchantID: "merchant", Channel: ch, Day: recon.DayOf(first)}
+	_, err := s.reconciler().Again(ctx, k)
+	_, err2 := s.days().Close(ctx, "merchant", day.DateOf(first), false)
+	_, err3 := s.days().Rotate(ctx)
+	late := sandbox.Fault{Scenario: "bill_late", Params: sandbox.Params{Seconds: new(7500.)}} // until 11:05
+	if err = errors.Join(err, err2, err3, s.box.AddFault(late)); err != nil {
+		s.t.Fatal(err)
+	}
+	second, _ := s.sale(ch, 700, "anna")
+	s.converge(second)
 	return no
 }
 
