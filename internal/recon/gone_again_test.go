@@ -3,6 +3,7 @@ package recon_test
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"cloudpay/internal/jobs"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/recon"
+	"cloudpay/internal/sandbox"
 	"cloudpay/internal/store"
 )
 
@@ -175,6 +177,28 @@ func TestAPaymentThatTheWalletStillHasIsNotExplained(t *testing.T) {
 		}
 		if d, err := h.recon.Repair(h.t.Context(), in); !errors.Is(err, pay.ErrDenied) || d.State != store.DiffOpen {
 			h.t.Errorf("the difference is %s, %v", d.State, err)
+		}
+	})
+}
+
+// TestAWalletThatSaysNoMoreThanItsPapersConfirmsAReversal: that the order is undone,
+// and not that it had been paid, was called a denial of the payment.
+func TestAWalletThatSaysNoMoreThanItsPapersConfirmsAReversal(t *testing.T) {
+	t.Parallel()
+	eachWallet(t, func(h *house) {
+		o := h.gone(2_000, pay.REVERSED, morning.Add(time.Minute))
+		if err := h.box.AddFault(sandbox.Fault{Scenario: "undone_bare"}); err != nil {
+			h.t.Fatal(err)
+		}
+		h.reread = func(raw []byte, parse func([]byte) (channel.Bill, error)) (channel.Bill, error) {
+			bill, err := parse(raw)
+			bill.Lines = slices.DeleteFunc(bill.Lines, func(l channel.BillLine) bool { return l.Kind != channel.BillPayment })
+			return bill, err
+		}
+		h.set(afterDay1)
+		h.reconcile(day1)
+		if d := h.repair(store.WeMore, "reversal:"+o.OutTradeNo); d.State != store.DiffExplained {
+			h.t.Errorf("the difference is %s: %s", d.State, d.Why)
 		}
 	})
 }

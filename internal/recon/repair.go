@@ -190,6 +190,8 @@ func (r *Recon) findOrder(ctx context.Context, m *directory.Merchant, d store.Di
 	back := d.Item == reversalItem(d.OutTradeNo)
 	paid := out.Kind == pay.Paid && (out.Payment.Total == 0 || out.Payment.Total == o.Total)
 	returned := out.Returned || out.Payment.RefundState
+	// A wallet that calls the order undone need not say that it had been paid.
+	undoneThere := out.Kind == pay.Declined && (out.Reason == pay.ReasonNone || out.Reason == pay.ReasonState)
 	switch {
 	case !out.Verified || out.Lost:
 		return end{}, silent(out)
@@ -203,7 +205,7 @@ func (r *Recon) findOrder(ctx context.Context, m *directory.Merchant, d store.Di
 			return end{}, err
 		}
 		return end{state: store.DiffRepaired, note: "钱包确认账单，订单现为 " + string(o.State) + string(o.Late)}, nil
-	case !back && booked(o) && (paid || returned), back && undone(o) && returned:
+	case !back && booked(o) && (paid || returned), back && undone(o) && (returned || undoneThere):
 		return end{state: store.DiffExplained, note: "钱包确认本系统记录：" + out.Code}, nil
 	case back && undone(o) && o.Late == pay.LateReturned && paid && !returned: // nobody would look for the money any more
 		return end{}, undecided("钱包称未退回，而本系统记为已退回，请与钱包核对，退回后用 explain 说明")
