@@ -11,6 +11,7 @@ import (
 	"cloudpay/internal/directory"
 	"cloudpay/internal/gateway"
 	"cloudpay/internal/jobs"
+	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
 )
 
@@ -31,6 +32,19 @@ type CallbackAttempt struct {
 	TookMS       int64     `json:"took_ms" doc:"耗时，毫秒"`
 	Request      string    `json:"request,omitempty" doc:"request_content，已隐去敏感内容；列表中没有，运维角色看不到"`
 	Reply        string    `json:"reply,omitempty" doc:"应答的开头，已隐去敏感内容；列表中没有"`
+}
+
+// CallbackDetail is one attempt, and what becomes of its event.
+type CallbackDetail struct {
+	CallbackAttempt
+	Next *NextAttempt `json:"next,omitempty" doc:"该事件的下一次；没有时不再有待送的"`
+}
+
+// NextAttempt is when an event is tried again.
+type NextAttempt struct {
+	State    string    `json:"state" enum:"ready,buried" doc:"ready：会再送；buried：已停止，需人工重发"`
+	Attempts int64     `json:"attempts" doc:"已尝试的次数"`
+	At       time.Time `json:"at" doc:"不早于此时再送；buried 的不再送"`
 }
 
 // attemptView is an attempt with what was sent and answered. Those who keep the
@@ -150,7 +164,7 @@ func (s *Server) remembered(from time.Time) time.Time {
 	return from
 }
 
-func (s *Server) getAttempt(ctx context.Context, a *actor, in *attemptInput) (*answer[CallbackAttempt], error) {
+func (s *Server) getAttempt(ctx context.Context, a *actor, in *attemptInput) (*answer[CallbackDetail], error) {
 	m, err := s.merchant(ctx, a, directory.SeeCallbacks, in.Merchant)
 	if err != nil {
 		return nil, err
@@ -163,7 +177,18 @@ func (s *Server) getAttempt(ctx context.Context, a *actor, in *attemptInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	return ok(attemptView(a, got)), nil
+	d := CallbackDetail{CallbackAttempt: attemptView(a, got)}
+	if got.OutTradeNo == "" { // a ping is not repeated
+		return ok(d), nil
+	}
+	j, err := s.Store.Job(ctx, jobs.Key{MerchantID: m.ID, Kind: kindCallback, Ref: got.OutTradeNo + "/" + got.Event})
+	switch {
+	case err == nil:
+		d.Next = &NextAttempt{State: string(j.State), Attempts: j.Attempt, At: j.RunAt.UTC()}
+	case !errors.Is(err, pay.ErrNotFound):
+		return nil, err
+	}
+	return ok(d), nil
 }
 
 // resendSent sends again what was sent in a time, a page of it. What was sent

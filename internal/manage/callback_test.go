@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cloudpay/internal/jobs"
 	"cloudpay/internal/manage"
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
@@ -189,5 +190,33 @@ func TestSendingAgainAndPingsAreInTheAuditTrail(t *testing.T) {
 	}
 	if a, b := audited("callback.resend_sent"), audited("callback.ping"); a != 1 || b != 1 {
 		t.Errorf("the audit trail has %d resends and %d pings, want one each", a, b)
+	}
+}
+
+// TestAnAttemptSaysWhenItsEventIsTriedAgain: whoever looks at a failure wants to
+// know whether to wait.
+func TestAnAttemptSaysWhenItsEventIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const order = prefixA + "x1"
+	id := h.attempted(t, order, false, time.Minute)
+	next := func() *manage.NextAttempt {
+		t.Helper()
+		var d manage.CallbackDetail
+		h.answer(t, "boss", http.MethodGet, callbacksA+"/attempts/"+id, "", &d)
+		return d.Next
+	}
+	if got := next(); got != nil {
+		t.Errorf("nothing is to be sent, and next is %+v", got)
+	}
+	j := jobs.Job{
+		Key: jobs.Key{MerchantID: merchantA, Kind: "callback", Ref: order + "/paid"}, State: jobs.Ready, Attempt: 3,
+		RunAt: h.clock.now().Add(20 * time.Minute).UTC().Truncate(time.Millisecond), CreatedAt: h.clock.now(),
+	}
+	if err := h.store.EditJobs(t.Context(), merchantA, jobs.Edit{Put: &j}); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(); got == nil || got.State != "ready" || !got.At.Equal(j.RunAt) {
+		t.Errorf("next is %+v, want %v", got, j.RunAt)
 	}
 }

@@ -67,7 +67,10 @@ func (h *house) billed(t *testing.T, merchant string, at time.Time, lines []stor
 	}
 	for i := range diffs {
 		d := &diffs[i]
-		d.MerchantID, d.Channel, d.Day, d.Round, d.FirstAt, d.Line = merchant, k.Channel, k.Day, run.Round, at, -1
+		d.Channel, d.Day, d.Round, d.FirstAt, d.Line = k.Channel, k.Day, run.Round, at, -1
+		if d.MerchantID == "" { // it is not the provider's
+			d.MerchantID = merchant
+		}
 	}
 	if won, err := h.store.MoveRecon(t.Context(), step); err != nil || !won {
 		t.Fatalf("MoveRecon = %v, %v", won, err)
@@ -84,7 +87,8 @@ func (h *house) closed(t *testing.T, merchant string, at time.Time) day.Record {
 	return r
 }
 
-// closedDay is a row about merchant A, which has one closed day: DATE in the path.
+// closedDay is a row about merchant A, which has one closed day: DATE in the path,
+// which goes on behind its days, or without a / behind its reconciliation.
 func closedDay(suffix string, r row) row {
 	r.before = func(t *testing.T, h *house) (string, string) {
 		t.Helper()
@@ -92,7 +96,11 @@ func closedDay(suffix string, r row) row {
 		h.booked(t, merchantA, prefixA+"d1", 200, at, at)
 		h.billed(t, merchantA, at, []store.BillLine{{OutTradeNo: prefixA + "d1", Total: 200}})
 		h.closed(t, merchantA, at)
-		return daysA + strings.ReplaceAll(suffix, "DATE", day.DateOf(at)), ""
+		base := daysA
+		if !strings.HasPrefix(suffix, "/") && !strings.HasPrefix(suffix, "?") {
+			base = "/v1/merchants/" + merchantA + "/recon/"
+		}
+		return base + strings.ReplaceAll(suffix, "DATE", day.DateOf(at)), ""
 	}
 	return r
 }

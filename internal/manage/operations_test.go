@@ -131,6 +131,8 @@ func rows() map[string]row {
 		"run-recon":               reconciled(),
 		"list-differences":        {who: "boss", bad: "/v1/merchants/" + merchantA + "/recon/differences?state=odd", field: "query.state", wrong: "manager", foreign: "stranger", want: `"items":[`},
 		"repair-difference":       differing(),
+		"total-differences":       {who: "finance", bad: "/v1/merchants/" + merchantA + "/recon/differences/totals?type=odd", field: "query.type", wrong: "manager", foreign: "stranger", want: `"count":0`},
+		"export-recon":            closedDay("export?from=DATE&to=DATE", row{who: "boss", wrong: "ops", foreign: "stranger", bad: "/v1/merchants/" + merchantA + "/recon/export?from=2026-11-25&to=2026-11-24", field: "query.to", want: ",payment," + prefixA + "d1,"}),
 		"list-unclaimed":          {who: "provider", bad: "/v1/providers/" + providerA + "/recon/unclaimed?state=odd", field: "query.state", wrong: "boss", foreign: "stranger", want: `"items":[`},
 		"explain-unclaimed":       unclaimed(),
 		"list-closed-days":        closedDay("?limit=5", row{who: "finance", wrong: "manager", foreign: "stranger", bad: daysA + "?from=soon", field: "query.from", want: `"number":1`}),

@@ -65,13 +65,16 @@ type ReconSpan struct {
 type Days struct {
 	From  string `query:"from" doc:"从哪一天起（含），如 2026-11-25" maxLength:"10"`
 	To    string `query:"to" doc:"到哪一天止（含）" maxLength:"10"`
+	After string `query:"after" doc:"上一页的 next" maxLength:"800"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
 }
 
 type listDifferencesInput struct {
 	ReconSpan
-	Channel string `query:"channel" enum:"wxpay,alipay"`
-	State   string `query:"state" doc:"只列出此状态的" enum:"open,explained,repaired"`
+	Channel    string `query:"channel" enum:"wxpay,alipay"`
+	State      string `query:"state" doc:"只列出此状态的" enum:"open,explained,repaired"`
+	Type       string `query:"type" doc:"只列出此类型的" enum:"wallet_more,we_more,amount,state,fee,date_edge"`
+	OutTradeNo string `query:"out_trade_no" maxLength:"64"`
 }
 
 type repairInput struct {
@@ -90,6 +93,8 @@ func (s *Server) registerRecon() {
 	add(s, operation{id: "list-recon-days", method: http.MethodGet, path: path + "/days", summary: "各日的对账", tag: tag}, s.listReconDays)
 	add(s, operation{id: "run-recon", method: http.MethodPost, path: path + "/days/{channel}/{day}", summary: "对账，已完成的重新取账单再对", tag: tag}, s.runRecon)
 	add(s, operation{id: "list-differences", method: http.MethodGet, path: path + "/differences", summary: "对账差异", tag: tag}, s.listDifferences)
+	add(s, operation{id: "total-differences", method: http.MethodGet, path: path + "/differences/totals", summary: "对账差异合计", tag: tag}, s.totalDifferences)
+	addFile(s, operation{id: "export-recon", method: http.MethodGet, path: path + "/export", summary: "导出账期、账单明细与差异", tag: tag}, s.exportRecon, mediaCSV, mediaXLSX)
 	s.registerUnclaimed()
 	add(s, operation{id: "repair-difference", method: http.MethodPost, path: path + "/repair", summary: "处理差异：先询问钱包，再按结论修复或说明", tag: tag}, s.repairDifference)
 }
@@ -98,17 +103,16 @@ func (s *Server) registerRecon() {
 func (in Days) days() (from, to string, err error) {
 	from, to = "00000000", "99999999"
 	for _, d := range []struct {
-		text string
-		into *string
-	}{{in.From, &from}, {in.To, &to}} {
-		if d.text == "" {
-			continue
-		}
-		day, err := recon.ParseDay(d.text)
+		name, text string
+		into       *string
+	}{{"query.from", in.From, &from}, {"query.to", in.To, &to}} {
+		date, err := dateOf(d.name, d.text, "")
 		if err != nil {
 			return "", "", err
 		}
-		*d.into = recon.DayOf(day)
+		if date != "" {
+			*d.into = strings.ReplaceAll(date, "-", "")
+		}
 	}
 	return from, to, nil
 }
@@ -142,11 +146,19 @@ func (s *Server) listReconDays(ctx context.Context, a *actor, in *ReconSpan) (*a
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Store.ReconRuns(ctx, m.ID, from, to, in.Limit)
+	after := store.ReconKey{MerchantID: m.ID, Day: to}
+	if in.After != "" {
+		last, channel, found := strings.Cut(in.After, "-")
+		if !found || len(last) != len(to) {
+			return nil, errAfter
+		}
+		after.Day, after.Channel = min(last, to), pay.Channel(channel)
+	}
+	list, err := s.Store.ReconRunsBehind(ctx, after, from, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	return whole(list, reconDayView), nil
+	return pageOf(list, in.Limit, reconDayView, func(r store.ReconRun) string { return r.Day + "-" + string(r.Channel) }), nil
 }
 
 func (s *Server) runRecon(ctx context.Context, a *actor, in *ReconPath) (*answer[ReconDay], error) {
@@ -178,15 +190,10 @@ func (s *Server) listDifferences(ctx context.Context, a *actor, in *listDifferen
 	if err != nil {
 		return nil, err
 	}
-	f := store.DiffFilter{MerchantID: m.ID, Channel: pay.Channel(in.Channel), State: in.State, Limit: in.Limit}
-	if f.FromDay, f.ToDay, err = in.days(); err != nil {
-		return nil, err
+	f := store.DiffFilter{
+		MerchantID: m.ID, Channel: pay.Channel(in.Channel), State: in.State, Type: store.DiffType(in.Type), OutTradeNo: in.OutTradeNo,
 	}
-	list, err := s.Store.Diffs(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	return whole(list, s.differenceView), nil
+	return s.differences(ctx, f, in.Days, s.differenceView)
 }
 
 func (s *Server) repairDifference(ctx context.Context, a *actor, in *repairInput) (*answer[Difference], error) {

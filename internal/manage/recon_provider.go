@@ -38,16 +38,7 @@ func (s *Server) listUnclaimed(ctx context.Context, a *actor, in *ProviderSpan) 
 	if err := s.provider(ctx, a, in.ID); err != nil {
 		return nil, err
 	}
-	f := store.DiffFilter{MerchantID: store.OfProvider(in.ID), State: in.State, Limit: in.Limit}
-	var err error
-	if f.FromDay, f.ToDay, err = in.days(); err != nil {
-		return nil, err
-	}
-	list, err := s.Store.Diffs(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	return whole(list, s.unclaimedView), nil
+	return s.differences(ctx, store.DiffFilter{MerchantID: store.OfProvider(in.ID), State: in.State}, in.Days, s.unclaimedView)
 }
 
 // unclaimedView is a difference that is of no merchant.
