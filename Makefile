@@ -76,11 +76,12 @@ fuzz: ## every fuzz target for FUZZ each
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done; done
 
-bench: ## the tables of speeds: disk, store and whole gateway on both engines; calls of the wallets
+bench: ## the tables of speeds: disk, store and whole gateway on both engines; calls of the wallets; long days of reconciliation
 	$(GO) test -run '^$$' -bench '^BenchmarkTable$$' -benchtime 1x -timeout 20m ./cmd/cloudpay
 	$(GO) test -run '^$$' -bench '^BenchmarkUpstream$$' -benchtime 1x -timeout 10m ./cmd/cloudpay
 	$(GO) test -run '^$$' -bench '^BenchmarkDeadEndpoint$$' -benchtime 1x -timeout 10m ./cmd/cloudpay
 	$(GO) test -run '^$$' -bench '^BenchmarkReports$$' -benchtime 1x -timeout 60m ./internal/report
+	$(GO) test -run '^$$' -bench '^BenchmarkRecon$$' -benchtime 1x -timeout 20m ./internal/recon
 
 e2e: pages ## the real binary, driven as a user drives it; its pages too, if Node and Chromium are installed
 	$(GO) test -count=1 -v -run '^TestScript' ./cmd/cloudpay

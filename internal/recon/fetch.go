@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 	chunk = 1 << 20
 	// linesAtOnce is how many lines one unit of work writes.
 	linesAtOnce = 100
+	// longBill is from how many lines on the database is told of them.
+	longBill = 1000
 )
 
 // fetch gets the trade bill and keeps it. A bill that came before and is the
@@ -232,8 +235,8 @@ func (r *Recon) parsed(ctx context.Context, k store.ReconKey, kind channel.BillK
 }
 
 // lines writes the merchant's lines of the kept bill, one unit of work after the
-// other, and what the account has of no merchant as differences of the provider.
-// Writing them again writes nothing.
+// other, from where the run stands, and what the account has of no merchant as
+// differences of the provider. Writing them again writes nothing.
 func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, error) {
 	bill, err := r.parsed(ctx, run.ReconKey, channel.BillTrade, run.Version)
 	if err != nil {
@@ -243,12 +246,26 @@ func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, 
 	if err != nil {
 		return run, err
 	}
-	at, n := int64(-1), int64(0)
+	from, err := position(run)
+	if err != nil {
+		return run, err
+	}
+	from = min(max(from, 0), int64(len(bill.Lines)))
+	n := of.mine(bill.Lines[:from])
 	var drop store.Clear
-	if slices.ContainsFunc(bill.Lines, func(l channel.BillLine) bool { return of.whose(l.OutTradeNo) != ours }) {
+	if n != run.Lines { // whose they are has changed since
+		from, n, drop = 0, 0, store.ClearLines
+	}
+	if from == 0 && of.mine(bill.Lines) < int64(len(bill.Lines)) {
 		drop = store.ClearLines // the account may have been the merchant's alone when they were written
 	}
-	for batch := range slices.Chunk(bill.Lines, linesAtOnce) {
+	for i, l := range bill.Lines[:from] {
+		if of.whose(l.OutTradeNo) == providers {
+			of.unclaimed(run, l, int64(i), r.now()) // it is noted: its name is taken
+		}
+	}
+	at := from - 1
+	for batch := range slices.Chunk(bill.Lines[from:], linesAtOnce) {
 		step := next(run, store.ReconLines)
 		step.Clear = drop
 		for _, l := range batch {
@@ -266,13 +283,18 @@ func (r *Recon) lines(ctx context.Context, run store.ReconRun) (store.ReconRun, 
 			continue
 		}
 		drop = store.ClearNothing
-		step.To.Lines = n
-		unit := run.Unit
+		step.To.Lines, step.To.Position = n, strconv.FormatInt(at+1, 10)
+		unit, there := run.Unit, step.To.Position
 		if run, err = r.commit(ctx, step); err != nil {
 			return run, err
 		}
-		if run.Step != store.ReconLines || run.Lines != n || run.Unit == unit {
+		if run.Step != store.ReconLines || run.Position != there || run.Unit == unit {
 			return run, nil // somebody else goes on with it
+		}
+	}
+	if run.Lines >= longBill {
+		if err := r.Store.LinesWritten(ctx); err != nil {
+			return run, err
 		}
 	}
 	return r.commit(ctx, next(run, store.ReconMatch))

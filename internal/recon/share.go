@@ -150,6 +150,16 @@ func (o *owners) whose(no string) whose {
 	return ours
 }
 
+// mine counts the lines that are shown to the merchant whose day it is.
+func (o *owners) mine(lines []channel.BillLine) (n int64) {
+	for i := range lines {
+		if o.whose(lines[i].OutTradeNo) == ours {
+			n++
+		}
+	}
+	return n
+}
+
 // unclaimed is a line that is of none of those who have the account. Whichever of
 // them reads the bill notes the same. Lines of one name are told apart by the day
 // and their place among them: none may hide another.

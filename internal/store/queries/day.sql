@@ -158,9 +158,13 @@ WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AN
 -- ListStatement reads the items of a closed day behind one, with the fee that the
 -- bills in force have for each.
 SELECT i.item, i.channel, i.out_trade_no, i.at_ms, i.amount, i.settle,
-    CAST(COALESCE((SELECT SUM(l.fee) FROM bill_lines AS l
-        JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
-        WHERE l.merchant_id = i.merchant_id AND l.channel = i.channel AND l.item = i.item), 0) AS BIGINT) AS fee
+    CAST(COALESCE((SELECT SUM(l.fee) FROM bill_lines AS k -- by their keys, as in ListLinesOfItem
+        CROSS JOIN recon_runs AS r
+        CROSS JOIN bill_lines AS l
+        WHERE k.merchant_id = i.merchant_id AND k.channel = i.channel AND k.item = i.item
+          AND r.merchant_id = k.merchant_id AND r.channel = k.channel AND r.day = k.day AND r.version = k.version
+          AND l.merchant_id = k.merchant_id AND l.channel = k.channel AND l.day = k.day AND l.version = k.version AND l.line = k.line
+        ), 0) AS BIGINT) AS fee
 FROM day_items AS i
 WHERE i.merchant_id = sqlc.arg(merchant_id) AND i.closed_date = sqlc.arg(date) AND i.own_date = sqlc.arg(date)
   AND i.item > sqlc.arg(after)
@@ -172,10 +176,11 @@ ORDER BY i.item LIMIT sqlc.arg(row_limit);
 -- nothing but a fee is open about them.
 SELECT l.line, l.out_trade_no
 FROM bill_lines AS l
-JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 JOIN orders AS o ON o.merchant_id = l.merchant_id AND o.out_trade_no = l.out_trade_no AND o.channel = l.channel
 WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AND l.day = sqlc.arg(bill_day)
-  AND l.line > sqlc.arg(after) AND l.kind = 'payment' AND r.step = 'done'
+  AND l.version = (SELECT r.version FROM recon_runs AS r
+      WHERE r.merchant_id = sqlc.arg(merchant_id) AND r.channel = sqlc.arg(channel) AND r.day = sqlc.arg(bill_day) AND r.step = 'done')
+  AND l.line > sqlc.arg(after) AND l.kind = 'payment'
   AND o.total = l.total AND o.truth <> 'bill' AND (o.state = 'PAID' OR o.paid_seen OR o.late <> '')
   AND NOT EXISTS (
       SELECT 1 FROM recon_diffs AS d

@@ -264,10 +264,11 @@ func (q *Queries) LastDay(ctx context.Context, merchantID string) (Day, error) {
 const listBilledOrders = `-- name: ListBilledOrders :many
 SELECT l.line, l.out_trade_no
 FROM bill_lines AS l
-JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 JOIN orders AS o ON o.merchant_id = l.merchant_id AND o.out_trade_no = l.out_trade_no AND o.channel = l.channel
 WHERE l.merchant_id = $1 AND l.channel = $2 AND l.day = $3
-  AND l.line > $4 AND l.kind = 'payment' AND r.step = 'done'
+  AND l.version = (SELECT r.version FROM recon_runs AS r
+      WHERE r.merchant_id = $1 AND r.channel = $2 AND r.day = $3 AND r.step = 'done')
+  AND l.line > $4 AND l.kind = 'payment'
   AND o.total = l.total AND o.truth <> 'bill' AND (o.state = 'PAID' OR o.paid_seen OR o.late <> '')
   AND NOT EXISTS (
       SELECT 1 FROM recon_diffs AS d
@@ -657,9 +658,13 @@ func (q *Queries) ListDaysBack(ctx context.Context, arg ListDaysBackParams) ([]D
 
 const listStatement = `-- name: ListStatement :many
 SELECT i.item, i.channel, i.out_trade_no, i.at_ms, i.amount, i.settle,
-    CAST(COALESCE((SELECT SUM(l.fee) FROM bill_lines AS l
-        JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
-        WHERE l.merchant_id = i.merchant_id AND l.channel = i.channel AND l.item = i.item), 0) AS BIGINT) AS fee
+    CAST(COALESCE((SELECT SUM(l.fee) FROM bill_lines AS k -- by their keys, as in ListLinesOfItem
+        CROSS JOIN recon_runs AS r
+        CROSS JOIN bill_lines AS l
+        WHERE k.merchant_id = i.merchant_id AND k.channel = i.channel AND k.item = i.item
+          AND r.merchant_id = k.merchant_id AND r.channel = k.channel AND r.day = k.day AND r.version = k.version
+          AND l.merchant_id = k.merchant_id AND l.channel = k.channel AND l.day = k.day AND l.version = k.version AND l.line = k.line
+        ), 0) AS BIGINT) AS fee
 FROM day_items AS i
 WHERE i.merchant_id = $1 AND i.closed_date = $2 AND i.own_date = $2
   AND i.item > $3

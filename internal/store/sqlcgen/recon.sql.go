@@ -698,8 +698,9 @@ func (q *Queries) LastReconDay(ctx context.Context, arg LastReconDayParams) (str
 const listBillFlows = `-- name: ListBillFlows :many
 SELECT f.line, f.at_ms, f.business_no, f.flow_no, f.business, f.type, f.income, f.amount, f.balance, f.voucher
 FROM bill_flows AS f
-JOIN recon_runs AS r ON r.merchant_id = f.merchant_id AND r.channel = f.channel AND r.day = f.day AND r.flow_version = f.version
 WHERE f.merchant_id = $1 AND f.channel = $2 AND f.day = $3
+  AND f.version = (SELECT r.flow_version FROM recon_runs AS r
+      WHERE r.merchant_id = $1 AND r.channel = $2 AND r.day = $3)
   AND f.line >= $4
 ORDER BY f.line
 LIMIT $5
@@ -782,8 +783,9 @@ SELECT
         WHERE d.merchant_id = l.merchant_id AND d.channel = l.channel AND d.item = l.item
           AND d.type IN ('we_more', 'date_edge') AND d.day <> l.day) AS missed
 FROM bill_lines AS l
-JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 WHERE l.merchant_id = $1 AND l.channel = $2 AND l.day = $3
+  AND l.version = (SELECT r.version FROM recon_runs AS r
+      WHERE r.merchant_id = $1 AND r.channel = $2 AND r.day = $3)
   AND l.line >= $4
 ORDER BY l.line
 LIMIT $5
@@ -821,6 +823,7 @@ type ListBillLinesRow struct {
 // ListBillLines reads the lines in force of one day from one of them on, each
 // with what the books have of it already: the fee that was booked, by how much its
 // settlement was trued up, whether an earlier line was of the same item, and whether the item is missed elsewhere.
+// The version is a subquery, not a join: with a join PostgreSQL reads and sorts all that is left of the day for each page.
 func (q *Queries) ListBillLines(ctx context.Context, arg ListBillLinesParams) ([]ListBillLinesRow, error) {
 	rows, err := q.db.Query(ctx, listBillLines,
 		arg.MerchantID,
@@ -925,9 +928,12 @@ const listLinesOfItem = `-- name: ListLinesOfItem :many
 SELECT
     l.day, l.line, l.item, l.kind, l.at_ms, l.out_trade_no, l.transaction_id, l.out_refund_no, l.refund_id, l.state, l.refund_state,
     l.total, l.settlement, l.fee, l.rate
-FROM bill_lines AS l
-JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
-WHERE l.merchant_id = $1 AND l.channel = $2 AND l.item = $3
+FROM bill_lines AS k
+CROSS JOIN recon_runs AS r
+CROSS JOIN bill_lines AS l
+WHERE k.merchant_id = $1 AND k.channel = $2 AND k.item = $3
+  AND r.merchant_id = k.merchant_id AND r.channel = k.channel AND r.day = k.day AND r.version = k.version
+  AND l.merchant_id = k.merchant_id AND l.channel = k.channel AND l.day = k.day AND l.version = k.version AND l.line = k.line
 ORDER BY l.day, l.line
 LIMIT $4
 `
@@ -957,7 +963,9 @@ type ListLinesOfItemRow struct {
 	Rate          string
 }
 
-// ListLinesOfItem reads the lines in force of one item, whatever their day.
+// ListLinesOfItem reads the lines in force of one item, whatever their day. They
+// are looked up by their keys, which the index of items holds: SQLite, which has
+// no statistics, would else walk over all lines that the merchant ever had.
 func (q *Queries) ListLinesOfItem(ctx context.Context, arg ListLinesOfItemParams) ([]ListLinesOfItemRow, error) {
 	rows, err := q.db.Query(ctx, listLinesOfItem,
 		arg.MerchantID,
