@@ -177,7 +177,7 @@ func (b *books) payment(l store.ReconLine) finding {
 		return finding{diffs: []store.Diff{b.diff(l, store.WalletMore, 0, string(o.State))}}
 	case l.Total != o.Total:
 		return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, o.Total, string(o.State))}}
-	case l.Settlement != o.Settlement && o.Settlement != o.Total:
+	case l.Settlement > l.Total || l.Settlement != o.Settlement && o.Settlement != o.Total:
 		d := b.diff(l, store.AmountDiff, o.Settlement, string(o.State))
 		d.Theirs = l.Settlement
 		return finding{diffs: []store.Diff{d}}
@@ -213,7 +213,7 @@ func (b *books) refund(l store.ReconLine) finding {
 		f = b.fee(l, state)
 	}
 	if was := -rf.Settlement + l.Trued; rf.State == pay.RefundSucceeded && -l.Settlement != was {
-		if l.Settlement != rf.Settlement && rf.Settlement != rf.Amount {
+		if l.Settlement > l.Total || l.Settlement != rf.Settlement && rf.Settlement != rf.Amount {
 			d := b.diff(l, store.AmountDiff, -rf.Settlement, state)
 			d.Theirs = -l.Settlement
 			f.diffs = append(f.diffs, d)

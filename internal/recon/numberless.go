@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"cloudpay/internal/pay"
 	"cloudpay/internal/store"
@@ -103,6 +104,18 @@ func (r *Recon) rolledBack(ctx context.Context, o pay.Order) (sum pay.Fen, err e
 		}
 	}
 	return sum, err
+}
+
+// rolledAt is when we saw that the wallet had given back of an order without us;
+// the zero time if it has not.
+func (r *Recon) rolledAt(ctx context.Context, o pay.Order) (at time.Time, err error) {
+	list, err := r.Store.Refunds(ctx, o.MerchantID, o.OutTradeNo)
+	for _, f := range list {
+		if ownName(f) && refundTime(f).After(at) {
+			at = refundTime(f)
+		}
+	}
+	return at, err
 }
 
 // ownName reports whether a refund was made by the wallet without a number, and

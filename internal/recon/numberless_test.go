@@ -24,9 +24,8 @@ type part struct {
 func (h *house) returned(total pay.Fen, parts ...part) pay.Order {
 	h.t.Helper()
 	o := h.sale(total)
-	h.set(morning.Add(2 * time.Hour))
-	other := h.sale(100) // so that the second day has a bill of its own
 	h.set(morning.AddDate(0, 0, 1).Add(2 * time.Hour))
+	second := h.sale(100) // the second day has a bill of its own
 	w, sub := h.foreign()
 	out := w.Refund(h.t.Context(), channel.RefundRequest{
 		OrderRequest: channel.OrderRequest{Merchant: sub, OutTradeNo: o.OutTradeNo, Total: total}, OutRefundNo: "x", Amount: total,
@@ -34,12 +33,19 @@ func (h *house) returned(total pay.Fen, parts ...part) pay.Order {
 	if out.Kind != pay.Paid {
 		h.t.Fatalf("Refund = %+v", out)
 	}
+	h.bills(second, o, parts)
+	return o
+}
+
+// bills makes the bills of a house show, besides its payments, refunds without a
+// number of an order. second is a payment of the second day.
+func (h *house) bills(second, o pay.Order, parts []part) {
 	h.reread = func(raw []byte, parse func([]byte) (channel.Bill, error)) (channel.Bill, error) {
 		bill, err := parse(raw)
-		day, lines := day2, []channel.BillLine(nil)
+		day, lines := day1, []channel.BillLine(nil)
 		for _, l := range bill.Lines {
-			if l.OutTradeNo == other.OutTradeNo {
-				day = day1
+			if l.OutTradeNo == second.OutTradeNo {
+				day = day2
 			}
 			if l.Kind == channel.BillPayment {
 				lines = append(lines, l)
@@ -60,7 +66,6 @@ func (h *house) returned(total pay.Fen, parts ...part) pay.Order {
 		bill.Lines = lines
 		return bill, err
 	}
-	return o
 }
 
 // learns asks the wallet of an order, whereupon we know that it gave it back.
@@ -102,7 +107,7 @@ func TestRefundsWithoutANumberInTwoDaysBills(t *testing.T) {
 		},
 		"in many parts, each fee rounded": {
 			parts: []part{{day1, 3_333, -19}, {day1, 1_111, -6}, {day2, 2_223, -13}, {day2, 3_333, -19}},
-			first: map[string]string{"state " + item: day1 + ": 0, they -3333", "wallet_more " + item + "#" + day1 + ".3": day1 + ": 0, they -1111"}, fee: 4,
+			first: map[string]string{"state " + item: day1 + ": 0, they -3333", "wallet_more " + item + "#" + day1 + ".2": day1 + ": 0, they -1111"}, fee: 4,
 		},
 	} {
 		for _, e := range storetest.Engines() {
@@ -144,4 +149,71 @@ func TestRefundsWithoutANumberInTwoDaysBills(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestARefundWithoutANumberAtTheEdgeOfADay: the line of the second day did not
+// explain what the first had missed, and what no day had stayed a difference of date.
+func TestARefundWithoutANumberAtTheEdgeOfADay(t *testing.T) {
+	t.Parallel()
+	for _, there := range []bool{true, false} {
+		t.Run(map[bool]string{true: "in the next day's bill", false: "in no bill"}[there], func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, storetest.Engines()[0], pay.Alipay, "")
+			var parts []part
+			if there {
+				parts = []part{{day2, 1_000, -6}}
+			}
+			o := h.sale(1_000)
+			h.sale(300)
+			h.set(morning.Add(13*time.Hour + 59*time.Minute + 50*time.Second)) // 23:59:50
+			w, sub := h.foreign()
+			out := w.Refund(t.Context(), channel.RefundRequest{
+				OrderRequest: channel.OrderRequest{Merchant: sub, OutTradeNo: o.OutTradeNo, Total: 1_000}, OutRefundNo: "x", Amount: 1_000,
+			})
+			if out.Kind != pay.Paid {
+				t.Fatalf("Refund = %+v", out)
+			}
+			h.learns(o)
+			h.set(morning.AddDate(0, 0, 1))
+			second := h.sale(200) // the second day has a bill of its own
+			h.bills(second, o, parts)
+			h.set(afterDay1)
+			h.reconcile(day1)
+			if diff := cmp.Diff(map[string]string{"date_edge reversal:" + o.OutTradeNo: day1 + ": -1000, they 0"}, h.diffs(store.DiffOpen)); diff != "" {
+				t.Fatalf("after the first day: -want +got\n%s", diff)
+			}
+			h.set(afterDay2)
+			h.reconcile(day2)
+			want := map[string]string{"we_more reversal:" + o.OutTradeNo: day1 + ": -1000, they 0"}
+			if there {
+				want = map[string]string{}
+			}
+			if diff := cmp.Diff(want, h.diffs(store.DiffOpen)); diff != "" {
+				t.Errorf("after the second day: -want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestASettlementAboveTheAmountWaitsForAPerson: it would be trued up by itself.
+func TestASettlementAboveTheAmountWaitsForAPerson(t *testing.T) {
+	t.Parallel()
+	eachWallet(t, func(h *house) {
+		t := h.t
+		o := h.sale(1_000)
+		no := h.back(o, 400)
+		h.set(afterDay1)
+		h.arrives(o, no)
+		h.correct(1, func(l *channel.BillLine) { l.Settlement++ })
+		h.reconcile(day1)
+		want := map[string]string{
+			"amount payment:" + o.OutTradeNo: day1 + ": 1000, they 1001", "amount refund:" + no: day1 + ": -400, they -401",
+		}
+		if diff := cmp.Diff(want, h.diffs("")); diff != "" {
+			t.Errorf("differences: -want +got\n%s", diff)
+		}
+		if d := h.balance(pay.AccDiscount); d != 0 {
+			t.Errorf("%d are booked as a discount", d)
+		}
+	})
 }

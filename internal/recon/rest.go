@@ -246,8 +246,11 @@ func (r *Recon) counted(ctx context.Context, d store.Diff) (time.Time, error) {
 	if errors.Is(err, pay.ErrNotFound) {
 		return time.Time{}, nil
 	}
-	if d.Item == reversalItem(d.OutTradeNo) {
-		return o.UndoneAt(), err
+	switch {
+	case err != nil || d.Item != reversalItem(d.OutTradeNo):
+		return o.PaidAt, err
+	case undone(o):
+		return o.UndoneAt(), nil
 	}
-	return o.PaidAt, err
+	return r.rolledAt(ctx, o)
 }
