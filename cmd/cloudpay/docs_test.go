@@ -31,7 +31,7 @@ func TestPagesSpeakTheirLanguage(t *testing.T) {
 		return regexp.MustCompile(`(?s)<pre.*?</pre>|<a class="lang".*?</a>`).ReplaceAllString(w.Body.String(), "")
 	}
 	han, rows := regexp.MustCompile(`.*\p{Han}.*`), 0
-	for _, path := range []string{"/docs/en", "/docs/en/cpay", "/docs/en/cpay/all", "/docs/en/api", "/docs/en/api/all"} {
+	for _, path := range []string{"/docs/en", "/docs/en/cpay", "/docs/en/cpay/all", "/docs/en/api", "/docs/en/api/all", "/docs/en/callbacks"} {
 		for _, line := range han.FindAllString(page(path), -1) {
 			t.Errorf("%s is in English, but says %s", path, line)
 		}

@@ -1,5 +1,6 @@
 // Package docs shows interface documents to developers: it renders OpenAPI 3.1
-// on the server into plain pages, one per interface, in Chinese and English.
+// on the server into plain pages, one per interface, in Chinese and English, and
+// texts beside them.
 //
 // It knows OpenAPI, HTML and HTTP. It must not know what the interfaces do: it
 // is given documents and a way to seal examples. Pages run no script, load
@@ -50,9 +51,12 @@ type Page struct {
 	Title Text
 	// Intro is plain text, a paragraph per line.
 	Intro Text
-	// Document is OpenAPI 3.1 in JSON.
+	// Document is OpenAPI 3.1 in JSON, nil for a page of text.
 	Document []byte
-	Tables   []Table
+	// Text is the whole page in the Markdown that blocksOf reads, instead of a
+	// document.
+	Text   Text
+	Tables []Table
 	// Values are JSON values of members by their names, for examples. A member
 	// that has one is shown even if it is optional.
 	Values map[string]string
@@ -112,7 +116,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Cache-Control", "no-cache")
 	for _, d := range s.pages[chinese] {
-		if path == d.Base(chinese)+"/openapi.json" {
+		if d.Document != nil && path == d.Base(chinese)+"/openapi.json" {
 			answer(w, r, "application/json", d.Document)
 			return
 		}
@@ -179,6 +183,7 @@ type view struct {
 	Ops    []*operation // what this page shows; empty on overviews
 	Intro  []string
 	Tables []shownTable
+	Blocks []block // of a page of text
 }
 
 type link struct {
@@ -227,6 +232,10 @@ func (s *Site) find(path string) (view, bool) {
 		return view{}, false
 	}
 	v.Title = v.Doc.Title.in(lang)
+	if v.Doc.Document == nil {
+		v.Blocks = v.Doc.blocks
+		return v, tail == ""
+	}
 	v.Groups = v.Doc.nav(lang, tail)
 	switch op := v.Doc.bySlug[tail]; {
 	case tail == "":

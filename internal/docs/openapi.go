@@ -168,6 +168,7 @@ type document struct {
 	api        openAPI
 	operations []*operation
 	bySlug     map[string]*operation
+	blocks     []block // of a page of text
 }
 
 // methods of a path item, in the order in which they are shown.
@@ -179,6 +180,11 @@ func read(p Page, lang string) (*document, error) {
 		return nil, fmt.Errorf("it has more than %d bytes", maxDocument)
 	}
 	d := &document{Page: p, lang: lang, bySlug: map[string]*operation{}}
+	if p.Document == nil {
+		var err error
+		d.blocks, err = blocksOf(p.Text.in(lang))
+		return d, err
+	}
 	if err := json.Unmarshal(p.Document, &d.api); err != nil {
 		return nil, err
 	}

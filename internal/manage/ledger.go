@@ -51,7 +51,7 @@ func (s *Server) ledgerBalance(ctx context.Context, a *actor, in *ledgerBalanceI
 	if err != nil {
 		return nil, err
 	}
-	before := s.Now()
+	before := s.Now().Truncate(time.Millisecond) // as it is booked
 	if !in.At.IsZero() && in.At.Before(before) {
 		before = in.At
 	}
