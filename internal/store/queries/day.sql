@@ -112,7 +112,7 @@ SELECT
     EXISTS (SELECT 1 FROM jobs AS j WHERE j.merchant_id = o.merchant_id AND j.kind = 'callback' AND j.ref = o.out_trade_no || '/reversed') AS untold_back
 FROM orders AS o
 WHERE o.merchant_id = sqlc.arg(merchant_id)
-  AND (o.updated_ms > sqlc.arg(after_ms) OR o.updated_ms = sqlc.arg(after_ms) AND o.out_trade_no > sqlc.arg(after_no))
+  AND o.updated_ms >= sqlc.arg(after_ms) AND (o.updated_ms > sqlc.arg(after_ms) OR o.out_trade_no > sqlc.arg(after_no))
   AND o.paid_ms > 0
 ORDER BY o.updated_ms, o.out_trade_no
 LIMIT sqlc.arg(row_limit);
@@ -128,7 +128,7 @@ SELECT
         AND j.ref = r.out_trade_no || '/refund:' || r.out_refund_no) AS untold
 FROM refunds AS r
 WHERE r.merchant_id = sqlc.arg(merchant_id)
-  AND (r.updated_ms > sqlc.arg(after_ms) OR r.updated_ms = sqlc.arg(after_ms) AND r.out_refund_no > sqlc.arg(after_no))
+  AND r.updated_ms >= sqlc.arg(after_ms) AND (r.updated_ms > sqlc.arg(after_ms) OR r.out_refund_no > sqlc.arg(after_no))
   AND (r.sent_ms > 0 OR r.succeeded_ms > 0)
 ORDER BY r.updated_ms, r.out_refund_no
 LIMIT sqlc.arg(row_limit);

@@ -194,7 +194,8 @@ ORDER BY l.kind;
 
 -- name: ListReconOrders :many
 -- ListReconOrders reads orders that were written from some moment on, in that
--- order, and whose money moved at the wallet in a span of time.
+-- order, and whose money moved at the wallet in a span of time. Where the page begins is a
+-- condition of its own: no engine finds it in an OR, and each page would read all before it.
 SELECT
     merchant_id, out_trade_no, state, unit, code_held, total, reserved, refunded, provider_id, channel,
     trade_type, currency, fingerprint, code_hash, shop_id, device_id, staff_id, body, notify_url, extra,
@@ -205,7 +206,7 @@ SELECT
     qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = sqlc.arg(merchant_id) AND channel = sqlc.arg(channel)
-  AND (updated_ms > sqlc.arg(after_ms) OR updated_ms = sqlc.arg(after_ms) AND out_trade_no > sqlc.arg(after_no))
+  AND updated_ms >= sqlc.arg(after_ms) AND (updated_ms > sqlc.arg(after_ms) OR out_trade_no > sqlc.arg(after_no))
   AND (paid_ms >= sqlc.arg(from_ms) AND paid_ms < sqlc.arg(to_ms) OR reversed_ms >= sqlc.arg(from_ms) AND reversed_ms < sqlc.arg(to_ms)
       OR reverse_sent_ms >= sqlc.arg(from_ms) AND reverse_sent_ms < sqlc.arg(to_ms))
 ORDER BY updated_ms, out_trade_no
@@ -221,7 +222,7 @@ SELECT
     device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 FROM refunds
 WHERE merchant_id = sqlc.arg(merchant_id) AND channel = sqlc.arg(channel)
-  AND (updated_ms > sqlc.arg(after_ms) OR updated_ms = sqlc.arg(after_ms) AND out_refund_no > sqlc.arg(after_no))
+  AND updated_ms >= sqlc.arg(after_ms) AND (updated_ms > sqlc.arg(after_ms) OR out_refund_no > sqlc.arg(after_no))
   AND (sent_ms >= sqlc.arg(from_ms) AND sent_ms < sqlc.arg(to_ms) OR succeeded_ms >= sqlc.arg(from_ms) AND succeeded_ms < sqlc.arg(to_ms))
 ORDER BY updated_ms, out_refund_no
 LIMIT sqlc.arg(row_limit);

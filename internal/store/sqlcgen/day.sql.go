@@ -415,7 +415,7 @@ SELECT
     EXISTS (SELECT 1 FROM jobs AS j WHERE j.merchant_id = o.merchant_id AND j.kind = 'callback' AND j.ref = o.out_trade_no || '/reversed') AS untold_back
 FROM orders AS o
 WHERE o.merchant_id = $1
-  AND (o.updated_ms > $2 OR o.updated_ms = $2 AND o.out_trade_no > $3)
+  AND o.updated_ms >= $2 AND (o.updated_ms > $2 OR o.out_trade_no > $3)
   AND o.paid_ms > 0
 ORDER BY o.updated_ms, o.out_trade_no
 LIMIT $4
@@ -502,7 +502,7 @@ SELECT
         AND j.ref = r.out_trade_no || '/refund:' || r.out_refund_no) AS untold
 FROM refunds AS r
 WHERE r.merchant_id = $1
-  AND (r.updated_ms > $2 OR r.updated_ms = $2 AND r.out_refund_no > $3)
+  AND r.updated_ms >= $2 AND (r.updated_ms > $2 OR r.out_refund_no > $3)
   AND (r.sent_ms > 0 OR r.succeeded_ms > 0)
 ORDER BY r.updated_ms, r.out_refund_no
 LIMIT $4

@@ -1161,7 +1161,7 @@ SELECT
     qrcode_id, source_type, authen, expire_ms, prepaid, promo, settle, hold_late
 FROM orders
 WHERE merchant_id = $1 AND channel = $2
-  AND (updated_ms > $3 OR updated_ms = $3 AND out_trade_no > $4)
+  AND updated_ms >= $3 AND (updated_ms > $3 OR out_trade_no > $4)
   AND (paid_ms >= $5 AND paid_ms < $6 OR reversed_ms >= $5 AND reversed_ms < $6
       OR reverse_sent_ms >= $5 AND reverse_sent_ms < $6)
 ORDER BY updated_ms, out_trade_no
@@ -1179,7 +1179,8 @@ type ListReconOrdersParams struct {
 }
 
 // ListReconOrders reads orders that were written from some moment on, in that
-// order, and whose money moved at the wallet in a span of time.
+// order, and whose money moved at the wallet in a span of time. Where the page begins is a
+// condition of its own: no engine finds it in an OR, and each page would read all before it.
 func (q *Queries) ListReconOrders(ctx context.Context, arg ListReconOrdersParams) ([]Order, error) {
 	rows, err := q.db.Query(ctx, listReconOrders,
 		arg.MerchantID,
@@ -1282,7 +1283,7 @@ SELECT
     device_id, staff_id, authorized_by, trade_type, terminal_type, sub_terminal_type, authen, account, promo
 FROM refunds
 WHERE merchant_id = $1 AND channel = $2
-  AND (updated_ms > $3 OR updated_ms = $3 AND out_refund_no > $4)
+  AND updated_ms >= $3 AND (updated_ms > $3 OR out_refund_no > $4)
   AND (sent_ms >= $5 AND sent_ms < $6 OR succeeded_ms >= $5 AND succeeded_ms < $6)
 ORDER BY updated_ms, out_refund_no
 LIMIT $7
