@@ -22,9 +22,9 @@ import (
 
 const daysA = "/v1/merchants/" + merchantA + "/days"
 
-// noon of the day so many days ago in Asia/Shanghai.
+// noon of the day so many days before the house was built, in Asia/Shanghai.
 func (h *house) noon(ago int) time.Time {
-	y, m, d := h.clock.now().In(time.FixedZone("CST", 8*60*60)).AddDate(0, 0, -ago).Date()
+	y, m, d := h.began.In(time.FixedZone("CST", 8*60*60)).AddDate(0, 0, -ago).Date()
 	return time.Date(y, m, d, 4, 0, 0, 0, time.UTC)
 }
 

@@ -203,6 +203,7 @@ type house struct {
 	box     *sandbox.Sandbox
 	log     *safeBuffer
 	clock   *clock
+	began   time.Time
 	silent  func() // set: wallets do not answer, and it is called instead
 }
 
@@ -240,7 +241,7 @@ func open(ctx context.Context, dir string, box *sandbox.Sandbox) (*house, error)
 
 // build makes a house on an open store, without a sandbox.
 func build(st *store.Store) (*house, error) {
-	h := &house{store: st, log: &safeBuffer{}, clock: &clock{}}
+	h := &house{store: st, log: &safeBuffer{}, clock: &clock{}, began: time.Now()}
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	keys, err := secret.OpenKeyring(secret.New(strings.Repeat("k", 32)))
 	if err != nil {
