@@ -31,6 +31,7 @@ var positions = []struct {
 }{
 	{"PAYING", Order{State: PAYING}},
 	{"PAYING duplicate", Order{State: PAYING, NoReverse: true}},
+	{"PAYING dup gone", Order{State: PAYING, NoReverse: true, MissingAt: at(120)}},
 	{"PAID", Order{State: PAID, Settlement: settled}},
 	{"DECLINED", Order{State: DECLINED}},
 	{"DECLINED watched", Order{State: DECLINED, Watch: true, AskAt: at(30)}},
@@ -64,10 +65,20 @@ PAYING duplicate  query    paid       PAID paid told
 PAYING duplicate  query    declined   DECLINED
 PAYING duplicate  query    returned   DECLINED
 PAYING duplicate  query    payerror   DECLINED
-PAYING duplicate  query    missing    DECLINED
 PAYING duplicate  notice   paid       PAID paid told
 PAYING duplicate  notice   declined   DECLINED
 PAYING duplicate  notice   returned   DECLINED
+PAYING dup gone   pay      paid       PAID paid told
+PAYING dup gone   pay      declined   DECLINED
+PAYING dup gone   pay      returned   DECLINED
+PAYING dup gone   query    paid       PAID paid told
+PAYING dup gone   query    declined   DECLINED
+PAYING dup gone   query    returned   DECLINED
+PAYING dup gone   query    payerror   DECLINED
+PAYING dup gone   query    missing    DECLINED
+PAYING dup gone   notice   paid       PAID paid told
+PAYING dup gone   notice   declined   DECLINED
+PAYING dup gone   notice   returned   DECLINED
 PAID              query    returned   PAID outside
 PAID              notice   returned   PAID outside
 DECLINED          pay      paid       DECLINED late HELD

@@ -253,8 +253,8 @@ func TestOrderThatEndsAsAnothersNumberTellsOfNoReverse(t *testing.T) {
 		"missing": {Kind: Unknown, Verified: true, Reason: ReasonNotFound, Code: "ORDERNOTEXIST"},
 		"earlier": {Kind: Paid, Verified: true, Code: "SUCCESS", Payment: Payment{TransactionID: "4199", Total: total, PaidAt: begin.Add(-time.Hour)}},
 	} {
-		o := Order{State: REVERSING, ReverseAsk: true, Channel: Wxpay, TradeType: TradeMicroPay, Total: total, SentAt: begin, NoReverse: true}
-		c := Profiles[Wxpay].Apply(o, CallQuery, out, at(20))
+		o := Order{State: REVERSING, ReverseAsk: true, Channel: Wxpay, TradeType: TradeMicroPay, Total: total, SentAt: begin, NoReverse: true, MissingAt: at(20)}
+		c := Profiles[Wxpay].Apply(o, CallQuery, out, at(80))
 		if c.Order.State != REVERSED || !c.Order.Duplicate || len(c.Callbacks) != 0 || len(c.Postings) != 0 {
 			t.Errorf("%s: %s, duplicate %v, told %v, booked %v", name, c.Order.State, c.Order.Duplicate, c.Callbacks, c.Postings)
 		}

@@ -272,8 +272,10 @@ func (p Profile) missing(c *Change, truth Truth, now time.Time) {
 			n.Seen = Unknown
 		}
 		switch {
-		case n.NoReverse: // a number that was refused as duplicate and does not exist: refused it stays
-			endAsDuplicate(c, truth)
+		case n.NoReverse: // refused as used, and not there: the wallet contradicts itself, and once is no proof
+			if p.missingTwice(n, now) || p.over(*n, now) {
+				endAsDuplicate(c, truth)
+			}
 		case p.over(*n, now):
 			p.expired(c, truth)
 			n.AskAt = now // nothing is there to be closed: asked once more
@@ -291,6 +293,15 @@ func (p Profile) missing(c *Change, truth Truth, now time.Time) {
 	}
 }
 
+// missingTwice notes a sighting of "does not exist" and reports whether it is one
+// that is believed: the second, a MissingGap after the first.
+func (p Profile) missingTwice(n *Order, now time.Time) bool {
+	if n.MissingAt.IsZero() {
+		n.MissingAt = now
+	}
+	return now.Sub(n.MissingAt) >= p.MissingGap
+}
+
 // missingReverse covers row 11: a reverse of what does not exist.
 func (p Profile) missingReverse(c *Change, truth Truth, now time.Time) {
 	n := &c.Order
@@ -299,7 +310,10 @@ func (p Profile) missingReverse(c *Change, truth Truth, now time.Time) {
 		n.AskAt = time.Time{} // it existed and was paid: never CLOSED, the reverse goes on
 		c.Raise = "the wallet does not know an order that was paid"
 	case n.NoReverse:
-		endAsDuplicate(c, truth)
+		n.AskAt = now.Add(p.askPause(*n, now)) // no reverse goes on
+		if p.missingTwice(n, now) {
+			endAsDuplicate(c, truth)
+		}
 	case n.ReverseSentAt.IsZero():
 	case !n.ReverseDone && !n.ReverseGone:
 		n.AskAt = time.Time{} // only the query said so: ask the reverse, too

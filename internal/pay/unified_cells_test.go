@@ -13,6 +13,7 @@ var unifiedPositions = []struct {
 	{"PAYING", Order{State: PAYING}},
 	{"PAYING over", Order{State: PAYING, ExpireAt: at(100)}},
 	{"PAYING duplicate", Order{State: PAYING, NoReverse: true}},
+	{"PAYING dup gone", Order{State: PAYING, NoReverse: true, MissingAt: at(100)}},
 	{"PAYING dup over", Order{State: PAYING, NoReverse: true, ExpireAt: at(100)}},
 	{"PAID", Order{State: PAID, Settlement: settled}},
 	{"DECLINED", Order{State: DECLINED}},
@@ -47,10 +48,17 @@ PAYING duplicate  query    paid       PAID paid told
 PAYING duplicate  query    declined   DECLINED
 PAYING duplicate  query    returned   DECLINED
 PAYING duplicate  query    payerror   DECLINED
-PAYING duplicate  query    missing    DECLINED
 PAYING duplicate  notice   paid       PAID paid told
 PAYING duplicate  notice   declined   DECLINED
 PAYING duplicate  notice   returned   DECLINED
+PAYING dup gone   query    paid       PAID paid told
+PAYING dup gone   query    declined   DECLINED
+PAYING dup gone   query    returned   DECLINED
+PAYING dup gone   query    payerror   DECLINED
+PAYING dup gone   query    missing    DECLINED
+PAYING dup gone   notice   paid       PAID paid told
+PAYING dup gone   notice   declined   DECLINED
+PAYING dup gone   notice   returned   DECLINED
 PAYING dup over   query    paid       PAID paid told
 PAYING dup over   query    waiting    DECLINED
 PAYING dup over   query    payerror   DECLINED

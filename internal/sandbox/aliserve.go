@@ -259,6 +259,11 @@ func (s *Sandbox) runAli(ctx context.Context, op aliOp, req *aliRequest) (aliAns
 	if req.eff.tokenRevoked {
 		return aliRefuse("20001", "aop.invalid-app-auth-token", "应用授权令牌已失效"), nil
 	}
+	if req.eff.used {
+		return aliAnswer{}, s.occupy(ctx, payment{
+			channel: Alipay, provider: req.app.account.AppID, merchant: req.merchant.UserID, outTradeNo: string(req.biz.OutTradeNo),
+		})
+	}
 	if req.eff.skip {
 		return aliAnswer{}, nil
 	}

@@ -37,6 +37,7 @@ type effect struct {
 	skip     bool          // not carried out
 	forced   *forcedAnswer // answered instead of the truth
 	state    string        // the state a query tells
+	used     bool          // not carried out, and the number is an earlier order's
 	bare     bool          // a query does not tell that an undone trade was paid
 	password bool          // the phone asks for the password
 
@@ -215,10 +216,11 @@ var commonScenarios = []Scenario{
 		},
 	},
 	{
-		Name: "duplicate", Effect: "ORDERPAID or ACQ.TRADE_HAS_SUCCESS, carried out or not (committed)", Channels: both,
+		Name: "duplicate", Channels: both,
+		Effect:   "ORDERPAID or ACQ.TRADE_HAS_SUCCESS, carried out; committed false: not, and the number is that of an earlier order, now closed",
 		Endpoint: EndpointPay, Params: []string{"committed"},
 		apply: func(e *effect, ch Channel, p Params) {
-			e.skip = !p.isCommitted()
+			e.skip, e.used = !p.isCommitted(), !p.isCommitted()
 			e.forced = pick(ch, forcedAnswer{code: "ORDERPAID"}, forcedAnswer{code: "40004", subCode: "ACQ.TRADE_HAS_SUCCESS"})
 		},
 	},

@@ -69,6 +69,9 @@ func TestSceneDecidesTheNextPayment(t *testing.T) {
 				if charged := len(list) == 1 && list[0].Charges == 1; charged != tt.charged {
 					t.Errorf("%s charged %v, want %v", channel, charged, tt.charged)
 				}
+				if used := len(list) == 1 && list[0].State == map[sandbox.Channel]string{sandbox.WeChat: "CLOSED", sandbox.Alipay: "TRADE_CLOSED"}[channel]; used != (tt.next == "duplicate") {
+					t.Errorf("%s: the number is an earlier order's: %v", channel, list)
+				}
 				if next := b.Scene().Next; next != "" {
 					t.Errorf("after its payment the scene still says next=%q", next)
 				}

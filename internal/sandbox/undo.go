@@ -98,6 +98,25 @@ func (s *Sandbox) bury(ctx context.Context, tx *txn, provider, merchant, outTrad
 	return tx.saveTrade(ctx, t)
 }
 
+// occupy makes a number that of an earlier order, unpaid and closed, unless there is
+// one already.
+func (s *Sandbox) occupy(ctx context.Context, p payment) error {
+	if !validWxNumber(p.outTradeNo, maxWxNumber) {
+		return nil
+	}
+	return s.run(ctx, func(ctx context.Context, tx *txn) error {
+		t, err := s.findTrade(ctx, tx, p.channel, p.merchant, "", p.outTradeNo)
+		if err != nil || t != nil {
+			return err
+		}
+		if t, err = s.newTrade(ctx, tx, p); err != nil {
+			return err
+		}
+		t.state, t.endedMS = tradeClosed, tx.nowMS()
+		return tx.saveTrade(ctx, t)
+	})
+}
+
 // shut closes an unpaid trade without a reverse (closeorder, trade.close). The
 // caller has made sure that it is open; an approval will find no dialogue.
 func (s *Sandbox) shut(ctx context.Context, tx *txn, t *trade) error {

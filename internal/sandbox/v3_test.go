@@ -348,6 +348,9 @@ func TestV3Faults(t *testing.T) {
 			t.Errorf("%s left %+v, %v; want %d fen charged", name, list, err, tt.charged)
 		}
 	}
+	if no, got, err := pay(sandbox.Fault{Scenario: "duplicate", Params: sandbox.Params{Committed: new(false)}}); err != nil || got.code != "ORDERPAID" || b.v3State(t, no) != "CLOSED" {
+		t.Errorf("a number that is used = %s, %v, and its order is %s", got.raw, err, b.v3State(t, no))
+	}
 	for _, name := range []string{"drop_before", "drop_after", "truncated_body"} {
 		if _, _, err := pay(sandbox.Fault{Scenario: name}); !isCut(err) {
 			t.Errorf("%s: %v, want a cut connection", name, err)

@@ -201,6 +201,11 @@ func (s *Sandbox) runV3(ctx context.Context, req *v3Request) (v3Answer, error) {
 			return v3Answer{}, err
 		}
 	}
+	if req.eff.used {
+		return v3Answer{body: struct{}{}}, s.occupy(ctx, payment{
+			channel: WeChat, provider: req.provider.account.MchID, merchant: req.fields.text("sub_mchid"), outTradeNo: req.number("out_trade_no"),
+		})
+	}
 	if req.eff.skip {
 		return v3Answer{body: struct{}{}}, nil
 	}

@@ -200,6 +200,9 @@ func (s *Sandbox) admitWx(w http.ResponseWriter, r *http.Request, op wxOp, req *
 // runWx checks the fields and carries the call out in one transaction, which
 // is on disk when it returns.
 func (s *Sandbox) runWx(ctx context.Context, op wxOp, req *wxRequest) (wxAnswer, error) {
+	if req.eff.used {
+		return wxAnswer{}, s.occupy(ctx, payment{channel: WeChat, provider: req.provider.account.MchID, merchant: req.merchant.SubMchID, outTradeNo: req.fields.get("out_trade_no")})
+	}
 	if req.eff.skip {
 		return wxAnswer{}, nil
 	}
