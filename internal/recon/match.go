@@ -131,6 +131,9 @@ func (b *books) judge(l store.ReconLine) finding {
 		if l.Line != g.first {
 			return finding{} // its part of the fee is booked with the first
 		}
+		if g.day != b.run.Day { // the first day's run books it, alone
+			return b.foundHere(l)
+		}
 		l.Total, l.Settlement, l.Fee, l.Again = g.total, g.settlement, g.fee, false
 	}
 	if l.Again { // the wallet tells of the same thing twice
@@ -251,9 +254,7 @@ func (b *books) reversal(l store.ReconLine) finding {
 			return finding{diffs: []store.Diff{b.diff(l, store.AmountDiff, -b.rolled[l.OutTradeNo], state)}}
 		}
 		f := b.fee(l, state)
-		if l.Missed {
-			f.found = append(f.found, store.Found{Item: l.Item, Why: "在 " + b.run.Day + " 的账单中"})
-		}
+		f.found = b.foundHere(l).found
 		return f
 	case !undone(o):
 		return finding{diffs: []store.Diff{b.diff(l, store.StateDiff, 0, state)}}
@@ -269,11 +270,19 @@ func undone(o pay.Order) bool {
 	return o.Reserved == 0 && (o.State == pay.REVERSED && o.PaidSeen || o.Late == pay.LateReturned)
 }
 
+// foundHere explains that another day has missed a line, if one has.
+func (b *books) foundHere(l store.ReconLine) (f finding) {
+	if l.Missed {
+		f.found = append(f.found, store.Found{Item: l.Item, Why: "在 " + b.run.Day + " 的账单中"})
+	}
+	return f
+}
+
 // dated compares the day of a line with ours. A neighbouring day that is done
 // already has missed nothing, or its difference is explained here.
 func (b *books) dated(f finding, l store.ReconLine, ours pay.Fen, state string, at time.Time) finding {
 	if l.Missed {
-		f.found = append(f.found, store.Found{Item: l.Item, Why: "在 " + b.run.Day + " 的账单中"})
+		f.found = b.foundHere(l).found
 		return f
 	}
 	if day := DayOf(at); day != b.run.Day && !b.done(day) {

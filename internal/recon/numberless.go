@@ -19,11 +19,13 @@ type given struct {
 	total, settlement, fee pay.Fen
 	lines                  pay.Fen // how many they are: each one's fee is rounded
 	first                  int64   // of them, of the day that is compared: it stands for all
+	day                    string  // the earliest of them: its run books the fee of all
 }
 
 // numberless reads what the wallet gave back of orders without us, and what the
 // bills have of it. A day that has only a part of it, and was compared before the
-// rest was there, is done again.
+// rest was there, is done again. One day alone books their fee, however many are
+// compared at the same moment: each would book what it has not seen booked.
 func (r *Recon) numberless(ctx context.Context, b *books, lines []store.ReconLine) error {
 	for _, l := range lines {
 		o, ours := b.orders[l.OutTradeNo]
@@ -47,8 +49,11 @@ func (r *Recon) numberless(ctx context.Context, b *books, lines []store.ReconLin
 		if g.total != rolled {
 			continue
 		}
-		for _, other := range list {
-			if err := r.completed(ctx, b.run, l.Item, other.Day); err != nil {
+		for i, other := range list {
+			if i > 0 && list[i-1].Day == other.Day {
+				continue
+			}
+			if err := r.completed(ctx, b.run, l.Item, other.Day, other.Day == g.day && l.Booked != g.fee); err != nil {
 				return err
 			}
 		}
@@ -56,14 +61,16 @@ func (r *Recon) numberless(ctx context.Context, b *books, lines []store.ReconLin
 	return nil
 }
 
-// sumOf sums the lines of an item.
+// sumOf sums the lines of an item, which are in the order of their days.
 func sumOf(list []store.BillLine, day string) given {
 	g := given{first: -1}
 	for _, l := range list {
 		g.total += l.Total
 		g.settlement += l.Settlement
 		g.fee += l.Fee
-		g.lines++
+		if g.lines++; g.day == "" {
+			g.day = l.Day
+		}
 		if l.Day == day && g.first < 0 {
 			g.first = l.Line
 		}
@@ -71,27 +78,27 @@ func sumOf(list []store.BillLine, day string) given {
 	return g
 }
 
-// completed has another day done again whose lines of an item are a difference: by
-// now the bills have all of it, so that the day agrees.
-func (r *Recon) completed(ctx context.Context, run store.ReconRun, item, day string) error {
+// completed has another day done again whose lines of an item are a difference, or
+// which is to book their fee: by now the bills have all of it, so that the day agrees.
+func (r *Recon) completed(ctx context.Context, run store.ReconRun, item, day string, books bool) error {
 	if day == run.Day {
 		return nil
 	}
 	for _, of := range []store.DiffType{store.StateDiff, store.AmountDiff} {
 		d, err := r.Store.Diff(ctx, store.DiffKey{MerchantID: run.MerchantID, Channel: run.Channel, Item: item, Type: of})
-		if errors.Is(err, pay.ErrNotFound) || err == nil && (d.State != store.DiffOpen || d.Day != day) {
-			continue
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, pay.ErrNotFound) {
 			return err
 		}
-		was, err := r.Store.ReconRun(ctx, store.ReconKey{MerchantID: run.MerchantID, Channel: run.Channel, Day: day})
-		if err != nil || was.Step != store.ReconDone && day > run.Day {
-			return err // two days must not begin each other for ever
-		}
-		return r.compareAgain(ctx, was)
+		books = books || err == nil && d.State == store.DiffOpen && d.Day == day
 	}
-	return nil
+	if !books {
+		return nil
+	}
+	was, err := r.Store.ReconRun(ctx, store.ReconKey{MerchantID: run.MerchantID, Channel: run.Channel, Day: day})
+	if err != nil || was.Step == store.ReconDone && day > run.Day {
+		return err // two days must not begin each other for ever
+	}
+	return r.compareAgain(ctx, was)
 }
 
 // rolledBack is what the wallet gave back of an order under a number of ours,

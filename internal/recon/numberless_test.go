@@ -8,6 +8,7 @@ import (
 
 	"cloudpay/internal/channel"
 	"cloudpay/internal/pay"
+	"cloudpay/internal/recon"
 	"cloudpay/internal/store"
 	"cloudpay/internal/store/storetest"
 )
@@ -145,6 +146,52 @@ func TestRefundsWithoutANumberInTwoDaysBills(t *testing.T) {
 				}
 				if f, left := h.balance(pay.AccFee), h.diffs(store.DiffOpen); f != c.fee || len(left) != 0 {
 					t.Errorf("done again, fees are %d, want %d, and open are %v", f, c.fee, left)
+				}
+			})
+		}
+	}
+}
+
+// TestBugFeeOfRefundsWithoutANumberWasBookedByTwoDays: a second process may compare the
+// first day as soon as the second has it done again. Neither saw the fee that the
+// other was about to book, of refunds that are in both.
+func TestBugFeeOfRefundsWithoutANumberWasBookedByTwoDays(t *testing.T) {
+	t.Parallel()
+	for _, explained := range []bool{false, true} {
+		for _, e := range storetest.Engines() {
+			t.Run(e.Name+map[bool]string{false: "/open", true: "/explained"}[explained], func(t *testing.T) {
+				t.Parallel()
+				h := newHouse(t, e, pay.Alipay, "")
+				o := h.returned(10_000, part{day1, 3_000, -18}, part{day2, 7_000, -42})
+				h.learns(o)
+				h.set(morning.AddDate(0, 0, 1).Add(3 * time.Hour))
+				h.reconcile(day1)
+				if explained {
+					key := store.DiffKey{MerchantID: "merchant", Channel: pay.Alipay, Item: "reversal:" + o.OutTradeNo, Type: store.AmountDiff}
+					if _, err := h.recon.Repair(t.Context(), recon.Repair{DiffKey: key, Explain: true, Why: "known"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				h.set(afterDay2)
+				meanwhile := false
+				c := h.recon.Config
+				c.Now = func() time.Time {
+					first, err := h.store.ReconRun(t.Context(), h.key(day1))
+					if err == nil && first.Step == store.ReconMatch && !meanwhile {
+						meanwhile = true
+						h.redone(day1)
+					}
+					return h.now()
+				}
+				if err := h.store.PlanRecon(t.Context(), h.key(day2), h.now()); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := recon.New(c).Do(t.Context(), h.key(day2)); err != nil {
+					t.Fatal(err)
+				}
+				h.redone(day1, day2)
+				if f, left := h.balance(pay.AccFee), h.diffs(store.DiffOpen); f != 1 || len(left) != 0 || !meanwhile {
+					t.Errorf("meanwhile %t: fees are %d, want 1, and open are %v", meanwhile, f, left)
 				}
 			})
 		}
