@@ -69,3 +69,30 @@ func TestWhatCameAndWentInTheBillAloneIsADifference(t *testing.T) {
 		}
 	})
 }
+
+// TestBugLineOfANumberOfAClosedDaysOtherWalletWasNotAccountedFor: the bill's sum left
+// out the line, since a day that was closed before has the number, at the other wallet;
+// its difference accounted for it all the same. No such day was ever balanced.
+func TestBugLineOfANumberOfAClosedDaysOtherWalletWasNotAccountedFor(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
+		w.paid("a", pay.Wxpay, 100, noon)
+		w.now = noon.Add(24 * time.Hour)
+		w.bill(pay.Wxpay, "2026-11-20", []store.BillLine{line("payment", "a", 100)})
+		w.close("2026-11-20")
+		w.paid("b", pay.Alipay, 50, w.now)
+		w.now = w.now.Add(24 * time.Hour)
+		extra := store.DiffKey{MerchantID: merchant, Channel: pay.Alipay, Item: "payment:a", Type: store.WalletMore}
+		w.bill(pay.Alipay, "2026-11-21", []store.BillLine{line("payment", "b", 50), line("payment", "a", 100)}, store.Diff{DiffKey: extra, Line: 1, Theirs: 100})
+		d, err := w.s.Diff(t.Context(), extra)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.won(w.s.CloseDiff(t.Context(), d, store.DiffExplained, "anna", "of an earlier system", w.now, nil))
+		r := w.close("2026-11-21")
+		if len(r.Differences) != 1 || !r.Balanced || r.Channels[0].Bill != (day.Sums{InCount: 2, In: 150}) {
+			t.Errorf("the day is %+v", r)
+		}
+	})
+}

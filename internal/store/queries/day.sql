@@ -142,7 +142,8 @@ JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel 
 WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AND l.day = sqlc.arg(bill_day)
   AND NOT EXISTS (
       SELECT 1 FROM day_items AS i
-      WHERE i.merchant_id = l.merchant_id AND i.item = l.item AND i.closed_date < sqlc.arg(date) AND i.own_date < sqlc.arg(date)
+      WHERE i.merchant_id = l.merchant_id AND i.channel = l.channel AND i.item = l.item
+        AND i.closed_date < sqlc.arg(date) AND i.own_date < sqlc.arg(date)
   )
 GROUP BY l.kind;
 

@@ -809,7 +809,8 @@ JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel 
 WHERE l.merchant_id = $1 AND l.channel = $2 AND l.day = $3
   AND NOT EXISTS (
       SELECT 1 FROM day_items AS i
-      WHERE i.merchant_id = l.merchant_id AND i.item = l.item AND i.closed_date < $4 AND i.own_date < $4
+      WHERE i.merchant_id = l.merchant_id AND i.channel = l.channel AND i.item = l.item
+        AND i.closed_date < $4 AND i.own_date < $4
   )
 GROUP BY l.kind
 `
