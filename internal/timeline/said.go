@@ -82,11 +82,11 @@ func (b *builder) request(r evidence.Record, all []evidence.Record) {
 	}
 	who := or(r.DeviceID, "?")
 	if !r.Verified {
-		b.with(r, Request, rankRow, b.f("自称本商户的请求 %s：认证码或签名无效，已拒绝，什么也没有改变", "a request %s in this merchant's name: its code or signature is not valid; refused, nothing changed", r.Name),
+		b.with(r, Request, rankRequest, b.f("自称本商户的请求 %s：认证码或签名无效，已拒绝，什么也没有改变", "a request %s in this merchant's name: its code or signature is not valid; refused, nothing changed", r.Name),
 			b.pairs("答复", "answered", r.Verdict, "log_id", "log_id", number(r.LogID)))
 		return
 	}
-	b.with(r, Request, rankRow, b.f("%s 请求 %s：%s，答复 status %s，%s", "%s asked %s: %s, answered status %s, %s", who, r.Name,
+	b.with(r, Request, rankRequest, b.f("%s 请求 %s：%s，答复 status %s，%s", "%s asked %s: %s, answered status %s, %s", who, r.Name,
 		b.f("认证有效", "authenticated"), r.Verdict, b.took(r.Took)),
 		b.pairs("说明", "text", r.Text, "退款单号", "refund", r.OutRefundNo, "log_id", "log_id", number(r.LogID)), again)
 }

@@ -8,6 +8,7 @@
 package timeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,8 @@ type Entry struct {
 	// Said is the record of a Call or a Notice, nil for everything else.
 	Said *evidence.Record
 	// rank orders entries of one millisecond as they follow from each other.
-	rank int
+	rank  int
+	exact time.Time
 	// late is how much later it may have been: wallets' times are whole seconds.
 	late time.Duration
 }
@@ -173,13 +175,18 @@ func (t *Timelines) Explain(ctx context.Context, merchantID, outTradeNo string, 
 	}
 	b.missing(said)
 	b.verdict(t.Step(o), work)
+	b.sort()
+	return b.e, nil
+}
+
+// sort puts the entries into the order in which they happened.
+func (b *builder) sort() {
 	slices.SortStableFunc(b.e.Entries, func(x, y Entry) int {
 		if c := x.At.Add(x.late).Compare(y.At.Add(y.late)); c != 0 {
 			return c
 		}
-		return x.rank - y.rank
+		return cmp.Or(x.rank-y.rank, x.exact.Compare(y.exact))
 	})
-	return b.e, nil
 }
 
 // builder collects entries.
@@ -189,10 +196,12 @@ type builder struct {
 	e   *Explanation
 }
 
-// Ranks of entries of one moment: the intent comes before the call that follows
-// from it, a state before the postings of its unit.
+// Ranks of entries of one millisecond: a request comes before the intent that it
+// leads to, the intent before the call that follows from it, a state before the
+// postings of its unit.
 const (
-	rankRow = iota
+	rankRequest = iota
+	rankRow
 	rankCall
 	rankState
 	rankPosting
@@ -204,7 +213,8 @@ func (b *builder) add(at time.Time, k Kind, rank int, text string, details ...st
 		return
 	}
 	details = slices.DeleteFunc(details, func(s string) bool { return s == "" })
-	b.e.Entries = append(b.e.Entries, Entry{At: at.UTC(), Kind: k, Text: text, Details: details, rank: rank})
+	// To the millisecond, as rows have it: finer, a request would stand behind its own order.
+	b.e.Entries = append(b.e.Entries, Entry{At: at.UTC().Truncate(time.Millisecond), Kind: k, Text: text, Details: details, rank: rank, exact: at})
 }
 
 // byWallet puts the last entry to the end of its second, where nothing that it

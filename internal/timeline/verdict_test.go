@@ -175,3 +175,20 @@ func TestRepeatedQuestionsAreOneEntry(t *testing.T) {
 		t.Errorf("entries stand for %v questions, want [2 1 1]", got)
 	}
 }
+
+// TestBugRequestStoodBehindItsOrder: a request is noted to the nanosecond and a row to
+// the millisecond, and both in one millisecond were told the wrong way round (seen in
+// CI, once in many runs).
+func TestBugRequestStoodBehindItsOrder(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 27, 1, 24, 35, 192_000_000, time.UTC)
+	for _, asked := range []time.Time{at, at.Add(300 * time.Microsecond)} {
+		b := builderOf(Chinese, pay.Order{})
+		b.add(at, Row, rankRow, "row")
+		b.with(evidence.Record{Kind: evidence.Request, At: asked}, Request, rankRequest, "request")
+		b.sort()
+		if first := b.e.Entries[0]; first.Kind != Request {
+			t.Errorf("asked at %v: %s stands first", asked, first.Text)
+		}
+	}
+}
