@@ -172,7 +172,7 @@ func (c *closing) beside(ctx context.Context, key store.ReconKey, seen map[strin
 				continue // neither half is of this day, or both are
 			}
 			if e.ours != 0 { // a line that the other bill has no more explains nothing
-				there, err := c.c.Store.BillOfItem(ctx, other, d.Item)
+				there, err := c.c.Store.BillOfItem(ctx, other, d.Item, c.date)
 				if err != nil {
 					return nil, err
 				}
@@ -200,6 +200,6 @@ func (c *closing) both(ctx context.Context, key store.ReconKey, item string) (ou
 	case i.OwnDate != "" || i.WasDate != "": // counted with an earlier day, as the bill's sum is
 		return 0, 0, nil
 	}
-	theirs, err = c.c.Store.BillOfItem(ctx, key, item)
+	theirs, err = c.c.Store.BillOfItem(ctx, key, item, c.date)
 	return ours, theirs, err
 }

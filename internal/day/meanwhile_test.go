@@ -96,3 +96,29 @@ func TestBugLineOfANumberOfAClosedDaysOtherWalletWasNotAccountedFor(t *testing.T
 		}
 	})
 }
+
+// TestAFailedRefundOfABillCountsAsItDoesHere: one that is on its way in our books counts
+// on its day, and is an adjustment once we know; one of nobody's is accounted for by its
+// difference. (One that we call rejected: TestBugDayWithARefundThatWeChatClosedWasNeverBalanced.)
+func TestAFailedRefundOfABillCountsAsItDoesHere(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *shop) {
+		t.Helper()
+		a := w.paid("a", pay.Wxpay, 100, noon)
+		w.refund(a, "r", 40)
+		w.now = noon.Add(24 * time.Hour)
+		ours, nobodys := line("refund", "r", 40), line("refund", "x", 30)
+		ours.RefundState, nobodys.RefundState = "FAIL", "FAIL"
+		extra := store.DiffKey{MerchantID: merchant, Channel: pay.Wxpay, Item: "refund:x", Type: store.WalletMore}
+		w.bill(pay.Wxpay, "2026-11-20", []store.BillLine{line("payment", "a", 100), ours, nobodys}, store.Diff{DiffKey: extra, Line: 2, Theirs: -30})
+		d, err := w.s.Diff(t.Context(), extra)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.won(w.s.CloseDiff(t.Context(), d, store.DiffExplained, "anna", "of an earlier system", w.now, nil))
+		r := w.close("2026-11-20")
+		if sums := (day.Sums{InCount: 1, In: 100, BackCount: 1, Back: 40}); len(r.Differences) != 1 || !r.Balanced || r.Channels[0].Bill != sums {
+			t.Errorf("the day is %+v", r)
+		}
+	})
+}

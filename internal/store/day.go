@@ -283,7 +283,7 @@ func (s *Store) DayRefunds(ctx context.Context, merchantID string, p DayPage, li
 }
 
 // DayBill sums the lines in force of a day's bill by kind, without those of items
-// that were closed with an earlier day. Only Kind, Lines and Total are set.
+// that were closed with an earlier day, and of failed refunds as BillOfItem. Only Kind, Lines and Total are set.
 func (s *Store) DayBill(ctx context.Context, k ReconKey, date string) ([]BillSum, error) {
 	rows, err := s.read.SumDayBill(ctx, sqlcgen.SumDayBillParams{MerchantID: k.MerchantID, Channel: string(k.Channel), BillDay: k.Day, Date: date})
 	if err != nil {
@@ -294,9 +294,10 @@ func (s *Store) DayBill(ctx context.Context, k ReconKey, date string) ([]BillSum
 	}), nil
 }
 
-// BillOfItem sums the lines in force of one item in one day's bill.
-func (s *Store) BillOfItem(ctx context.Context, k ReconKey, item string) (pay.Fen, error) {
-	n, err := s.read.SumBillOfItem(ctx, sqlcgen.SumBillOfItemParams{MerchantID: k.MerchantID, Channel: string(k.Channel), BillDay: k.Day, Item: item})
+// BillOfItem sums the lines in force of one item in one day's bill. A refund that the
+// wallet calls failed is none, unless it counts on date, the day that is closed.
+func (s *Store) BillOfItem(ctx context.Context, k ReconKey, item, date string) (pay.Fen, error) {
+	n, err := s.read.SumBillOfItem(ctx, sqlcgen.SumBillOfItemParams{MerchantID: k.MerchantID, Channel: string(k.Channel), BillDay: k.Day, Item: item, Date: date})
 	if err != nil {
 		return 0, fmt.Errorf("read %s in the bill of %s: %w", item, k.Day, err)
 	}

@@ -135,7 +135,8 @@ LIMIT sqlc.arg(row_limit);
 
 -- name: SumDayBill :many
 -- SumDayBill sums the lines in force of a day's bill by kind, without those of
--- items that were closed with an earlier day.
+-- items that were closed with an earlier day, and of refunds that the wallet calls
+-- failed and that do not count in this day: nothing went back.
 SELECT l.kind, CAST(COUNT(*) AS BIGINT) AS lines, CAST(SUM(l.total) AS BIGINT) AS total
 FROM bill_lines AS l
 JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
@@ -145,15 +146,26 @@ WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AN
       WHERE i.merchant_id = l.merchant_id AND i.channel = l.channel AND i.item = l.item
         AND i.closed_date < sqlc.arg(date) AND i.own_date < sqlc.arg(date)
   )
+  AND (l.refund_state <> 'FAIL' OR EXISTS (
+      SELECT 1 FROM day_items AS c
+      WHERE c.merchant_id = sqlc.arg(merchant_id) AND c.channel = sqlc.arg(channel) AND c.item = l.item
+        AND c.closed_date = sqlc.arg(date) AND c.own_date = sqlc.arg(date)
+  ))
 GROUP BY l.kind;
 
 -- name: SumBillOfItem :one
--- SumBillOfItem sums the lines in force of one item in one day's bill.
+-- SumBillOfItem sums the lines in force of one item in one day's bill, failed
+-- refunds as in SumDayBill.
 SELECT CAST(COALESCE(SUM(l.total), 0) AS BIGINT) AS total
 FROM bill_lines AS l
 JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AND l.day = sqlc.arg(bill_day)
-  AND l.item = sqlc.arg(item);
+  AND l.item = sqlc.arg(item)
+  AND (l.refund_state <> 'FAIL' OR EXISTS (
+      SELECT 1 FROM day_items AS c
+      WHERE c.merchant_id = sqlc.arg(merchant_id) AND c.channel = sqlc.arg(channel) AND c.item = l.item
+        AND c.closed_date = sqlc.arg(date) AND c.own_date = sqlc.arg(date)
+  ));
 
 -- name: ListStatement :many
 -- ListStatement reads the items of a closed day behind one, with the fee that the

@@ -780,6 +780,11 @@ FROM bill_lines AS l
 JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 WHERE l.merchant_id = $1 AND l.channel = $2 AND l.day = $3
   AND l.item = $4
+  AND (l.refund_state <> 'FAIL' OR EXISTS (
+      SELECT 1 FROM day_items AS c
+      WHERE c.merchant_id = $1 AND c.channel = $2 AND c.item = l.item
+        AND c.closed_date = $5 AND c.own_date = $5
+  ))
 `
 
 type SumBillOfItemParams struct {
@@ -787,15 +792,18 @@ type SumBillOfItemParams struct {
 	Channel    string
 	BillDay    string
 	Item       string
+	Date       string
 }
 
-// SumBillOfItem sums the lines in force of one item in one day's bill.
+// SumBillOfItem sums the lines in force of one item in one day's bill, failed
+// refunds as in SumDayBill.
 func (q *Queries) SumBillOfItem(ctx context.Context, arg SumBillOfItemParams) (int64, error) {
 	row := q.db.QueryRow(ctx, sumBillOfItem,
 		arg.MerchantID,
 		arg.Channel,
 		arg.BillDay,
 		arg.Item,
+		arg.Date,
 	)
 	var total int64
 	err := row.Scan(&total)
@@ -812,6 +820,11 @@ WHERE l.merchant_id = $1 AND l.channel = $2 AND l.day = $3
       WHERE i.merchant_id = l.merchant_id AND i.channel = l.channel AND i.item = l.item
         AND i.closed_date < $4 AND i.own_date < $4
   )
+  AND (l.refund_state <> 'FAIL' OR EXISTS (
+      SELECT 1 FROM day_items AS c
+      WHERE c.merchant_id = $1 AND c.channel = $2 AND c.item = l.item
+        AND c.closed_date = $4 AND c.own_date = $4
+  ))
 GROUP BY l.kind
 `
 
@@ -829,7 +842,8 @@ type SumDayBillRow struct {
 }
 
 // SumDayBill sums the lines in force of a day's bill by kind, without those of
-// items that were closed with an earlier day.
+// items that were closed with an earlier day, and of refunds that the wallet calls
+// failed and that do not count in this day: nothing went back.
 func (q *Queries) SumDayBill(ctx context.Context, arg SumDayBillParams) ([]SumDayBillRow, error) {
 	rows, err := q.db.Query(ctx, sumDayBill,
 		arg.MerchantID,
