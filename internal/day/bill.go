@@ -113,16 +113,17 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 	}
 	for _, d := range diffs {
 		rec.differ(Difference{"bill_" + string(d.Type), ch.Channel, d.Item, d.Ours, d.Theirs, d.State, d.Why})
-		item, _, _ := strings.Cut(d.Item, "#") // a line that came twice has its number behind
-		if seen[item] {
-			continue
+		for _, item := range stoodFor(d) {
+			if seen[item] {
+				continue
+			}
+			seen[item] = true
+			ours, theirs, err := c.both(ctx, key, item)
+			if err != nil {
+				return err
+			}
+			account(item, ours, theirs)
 		}
-		seen[item] = true
-		ours, theirs, err := c.both(ctx, key, item)
-		if err != nil {
-			return err
-		}
-		account(d.Item, ours, theirs)
 	}
 	beside, err := c.beside(ctx, key, seen)
 	if err != nil {
@@ -140,6 +141,16 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 		})
 	}
 	return nil
+}
+
+// stoodFor are the items that a difference stands for. A payment that the bill tells
+// as returned is no payment in it, and has no other difference.
+func stoodFor(d store.Diff) []string {
+	item, _, _ := strings.Cut(d.Item, "#") // a line that came twice has its number behind
+	if d.Type == store.StateDiff && item == "reversal:"+d.OutTradeNo {
+		return []string{item, "payment:" + d.OutTradeNo}
+	}
+	return []string{item}
 }
 
 // edge is a difference of date that the bill of a neighbouring day has, and what its
