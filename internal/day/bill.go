@@ -104,12 +104,9 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 		return err
 	}
 	in, back, seen := ch.Orders.In-ch.Bill.In, ch.Orders.Back-ch.Bill.Back, map[string]bool{}
-	account := func(item string, ours, theirs pay.Fen) {
-		if isPayment(item) {
-			in -= ours - theirs
-		} else {
-			back -= ours - theirs
-		}
+	account := func(ours, theirs Sums) {
+		in -= ours.In - theirs.In
+		back -= ours.Back - theirs.Back
 	}
 	for _, d := range diffs {
 		rec.differ(Difference{"bill_" + string(d.Type), ch.Channel, d.Item, d.Ours, d.Theirs, d.State, d.Why})
@@ -122,7 +119,7 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 			if err != nil {
 				return err
 			}
-			account(item, ours, theirs)
+			account(ours, theirs)
 		}
 	}
 	beside, err := c.beside(ctx, key, seen)
@@ -132,7 +129,7 @@ func (c *closing) differences(ctx context.Context, rec *Record, ch *Channel, key
 	for _, e := range beside {
 		d := e.Diff
 		rec.differ(Difference{"bill_" + string(d.Type), ch.Channel, d.Item, d.Ours, d.Theirs, d.State, d.Why})
-		account(d.Item, e.ours, e.theirs)
+		account(e.ours, e.theirs)
 	}
 	if in != 0 || back != 0 {
 		rec.differ(Difference{
@@ -157,7 +154,7 @@ func stoodFor(d store.Diff) []string {
 // item counts in this day.
 type edge struct {
 	store.Diff
-	ours, theirs pay.Fen
+	ours, theirs Sums
 }
 
 // beside finds the differences of date of the days before and after that this day is
@@ -182,8 +179,8 @@ func (c *closing) beside(ctx context.Context, key store.ReconKey, seen map[strin
 			if e.ours == e.theirs {
 				continue // neither half is of this day, or both are
 			}
-			if e.ours != 0 { // a line that the other bill has no more explains nothing
-				there, err := c.c.Store.BillOfItem(ctx, other, d.Item, c.date)
+			if e.ours != (Sums{}) { // a line that the other bill has no more explains nothing
+				there, err := c.billOf(ctx, other, d.Item)
 				if err != nil {
 					return nil, err
 				}
@@ -198,19 +195,28 @@ func (c *closing) beside(ctx context.Context, key store.ReconKey, seen map[strin
 	return list, nil
 }
 
-// both returns what an item counts in this day by our orders and by the bill.
-func (c *closing) both(ctx context.Context, key store.ReconKey, item string) (ours, theirs pay.Fen, err error) {
+// both returns what an item counts in this day by our orders and by the bill, as sums
+// without counts.
+func (c *closing) both(ctx context.Context, key store.ReconKey, item string) (ours, theirs Sums, err error) {
 	i, err := c.c.Store.DayItemBefore(ctx, c.merchant, item, c.date+"~") // the day itself is before that
 	switch {
 	case errors.Is(err, pay.ErrNotFound):
 	case err != nil:
-		return 0, 0, err
+		return ours, theirs, err
 	case i.Channel != key.Channel: // the number is ours at the other wallet
+	case i.OwnDate == c.date && isPayment(item):
+		ours.In = i.Amount
 	case i.OwnDate == c.date:
-		ours = i.Amount
+		ours.Back = i.Amount
 	case i.OwnDate != "" || i.WasDate != "": // counted with an earlier day, as the bill's sum is
-		return 0, 0, nil
+		return ours, theirs, nil
 	}
-	theirs, err = c.c.Store.BillOfItem(ctx, key, item, c.date)
+	theirs, err = c.billOf(ctx, key, item)
 	return ours, theirs, err
+}
+
+// billOf is what a bill has of an item. A refund may be told as a payment.
+func (c *closing) billOf(ctx context.Context, key store.ReconKey, item string) (s Sums, err error) {
+	s.In, s.Back, err = c.c.Store.BillOfItem(ctx, key, item, c.date)
+	return s, err
 }

@@ -294,14 +294,15 @@ func (s *Store) DayBill(ctx context.Context, k ReconKey, date string) ([]BillSum
 	}), nil
 }
 
-// BillOfItem sums the lines in force of one item in one day's bill. A refund that the
-// wallet calls failed is none, unless it counts on date, the day that is closed.
-func (s *Store) BillOfItem(ctx context.Context, k ReconKey, item, date string) (pay.Fen, error) {
+// BillOfItem sums the lines in force of one item in one day's bill: what came in, and
+// what went back. A refund that the wallet calls failed is none, unless it counts on
+// date, the day that is closed.
+func (s *Store) BillOfItem(ctx context.Context, k ReconKey, item, date string) (in, back pay.Fen, err error) {
 	n, err := s.read.SumBillOfItem(ctx, sqlcgen.SumBillOfItemParams{MerchantID: k.MerchantID, Channel: string(k.Channel), BillDay: k.Day, Item: item, Date: date})
 	if err != nil {
-		return 0, fmt.Errorf("read %s in the bill of %s: %w", item, k.Day, err)
+		return 0, 0, fmt.Errorf("read %s in the bill of %s: %w", item, k.Day, err)
 	}
-	return pay.Fen(n), nil
+	return pay.Fen(n.Came), pay.Fen(n.Back), nil
 }
 
 // StatementLine is one item of a closed day as its merchant reads it.

@@ -154,9 +154,10 @@ WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AN
 GROUP BY l.kind;
 
 -- name: SumBillOfItem :one
--- SumBillOfItem sums the lines in force of one item in one day's bill, failed
--- refunds as in SumDayBill.
-SELECT CAST(COALESCE(SUM(l.total), 0) AS BIGINT) AS total
+-- SumBillOfItem sums the lines in force of one item in one day's bill, apart what is
+-- told as a payment, failed refunds as in SumDayBill.
+SELECT CAST(COALESCE(SUM(CASE WHEN l.kind = 'payment' THEN l.total ELSE 0 END), 0) AS BIGINT) AS came,
+    CAST(COALESCE(SUM(CASE WHEN l.kind = 'payment' THEN 0 ELSE l.total END), 0) AS BIGINT) AS back
 FROM bill_lines AS l
 JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 WHERE l.merchant_id = sqlc.arg(merchant_id) AND l.channel = sqlc.arg(channel) AND l.day = sqlc.arg(bill_day)

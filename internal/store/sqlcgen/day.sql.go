@@ -775,7 +775,8 @@ func (q *Queries) PutDayItem(ctx context.Context, arg PutDayItemParams) (int64, 
 }
 
 const sumBillOfItem = `-- name: SumBillOfItem :one
-SELECT CAST(COALESCE(SUM(l.total), 0) AS BIGINT) AS total
+SELECT CAST(COALESCE(SUM(CASE WHEN l.kind = 'payment' THEN l.total ELSE 0 END), 0) AS BIGINT) AS came,
+    CAST(COALESCE(SUM(CASE WHEN l.kind = 'payment' THEN 0 ELSE l.total END), 0) AS BIGINT) AS back
 FROM bill_lines AS l
 JOIN recon_runs AS r ON r.merchant_id = l.merchant_id AND r.channel = l.channel AND r.day = l.day AND r.version = l.version
 WHERE l.merchant_id = $1 AND l.channel = $2 AND l.day = $3
@@ -795,9 +796,14 @@ type SumBillOfItemParams struct {
 	Date       string
 }
 
-// SumBillOfItem sums the lines in force of one item in one day's bill, failed
-// refunds as in SumDayBill.
-func (q *Queries) SumBillOfItem(ctx context.Context, arg SumBillOfItemParams) (int64, error) {
+type SumBillOfItemRow struct {
+	Came int64
+	Back int64
+}
+
+// SumBillOfItem sums the lines in force of one item in one day's bill, apart what is
+// told as a payment, failed refunds as in SumDayBill.
+func (q *Queries) SumBillOfItem(ctx context.Context, arg SumBillOfItemParams) (SumBillOfItemRow, error) {
 	row := q.db.QueryRow(ctx, sumBillOfItem,
 		arg.MerchantID,
 		arg.Channel,
@@ -805,9 +811,9 @@ func (q *Queries) SumBillOfItem(ctx context.Context, arg SumBillOfItemParams) (i
 		arg.Item,
 		arg.Date,
 	)
-	var total int64
-	err := row.Scan(&total)
-	return total, err
+	var i SumBillOfItemRow
+	err := row.Scan(&i.Came, &i.Back)
+	return i, err
 }
 
 const sumDayBill = `-- name: SumDayBill :many
