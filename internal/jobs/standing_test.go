@@ -32,7 +32,7 @@ func TestStandingJobsArePlannedOnceTheyCanBe(t *testing.T) {
 			},
 		}
 		stop := start(t, New(c))
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second) // of the bubble
 		stop()
 		for _, ref := range []string{"late", "other"} {
 			if _, ok := m.get(ref); ok {

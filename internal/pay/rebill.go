@@ -44,7 +44,7 @@ func (p Profile) TakeBack(o Order, r Refund, out Outcome, pd RefundPaid, byHand 
 	return c, nil
 }
 
-// BilledPayment is a payment as a bill has it.
+// BilledPayment is a payment as a bill has it: amounts in fen, times of the wallet.
 type BilledPayment struct {
 	TransactionID string
 	Total         Fen
@@ -69,7 +69,8 @@ const billClock = time.Hour
 // is a difference of its own.
 //
 // Nothing changes for any other order. A payment of which nothing says that it
-// went back is not of this kind: the wallet must be asked for it.
+// went back is not of this kind: the wallet must be asked for it (money.md §1, §5;
+// docs/decisions/0066).
 func (p Profile) CameAndWent(o Order, b BilledPayment, now time.Time) Change {
 	c := Change{From: o, Order: o}
 	if !o.State.Final() || o.booked() || b.Total != o.Total {
